@@ -1,0 +1,3645 @@
+#!/usr/bin/env -S node --import tsx
+/*
+ * cytube-verify: proves that a CyTube chat bot works after a (re)start, watches that it stays that way, and says so with evidence.
+ *
+ *     node --import tsx verify.ts --env prod
+ *
+ * Data flows one way, and so does this file:
+ *
+ *   1. config    config/<env>.yaml is parsed, validated, frozen. Limits are keyed by environment and have one home.
+ *   2. evidence  Probes look at the world once and record what they saw, when, how long it took, and what they could not see.
+ *                readX does the I/O, parseX is pure. Every look is bounded: time, bytes, lines, tries.
+ *   3. findings  A check is a pure function of one slice of evidence and its limits.
+ *   4. verdict   A pure fold of findings: status, exit code, recommended action. Nothing else decides an exit code.
+ *   5. outputs   Renderers return strings, writers write: the result on stdout, the narration on stderr, one JSON line in the log.
+ *
+ * One run is: find the process → poll until it is ready (or the start-up deadline) → initial checks, side by side →
+ * stability watch → final checks. The identity of the process (pid, start time, boot, systemd invocation) is followed from the
+ * first look to the last, so that no restart can hide between two probes.
+ *
+ * Rules of the verdict:
+ *
+ *   - pass     everything that was looked at is within its limits.
+ *   - warn     passes, with something a person should read.
+ *   - fail     measured, and outside its limits. A measured failure decides before anything that could not be seen.
+ *   - unknown  should have been seen and was not. Never a pass: in prod it ends with that check's own code, in test it warns.
+ *   - skipped  left out by a flag, or not reached because something had already failed.
+ *   - off      the config or the host says that it cannot exist. Always listed, never counted as a pass.
+ *
+ * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time · 6 health_endpoint · 7 user_count ·
+ * 8 memory_usage · 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 64 usage · 70 internal error ·
+ * 73 the log could not be written (only where the code would be 0) · 78 config · 124 the run's own deadline ·
+ * 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM. When several checks fail: process, connection, database,
+ * health_endpoint, response_time, then by number; but what the watch saw fail exits 11 whatever fails after it.
+ *
+ * Sections:
+ *
+ *   Vocabulary
+ *   Masking
+ *   Configuration
+ *   Probes: process
+ *   Probes: database
+ *   Probes: health document
+ *   Probes: memory and processor
+ *   Probes: error logs
+ *   Probes: configuration, release, history
+ *   Probes: stability watch
+ *   Checks
+ *   Runner
+ *   Verdict
+ *   Outputs
+ *   Command line
+ */
+
+import { type ChildProcess, fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import { createRequire } from "node:module";
+import { hostname } from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs, stripVTControlCharacters } from "node:util";
+import type * as Valibot from "valibot";
+
+// --- Vocabulary --------------------------------------------------------------------------------------------------------------
+
+/**
+ * Loads a library when it is needed. `require` and not `import()`: the ESM wrapper of zx costs up to four times as much
+ * CPU, this program starts every 15 minutes on a small server, and a missing package has to become exit 70 instead of Node's own
+ * exit 1, which would read as the verdict "process".
+ */
+const load = createRequire(import.meta.url);
+
+export const VERSION = "0.1.0";
+
+export const EXIT = { passed: 0, usage: 64, internal: 70, logNotWritten: 73, config: 78, deadline: 124, SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+export type Environment = "test" | "prod";
+export type Phase = "initial" | "watch" | "final";
+export const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted"] as const;
+
+/** Worst first: a finding with several parts is as bad as its worst one. */
+export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const;
+export type Status = (typeof STATUSES)[number];
+
+/** In report order. The codes are those of seed 000's exit code reference; 19 is new here. */
+export const CHECK_CODES = {
+  process: 1,
+  database: 3,
+  health_endpoint: 6,
+  connection: 2,
+  response_time: 5,
+  user_count: 7,
+  memory_usage: 8,
+  error_logs: 9,
+  configuration: 10,
+  release: 19,
+  uptime_stability: 11,
+} as const;
+export type CheckName = keyof typeof CHECK_CODES;
+export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
+
+/** One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence; `evidence` is what it rests on. */
+export interface Part {
+  part: string;
+  status: Status;
+  measured: number | string | boolean | null;
+  limit: number | string | boolean | null;
+  unit: string | null;
+  says: string;
+  evidence: string[];
+  hint: string | null;
+}
+
+/** What a check found: its worst part speaks for it, all parts are listed. */
+export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
+
+/**
+ * Which start of which process was looked at: a restart between two looks makes them differ. `startTicks` are kernel clock ticks
+ * from boot to the start, so that pid reuse shows; `startedAt` is epoch milliseconds; `invocation` is the systemd unit's, if any.
+ */
+export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
+
+/** A slice of evidence: what was seen, or why it was not. `at` is epoch milliseconds, `ms` how long the look took. */
+export type Observed<T> = { at: number; ms: number } & ({ seen: true; value: T } | { seen: false; why: string; hint: string | null });
+
+/** An error of the person's making; `code` is the exit status, and the message says what to do. */
+export class UserError extends Error {
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Thrown by a probe that could not look, as opposed to one that looked and saw something bad. */
+export class Unobservable extends Error {
+  readonly hint: string | null;
+  constructor(why: string, hint: string | null = null) {
+    super(why);
+    this.hint = hint;
+  }
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The error's code, such as ENOENT, or "". */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? code : "";
+}
+
+/** Runs one probe and records its time. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
+export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
+  const at = Date.now();
+  const begun = performance.now();
+  try {
+    const value = await probe();
+    return { seen: true, at, ms: performance.now() - begun, value };
+  } catch (error) {
+    if (!(error instanceof Unobservable)) throw error;
+    return { seen: false, at, ms: performance.now() - begun, why: error.message, hint: error.hint };
+  }
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const letter of a) {
+    const next: number[] = [];
+    for (const [j, above] of row.entries()) {
+      const substituted = (row[j - 1] ?? Infinity) + (b[j - 1] === letter ? 0 : 1);
+      next.push(Math.min(above + 1, (next[j - 1] ?? Infinity) + 1, substituted));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? Infinity;
+}
+
+/** The word of `words` nearest to `word` by edit distance, for "did you mean". */
+export function nearestWord(word: string, words: readonly string[]): string | null {
+  const scored = words.map((candidate) => ({ candidate, far: editDistance(word.toLowerCase(), candidate.toLowerCase()) }));
+  const [best] = scored.sort((a, b) => a.far - b.far);
+  return best && best.far <= Math.max(3, word.length / 2) ? best.candidate : null;
+}
+
+export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return mean(sorted.slice((sorted.length - 1) >> 1, (sorted.length >> 1) + 1));
+}
+
+/** The nearest-rank quantile: always a value that was measured. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** A number for people: three significant digits, no exponent, no trailing zeros. */
+export const round = (value: number): number => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
+
+/** Cuts at a blank: half of a URL or of a token would no longer look like the secret that it holds. */
+export const cutText = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most).replace(/\S*$/, "")}…` : text);
+
+/** `93784` seconds as `1 d 2 h`; two units are enough to act on. */
+export function spanOf(seconds: number): string {
+  const ms = Math.max(0, Math.round(seconds * 1000));
+  if (ms < 1000) return `${ms} ms`;
+  if (round(seconds) < 60) return `${round(seconds)} s`;
+  const total = Math.round(seconds);
+  const [big, size, small, part] =
+    total >= 86_400 ? (["d", 86_400, "h", 3600] as const) : total >= 3600 ? (["h", 3600, "min", 60] as const) : (["min", 60, "s", 1] as const);
+  const rest = Math.floor((total % size) / part);
+  return `${Math.floor(total / size)} ${big}${rest ? ` ${rest} ${small}` : ""}`;
+}
+
+// --- Masking -----------------------------------------------------------------------------------------------------------------
+
+// A secret is first overwritten in place, each character by HIDDEN, so that later rules and decoded views keep their offsets;
+// runs of HIDDEN become `***` at the very end. Line breaks are never overwritten, so masked lines stay apart.
+// Every regular expression starts at a boundary or is bounded, so that hostile text costs linear time.
+
+const HIDDEN = "\uffff"; // A Unicode noncharacter: it has no business in any text.
+const KNOWN_LENGTH_MIN = 4; // Shorter known values ("on", "42") would blot out half of every line.
+const VIEW_DEPTH_MAX = 3; // JSON in JSON in base64 is met in practice; a further layer only costs time on hostile text.
+const ROUNDS_MAX = 4; // Real text is stable after one round; text that is not was built to evade.
+
+const hide = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[^\r\n]/g, HIDDEN) : HIDDEN.repeat(text.length));
+const decodeBase64 = (run: string): string => Buffer.from(run, "base64").toString();
+
+const ACCOUNT = `//[^\\s/?#:"'<>[]{0,256}:`;
+const PORT = `\\d{1,5}(?:[/?#,;"'<>)\\s]|$)`;
+const INNER_QUOTE = `["'](?![\\s,;:)\\]}>]|$)`;
+const HOST = `@(?!sha256:)(?:\\[|[\\w.*\\u0080-\\uffff-]+(?:[:/,?&;\\s"'\`<>)\\]}\\\\|]|$))`;
+const STRICT = `(?:[^\\s"'/?#]|${INNER_QUOTE})+`;
+const LAX = `(?:[^\\s"':]|:(?!//)|${INNER_QUOTE}){1,128}`;
+const BEARER_PROSE = "token|auth|realm|scheme|error|header|credential|of|is|was|not|missing|required|scope";
+
+/** Secrets recognised by their own shape; what has to stand before them is a lookbehind and stays readable. */
+const SHAPES: readonly RegExp[] = [
+  // The password of a URL ends at the last @ before the path; user and host stay, because they say which account it was.
+  // A raw / ? or # in a password is invalid but happens; digits up to a delimiter are a port, and an @ in a path is harmless.
+  new RegExp(`(?<=${ACCOUNT})(?!${PORT})(?:${STRICT}(?=${HOST})|${LAX}(?=${HOST}))`, "gm"),
+  // A lone name before the @ of a web URL is a token when it has a digit or is long; elsewhere (ssh://git@host) it is a user.
+  /(?<=https?:\/\/)(?=[^\s@/]*\d|[^\s@/]{20})[^\s/?#:@"'<>]+(?=@)/gi,
+  /(?<=:\/\/)(?=[^\s@/]*\d)[\w.~%-]{24,}(?=@)/g,
+  /(?<=(?<![\w.-])[\w.-]{1,64}:)[^\s"']{1,128}(?=@(?:tcp|unix)\()/g, // A Go MySQL DSN has no scheme.
+  /(?<=\s(?:-u|--user|--proxy-user)[ =]["']?[A-Za-z][^\s:"']{0,64}:)[^\s"']+/g, // curl -u, but not docker -u 1000:1000.
+  new RegExp(`(?<=\\bbearer[ \\t]{1,8})(?!(?:${BEARER_PROSE})[\\w-]*(?![\\w./+~-]))[\\w.~+/-]+=*`, "gi"), // Bearer credentials outside a header.
+  /(?<=(?<![\w-])eyJ)(?=[\w-]{5,}\.)[\w-]+\.[\w-]+(?:\.[\w-]*){0,3}/g, // A JSON Web Token begins with the base64 of `{"`.
+  // AWS: a secret key is 40 anonymous characters, known only by the key id before it; the ids have fixed prefixes.
+  /(?<=(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16}["']?[\s:,;=/|"']{1,5})[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])/g,
+  /(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])/g,
+  // Vendors that prefix their tokens: GitHub, GitLab, npm, Slack, Stripe, Google, SendGrid, Discord MFA, and others like them.
+  /(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|npm_[A-Za-z0-9]{30,})/g,
+  /(?<![A-Za-z0-9])gl(?:[dfpr]t|pat|ptt|imt|oas|cbt|soat|agent)-[\w-]{16,}/g,
+  /(?<![A-Za-z0-9])(?:xox[a-z](?:\.xox[a-z])?-[\w-]{8,}|xapp-[\w-]{8,}|[sr]k_(?:live|test)_\w{8,}|whsec_[\w+/=]{16,})/g,
+  /(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|mfa\.[\w-]{20,})/g,
+  /(?<![A-Za-z0-9])(?:(?:hf|glsa|glc|dop_v1|doo_v1|shpat|lin_api|figd|pypi|hvs)[_.-](?=[\w-]{0,99}\d)[\w-]{20,}|AGE-SECRET-KEY-\w{20,})/g,
+  /(?<![\w-])sk-(?=[\w-]*\d)[\w-]{20,}/g, // OpenAI, Anthropic; not sk-circle-fade-dot-animation.
+  /(?<=hooks\.slack\.com\/(?:services|workflows|triggers)\/)[\w/-]+/gi, // Whoever knows the path of a webhook may post.
+  /(?<=discord(?:app)?\.com\/api\/(?:v\d{1,3}\/)?webhooks\/\d{1,20}\/|\/webhooks\/\d{15,20}\/)[\w-]{6,}/gi,
+  /(?<![\w.-])[MNO][\w-]{22,28}\.[\w-]{6,7}\.[\w-]{27,}/g, // A Discord bot: base64 of its id, of a time, and a MAC.
+  /(?<!\d)\d{6,12}:[\w-]{35}(?![\w-])/g, // A Telegram bot: its id and 35 characters (a UUID has 36).
+  /(?<=[?&](?:sig|signature|x-(?:amz|goog)-(?:signature|credential))=)[^\s&#"'<>\\]+/gi, // A presigned URL (Azure, AWS, Google).
+  // A line of a private key without its fence: DER and OpenSSH keys begin alike, and a key file's lines are 64 or 70 wide.
+  /(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{2}[AQgw]IBA|MI[GH][A-Za-z0-9]AgE|MHcCAQEE|MC4CAQAw|b3BlbnNzaC1rZXkt)[A-Za-z0-9+/]{16,}={0,2}/g,
+  /(?<=^[ \t]{0,40})(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{70})(?=[ \t]*$)/gm,
+];
+
+/** Basic credentials outside a header decode to user:password; "basic authentication" does not. */
+const BASIC = /(?<=\bbasic[ \t]{1,8})[A-Za-z0-9+/_-]{4,}={0,2}/gi;
+const hideUserPassword = (run: string): string => (/^[\x20-\x7e\u00a0-\ufffc]*:/.test(decodeBase64(run)) ? hide(run) : run);
+
+/** Last words of a key whose value is a secret. Anything may stand before them (DB_PASSWORD, accessToken, PGPASSWORD). */
+const KEY_WORDS = [
+  "pass(?:word|wd|phrase|code)|pw|pwd|requirepass|masterauth|(?<!by|com|tres|sur|over|under)pass",
+  "secret|token|credentials?|otp|_auth|secret_?key_?base|connect\\.sid|sess(?:ion)?[ _.-]?id|authori[sz]ation|cookie",
+  "(?:api|access|private|secret|signing|encryption|account|master|auth|shared|storage|license)[ _.-]?key",
+].join("|");
+const KEY_END = "(s?)(?:\\d{1,2}|[_-]?(?:confirm(?:ation)?|hash))?(?:\\[\\d{0,3}\\])?\\]?";
+// Between key and value: `:` but not `::` or `://`, `=`, `=>`, `:=`, the `>` of an XML tag, `"value":` of a {name, value} pair,
+// and the comma or blank of a command line; a URL-encoded blank only before a quote.
+const SIGN = `=>|:=|={1,3}|:(?!:|//)|>|,[ \\t]{0,8}["']?value["']?[ \\t]{0,8}[:=]|,(?=[ \\t]{0,8}["'])|(?<=[ \\t])`;
+const BETWEEN = `[ \\t]{0,8}(${SIGN})(?:(?:%20|(?<=:)\\+|\\+(?=["'\`])){1,8}|[ \\t]{0,8})`;
+const KEYED = new RegExp(`(${KEY_WORDS})${KEY_END}(?![A-Za-z0-9_-])["'\`*]{0,2}\\]?${BETWEEN}`, "gi");
+const SECRET_KEY = new RegExp(`(?:${KEY_WORDS})${KEY_END}$`, "i");
+
+// What stands where a secret would: nothing is set, or a sentence about the secret. Fewer than four signs are punctuation.
+const HARMLESS = /^(?:null|none|nil|undefined|true|false|yes|no|ok|required|missing|invalid|expired|unset|n\/a|[^\p{L}\p{N}\uffff]{0,3})$/iu;
+// A plural, and `pass` alone, count or tell: "tokens: 15", "pass: 12", "pass: all checks".
+const COUNT = /^(?:[\d.,/%]+\w{0,2}|\p{L}+)$/u;
+
+// An Authorization header keeps its scheme; some schemes have parameters instead of one token. Cookies are pairs, dates and all.
+const SCHEME =
+  /(?:bearer|basic|digest|token|negotiate|ntlm|api-?key|bot|oauth|hawk|aws4-hmac-sha256|sharedkey|splunk|client-id|dpop|mac|jwt|key)[ \t]+/iy;
+const PARAMETERS = /(?:[\w-]{1,40}=(?:"[^"\r\n]*"|[^\s,"']+),?[ \t]*)+(?<![ \t])/y;
+const COOKIE = `(?:expires=\\w{3}, [\\w: -]{10,30}GMT|[^\\s;,"'=\\\\]+(?:=(?:"[^"\\r\\n]*"|[^\\s;"'\\\\]*))?)`;
+const COOKIES = new RegExp(`${COOKIE}(?:;[ \\t]*${COOKIE})*`, "iy");
+const ELEMENT = /[^<\r\n]+/y;
+// A quoted value ends at its quote, unless that is escaped (in JSON, twice), doubled, or inside a word (it's); without one, at the end of the line.
+const OPENING = /(?:[bru]{1,2}(?="[^"\r\n]{0,256}"|'[^'\r\n]{0,256}'))?(?:""(?=[^\s"',;:)\]}&])|["'`“„])/iy;
+const QUOTED: Readonly<Record<string, RegExp>> = {
+  '"': /(?:[^"\\\r\n]|\\[^\r\n]|"(?=[A-Za-z0-9]))*/y,
+  "'": /(?:[^'\\\r\n]|\\\\'(?!\s{0,8}(?:$|[,;](?:[\s"']|\w{1,40}=|$)|[)\]}]+(?:[\s,;."']|$)))|\\[^\r\n]|''|'\\''|'(?=[A-Za-z0-9]))*/y,
+  "`": /[^`\r\n]*/y,
+  "“": /[^”“\r\n]*/y,
+  "„": /[^”“\r\n]*/y,
+};
+// A list or an object under a secret key: its strings are secrets, its own keys, which a colon follows, are not.
+const NESTED = /[[{](?=\s{0,8}["'])(?:"(?:[^"\\\r\n]|\\[^\r\n])*"?|'(?:[^'\\\r\n]|\\[^\r\n])*'?|[^"'\]}\r\n])*/y;
+const NESTED_STRING = /(["'])((?:(?!\1)[^\\]|\\.)*)(\1?[ \t]{0,8}:?)/g;
+const hideString = (all: string, quote: string, content: string, tail: string): string => (tail.endsWith(":") ? all : quote + hide(content) + tail);
+// A bare value ends at a blank and at what encloses or follows it; the same signs with more value behind them belong to it.
+const NO_NAME = `(?!(?:amp;)?[A-Za-z_][\\w.%\\[\\]-]{0,40}["']?[ \\t]?`;
+const MORE = `(?![\\s,;)\\]}>"'\`<\\\\&]|:[\\s"'{[\\d]|[.:]?(?:\\s|$))`;
+const RUN = [
+  `[^\\s"'\`\\\\,;&)\\]}<>]+`,
+  `\\\\+(?![\\\\nrt"'\`])`,
+  `\\\\*["'\`)\\]}>]+${MORE}|<(?=[^\\s/])`,
+  `[,;](?=[^\\s"'\\\\])${NO_NAME}[=:])|&(?=\\S)${NO_NAME}=)`,
+].join("|");
+const BARE = new RegExp(`(?!\\\\*["'\`])(?:${RUN})+`, "y");
+// At the start of a line, `key: value` is YAML or a header, whose value may have blanks.
+const BARE_LINE = new RegExp(`${BARE.source}(?:[ \\t]+(?!#|[\\w.-]{1,40}["']?[=:])(?:${RUN})+)*`, "y");
+
+/** A word that names a secret, the sign behind it, and up to 80 characters before it. */
+type Key = { word: string; isCounted: boolean; sign: string; before: string };
+
+function readAt(pattern: RegExp, text: string, at: number): string {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0] ?? "";
+}
+
+/** Whether what stands around a secret's word lets a value follow; `next` is the value's beginning. */
+function hasValue({ word, sign, before }: Key, next: string): boolean {
+  if (word.length < 4 && !/(?:^|[^A-Za-z0-9+/])[A-Za-z]{0,12}$/.test(before)) return false; // Base64 may end in "pw==".
+  const isOption = /(?:^|[\s"'[(,])--?[\w-]{0,40}$/.test(before);
+  if (sign === ",") return isOption;
+  if (sign === "" && isOption) return !next.startsWith("-");
+  if (sign === "") return /^pass\w/i.test(word) ? /^["']/.test(next) : /^(?:requirepass|masterauth)$/.test(word);
+  if (sign === ">") return /<[\w:.-]{0,40}$/.test(before);
+  if (word === "PWD" && /^["']?\//.test(next)) return !/(?:^|\W)(?:OLD)?$/.test(before); // The working directory.
+  // A parser's complaint, a file's path before a message (/run/secrets/token: permission denied), the user name of a URL.
+  return sign !== ":" || !/unexpected $|(?:^|[\s"'(=])(?:~|\.{1,2})?\/[^\s?"']*$|\/\/[\w.-]*$/i.test(before);
+}
+
+/** The secret of a key whose value begins at `at`, and where it starts; empty when it is no secret. */
+function findValue(text: string, at: number, { word, isCounted, sign, before }: Key): { start: number; value: string } {
+  const opening = sign === ">" ? "" : readAt(OPENING, text, at);
+  const isHeader = /^authori/i.test(word);
+  const start = at + opening.length + (isHeader ? readAt(SCHEME, text, at + opening.length).length : 0);
+  const isLine = sign === ":" && !isCounted && /(?:^|[\r\n])[ \t]*(?:- )?[\w.-]*$/.test(before);
+  const bare = sign === ">" ? ELEMENT : isLine ? BARE_LINE : BARE;
+  const special = QUOTED[opening.slice(-1)] ?? (isHeader ? PARAMETERS : /^cookie$/i.test(word) ? COOKIES : bare);
+  const run = readAt(special, text, start) || (opening ? "" : readAt(bare, text, start));
+  // The end of a sentence is not part of the secret, nor is, in a URL, the rest of a sentence.
+  const value = opening ? run : run.replace(/(?!^)[.:,]{1,8}$/, "").replace(/^(\w+)[,.]?%20.*/s, "$1");
+  return { start, value: HARMLESS.test(value) || (isCounted && COUNT.test(value)) ? "" : value };
+}
+
+/** Hides what follows a key that names a secret, in whatever notation. */
+function hideKeyed(text: string): string {
+  let [out, done] = ["", 0];
+  for (const { 0: all, 1: word = "", 2: ending, 3: sign = "", index } of text.matchAll(KEYED)) {
+    if (index < done) continue;
+    const at = index + all.length;
+    const before = (index > 80 ? "\0" : "") + text.slice(Math.max(0, index - 80), index);
+    const isCounted = ending !== "" || (/^pass$/i.test(word) && !/[\w.-]$/.test(before));
+    const key = { word, isCounted, sign, before };
+    if (!hasValue(key, text.slice(at, at + 2))) continue;
+    const nested = readAt(NESTED, text, at);
+    const { start, value } = nested ? { start: at, value: nested } : findValue(text, at, key);
+    out += text.slice(done, start) + (nested ? nested.replace(NESTED_STRING, hideString) : hide(value));
+    done = start + value.length;
+  }
+  return out + text.slice(done);
+}
+
+/** A private key's fences say what is between them; beside a lone fence, only what looks like base64 is taken. */
+function hidePrivateKeys(text: string): string {
+  if (!text.includes("PRIVATE KEY")) return text;
+  const parts = text.split(/(-----(?:BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----)/);
+  const hidePart = (part: string, i: number): string => {
+    const isOpen = parts[i - 1]?.startsWith("-----BEGIN");
+    const isClosed = parts[i + 1]?.startsWith("-----END");
+    if (i % 2 === 1 || !(isOpen || isClosed)) return part;
+    return part.replace(isOpen && isClosed ? /\S+/g : /[A-Za-z0-9+/]{16,}={0,2}/g, hide);
+  };
+  return parts.map(hidePart).join("");
+}
+
+const CODES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", quot: '"', apos: "'", amp: "&", lt: "<", gt: ">" };
+const PERCENT = "%[0-7][0-9a-f]|%[cd][0-9a-f]%[89ab][0-9a-f]|%e[0-9a-f](?:%[89ab][0-9a-f]){2}|%f[0-4](?:%[89ab][0-9a-f]){3}";
+
+const characterOf = (code: string): string => String.fromCharCode(Number(code));
+const decodeEscape = (unit: string): string => (unit.length > 2 ? characterOf(`0x${unit.slice(2)}`) : (CODES[unit.slice(1)] ?? unit.slice(1)));
+const decodeEntity = (unit: string): string => CODES[unit.slice(1, -1).toLowerCase()] ?? characterOf(unit.slice(2, -1).replace(/^x/i, "0x"));
+const decodePercent = (unit: string): string => (unit === "+" ? " " : Buffer.from(unit.replaceAll("%", ""), "hex").toString());
+const isReadable = (text: string): boolean => /^[\t\n\r\x20-\x7e\u00a0-\ufffc]+$/.test(text);
+const decodeReadable = (run: string): string => (isReadable(decodeBase64(run)) ? `\n${decodeBase64(run)}\n` : run);
+
+/** Other spellings: the text is decoded unit by unit, and a unit is hidden when anything of what it decodes to is. */
+const VIEWS: readonly [unit: RegExp, decode: (unit: string) => string][] = [
+  [/\\(?:u[0-9a-f]{4}|x[0-9a-f]{2}|[^\r\n])/gi, decodeEscape], // JSON, JavaScript and Python escape alike.
+  [new RegExp(`(?!%20|%09)(?:${PERCENT})`, "gi"), decodePercent], // URL encoding, except blanks: encoded, they do not end a value.
+  [/&(?:quot|apos|amp|lt|gt|#\d{1,4}|#x[0-9a-f]{1,4});/gi, decodeEntity], // HTML and XML reports.
+  [/[^\P{Cc}\s]\[[\d;]{0,32}[A-Za-z]|\p{Cf}/gu, () => ""], // Colours and invisible characters inside or around a word.
+  [/[\w+/-]{16,}={0,2}/g, decodeReadable], // Base64 and base64url.
+  [/(?<=\/)[\w+-]{16,}={0,2}/g, decodeReadable], // In a URL, the slashes before a run are the path's.
+  // URL encoding with its blanks, for secrets that have some or begin behind one; last, because + is also a digit of base64.
+  [new RegExp(`${PERCENT}|\\+`, "gi"), decodePercent],
+];
+
+function hideThrough(text: string, unit: RegExp, decode: (unit: string) => string, look: (text: string) => string): string {
+  const decoded = text.replace(unit, (match) => decode(match));
+  const seen = decoded === text ? text : look(decoded);
+  if (seen === decoded) return text;
+  let [out, done, offset] = ["", 0, 0];
+  for (const { 0: match, index } of text.matchAll(unit)) {
+    const start = offset + index - done; // Up to here both texts are the same, but for what was hidden.
+    const end = start + decode(match).length;
+    out += seen.slice(offset, start) + (seen.slice(start, end).includes(HIDDEN) ? hide(match) : match);
+    [done, offset] = [index + match.length, end];
+  }
+  return out + seen.slice(offset);
+}
+
+/** The forms of a known value that no view decodes: hex, and base64 in its three alignments, less the characters shared with neighbours. */
+function spell(value: string): string[] {
+  const bytes = Buffer.from(value);
+  const hex = bytes.toString("hex");
+  const aligned = [0, 1, 2].map((shift) => {
+    const run = Buffer.concat([Buffer.alloc(shift), bytes]).toString("base64");
+    return run.slice(Math.ceil((shift * 8) / 6), Math.floor(((shift + bytes.length) * 8) / 6));
+  });
+  const base64 = [bytes.toString("base64"), ...aligned];
+  const base64url = base64.map((run) => run.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, ""));
+  return [value, encodeURI(bytes.toString()), bytes.toString("latin1"), hex, hex.toUpperCase(), ...base64, ...base64url];
+}
+
+/**
+ * Returns a function that replaces each secret in a text by `***` and leaves the rest of the line: the known values in every
+ * encoding, and what looks like a secret. Known values shorter than 4 characters are ignored. Give it text that is as it will
+ * be printed: a secret that a later step puts together again, such as one with an escape sequence inside, is beyond it.
+ */
+export function maskOf(known: readonly string[]): (text: string) => string {
+  // A value of several lines is also looked for line by line, because logs print it so.
+  const values = known.flatMap((value) => [value, value.trim(), ...value.split(/[\r\n]+/).map((line) => line.trim())]);
+  const forms = values.flatMap((value) => [value, value.normalize("NFC"), value.normalize("NFD")]);
+  const spellings = new Set(forms.filter((value) => value.length >= KNOWN_LENGTH_MIN).flatMap(spell));
+  const needles = [...spellings].sort((a, b) => b.length - a.length);
+  const look = (text: string, depth: number): string => {
+    let out = needles.reduce((seen, needle) => seen.replaceAll(needle, hide(needle)), text);
+    out = hidePrivateKeys(out).replace(BASIC, hideUserPassword);
+    out = hideKeyed(SHAPES.reduce((seen, shape) => seen.replace(shape, hide), out));
+    if (depth === VIEW_DEPTH_MAX) return out;
+    return VIEWS.reduce((seen, [unit, decode]) => hideThrough(seen, unit, decode, (decoded) => look(decoded, depth + 1)), out);
+  };
+  return (text) => {
+    let out = text;
+    for (let turn = 0; turn < ROUNDS_MAX; turn++) {
+      const next = look(out, 0).replace(/\uffff+/g, "***");
+      if (next === out) return out;
+      out = next;
+    }
+    return out.replace(/[^\r\n]+/g, "***");
+  };
+}
+
+/** Copies plain JSON data with every string and object key masked, and everything hidden that stands under a secret's key. */
+export function maskDeep<T>(value: T, mask: (text: string) => string): T {
+  const copy = (part: unknown, isSecret: boolean): unknown => {
+    if (typeof part === "string") return isSecret && !HARMLESS.test(part) ? "***" : mask(part);
+    if (typeof part === "number") return isSecret ? "***" : part;
+    if (Array.isArray(part)) return part.map((item) => copy(item, isSecret));
+    if (part === null || typeof part !== "object") return part;
+    const names = new Set<string>();
+    const copyEntry = ([key, item]: [string, unknown]): [string, unknown] => {
+      let name = mask(key);
+      while (names.has(name)) name += "*"; // Two masked keys must not become one.
+      names.add(name);
+      const [, plural] = SECRET_KEY.exec(key) ?? [];
+      const isCount = typeof item !== "object" && (plural !== "" || /^pass$/i.test(key)) && COUNT.test(String(item));
+      return [name, copy(item, isSecret || (plural !== undefined && !isCount))];
+    };
+    return Object.fromEntries(Object.entries(part).map(copyEntry));
+  };
+  return copy(value, false) as T;
+}
+
+/** Renders text harmless for a terminal: escape sequences go, what else is invisible or moves the cursor becomes visible. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+    const hex = (character.codePointAt(0) ?? 0).toString(16);
+    return hex.length > 4 ? `\\u{${hex}}` : hex.length > 2 ? `\\u${hex.padStart(4, "0")}` : `\\x${hex.padStart(2, "0")}`;
+  });
+}
+
+// --- Configuration -----------------------------------------------------------------------------------------------------------
+
+/**
+ * The one home of every number that judges a bot; `why` says its unit, its meaning and where it comes from.
+ * `null` means that this environment does not check it. A config's `limits:` overrides.
+ */
+export const LIMITS = {
+  startupSecondsMax: { test: 10, prod: 30, why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept." },
+  healthTriesMax: { test: 3, prod: 5, why: "Tries with backoff once the start-up deadline has passed (seed 000)." },
+  healthBackoffMs: { test: 250, prod: 250, why: "Milliseconds before the second try; doubles with each further one." },
+  healthTimeoutMs: { test: 5000, prod: 5000, why: "Milliseconds for one whole request, body included (seed 000: < 5 s)." },
+  responseMsAvgMax: { test: 2000, prod: 1000, why: "Average milliseconds of the samples (seed 000). A single slower sample only warns." },
+  responseSamples: { test: 5, prod: 5, why: "Requests measured on fresh, and as many on a kept-alive connection (seed 000)." },
+  responseGapMs: { test: 250, prod: 250, why: "Milliseconds between two samples; short enough for a schedule of 15 minutes." },
+  heartbeatSecondsMax: { test: 30, prod: 30, why: "Seconds since the bot last refreshed its own status; the public bot does so every 10 s." },
+  userCountMin: { test: null, prod: 1, why: "Users in the channel; the bot itself is one (seed 000)." },
+  memoryMbMax: { test: null, prod: 500, why: "Megabytes (2^20) of resident memory of the process and its children (seed 000)." },
+  memorySamples: { test: 4, prod: 4, why: "Samples of memory and CPU, 250 ms apart; the median counts, so that a spike does not." },
+  errorsMax: { test: null, prod: 0, why: "ERROR and worse in the window; null only warns (seed 000: warnings OK / no errors)." },
+  errorWindowSeconds: { test: 300, prod: 300, why: "Seconds to look back in the log, never further than the start (seed 000)." },
+  logMegabytesMax: { test: 512, prod: 512, why: "Megabytes of log read at most within the window; beyond it the count is unknown." },
+  logSecondsMax: { test: 20, prod: 20, why: "Seconds for reading the window; ordinary ones take milliseconds. Beyond it the count is unknown." },
+  databaseMsMax: { test: 2000, prod: 2000, why: "Milliseconds to open and read the database, and for a write lock to last (seed 000: < 2 s)." },
+  diskFreeMbMin: { test: 50, prod: 50, why: "Megabytes free beside the database; SQLite needs room for its journal or WAL." },
+  checksSecondsMax: { test: 120, prod: 300, why: "Seconds for all checks together; the watch comes on top (seed 000: 2 and 5 minutes)." },
+  watchSeconds: { test: 0, prod: 300, why: "Seconds of stability watch (seed 000: immediate / 5 minutes stable)." },
+  healthEverySeconds: { test: 5, prod: 5, why: "Seconds between two health polls, and two memory samples, in the watch." },
+  missesMax: { test: 3, prod: 3, why: "Missed polls in a row that fail the watch; a quarter of all polls fails it too." },
+  stoppedMsMax: { test: 1000, prod: 1000, why: "Milliseconds a process may be stopped (state T); a debugger attaches for less." },
+  memoryGrowthMbMax: { test: 50, prod: 50, why: "Megabytes of steady growth in one watch; more warns. The burn-in finds slower leaks." },
+} satisfies Record<string, Record<Environment, number | null> & { why: string }>;
+type LimitName = keyof typeof LIMITS;
+const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
+
+/** Limits that count something: with none of it, a check would pass without a look. */
+const COUNTS: readonly LimitName[] = [
+  ...(["healthTriesMax", "responseSamples", "memorySamples", "missesMax"] as const),
+  ...(["errorWindowSeconds", "healthTimeoutMs", "databaseMsMax"] as const),
+];
+
+/** The limits of one run; those that may be null can be switched off by an environment, or a site. */
+export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
+
+/** What an environment makes of a finding. This is the only place that says so. */
+export const POLICY: Record<Environment, { unknown: "unknown" | "warn"; configuration: boolean }> = {
+  test: { unknown: "warn", configuration: false },
+  prod: { unknown: "unknown", configuration: true },
+};
+
+/** Where a field of the health document is looked for, first hit wins: the dialects of the three seeds and of the public bot's status row. */
+export const FIELD_POINTERS = {
+  status: ["/status", "/state", "/health"],
+  connected: ["/connected", "/bot_connected", "/is_connected"],
+  channel: ["/channel", "/channel_name"],
+  environment: ["/environment", "/env"],
+  uptime: ["/uptime_seconds", "/uptime"],
+  startedAt: ["/bot_start_time", "/started_at", "/start_time"],
+  userCount: ["/user_count", "/current_chat_users", "/users"],
+  errorCount: ["/error_count", "/errors"],
+  requests: ["/requests_handled", "/requests"],
+  heartbeat: ["/last_updated", "/last_heartbeat", "/heartbeat"],
+  version: ["/version", "/release"],
+} as const;
+export type FieldName = keyof typeof FIELD_POINTERS;
+const FIELD_NAMES = Object.keys(FIELD_POINTERS) as FieldName[];
+
+/** `healthy` (seeds 001 and 002), `up` (seed 000), and what other bots say. */
+const STATUS_WORDS_UP = ["healthy", "up", "running", "ok"];
+
+/** The parts that a config may declare off, beside whole checks. */
+const OFF_PARTS = [
+  "database.integrity",
+  "database.disk",
+  "health_endpoint.status",
+  "health_endpoint.age",
+  "connection.heartbeat",
+  "configuration.environment",
+  "configuration.channel",
+  "configuration.file",
+];
+
+function isRegex(source: string): boolean {
+  try {
+    return Boolean(new RegExp(source));
+  } catch {
+    return false;
+  }
+}
+
+const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
+
+/** The kinds of values in a config. A function, because valibot is loaded only when a config is read. */
+function schemaKinds(v: typeof Valibot) {
+  const text = (about: string) => v.pipe(v.string(), v.nonEmpty(), v.description(about));
+  const regex = (about: string) => v.pipe(v.string(), v.nonEmpty(), v.check(isRegex, "a regular expression"), v.description(about));
+  const list = (about: string) => v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1), v.description(about));
+  const flag = (about: string) => v.optional(v.pipe(v.boolean(), v.description(about)));
+  const choice = <N extends string>(names: readonly N[], about: string) => v.optional(v.pipe(v.picklist(names), v.description(about)));
+  const section = <E extends Valibot.ObjectEntries>(entries: E) => v.optional(v.strictObject(entries));
+  const mapOf = <N extends string, S extends Valibot.GenericSchema>(names: readonly N[], schemaOf: (name: N) => S) =>
+    v.strictObject(Object.fromEntries(names.map((name) => [name, schemaOf(name)])) as Record<N, S>);
+  const sentence = () => v.optional(v.pipe(v.string(), v.minLength(3)));
+  const sentences = (names: readonly string[], about: string) => v.optional(v.pipe(mapOf(names, sentence), v.description(about)));
+  const pointer = v.pipe(v.string(), v.startsWith("/"), v.description("A JSON pointer, such as /state/connected."));
+  const pointers = v.optional(v.union([pointer, v.array(pointer)]));
+  const limit = (name: LimitName) => {
+    const isCount = COUNTS.includes(name);
+    const isAmount = (value: number): boolean => !isCount || Number.isInteger(value);
+    const least = v.minValue<number, number>(isCount ? 1 : 0);
+    // Beyond a million seconds, timers overflow and end at once.
+    const amount = v.pipe(v.number(), v.finite(), least, v.maxValue(1_000_000), v.check(isAmount, "a whole number"), v.description(LIMITS[name].why));
+    return v.optional(LIMITS[name].test === null ? v.nullable(amount) : amount);
+  };
+  return { text, regex, list, flag, choice, section, mapOf, sentences, pointers, limit };
+}
+
+/** The shape of a config file. */
+export function configSchema(v: typeof Valibot) {
+  const { text, regex, list, flag, choice, section, mapOf, sentences, pointers, limit } = schemaKinds(v);
+  return v.strictObject({
+    environment: choice(["test", "prod"], "Which limits apply; by default the name of the file, where that is test or prod."),
+    process: v.strictObject({
+      unit: v.optional(text("The bot's systemd unit.")),
+      pidFile: v.optional(text("A file that holds the bot's pid.")),
+      command: v.optional(regex("A regular expression for the bot's command line; exactly one process may match.")),
+    }),
+    health: v.strictObject({
+      url: v.optional(v.pipe(v.string(), v.check(isHttpUrl, "an http:// or https:// URL"), v.description("The health endpoint."))),
+      socket: v.optional(text("A UNIX socket to connect to; the URL then gives the path.")),
+      headersFile: v.optional(text("A file with request headers, one `Name: value` a line; for endpoints that ask for credentials.")),
+      sql: v.optional(text("A SELECT on database.file that returns one row, for bots without an endpoint.")),
+      statusUp: v.optional(list("Status words that mean healthy.")),
+      fields: v.optional(mapOf(FIELD_NAMES, () => pointers)),
+    }),
+    database: section({
+      file: text("The bot's SQLite database."),
+      tables: v.optional(list("Tables that must exist; by default, at least one.")),
+      backup: v.optional(
+        text("A backup, or the directory of backups: checked in place of a database that is too large to check while the bot writes."),
+      ),
+    }),
+    errorLogs: section({
+      files: v.optional(list("Log files that the bot writes.")),
+      journal: flag("Read the unit's journal; by default where the unit logs there."),
+      noise: v.optional(v.pipe(v.array(regex("Errors that are known and harmless.")), v.description("Counted and listed, not failed."))),
+      prefix: v.optional(regex("A line's anchored prefix, with the groups (?<time>…) and (?<level>…), where the built-in ones do not fit.")),
+      timeZone: choice(["local", "utc"], "Of timestamps that do not say."),
+      silent: flag("The bot may log nothing at all for a long time, so silence since the start is no reason for doubt."),
+    }),
+    configuration: section({
+      environment: v.optional(v.union([text("What the health document must say."), list("One of these is what the health document must say.")])),
+      channel: v.optional(text("The channel that the bot must be in; # and case do not matter.")),
+      file: v.optional(text("The bot's own configuration on disk, JSON or YAML.")),
+      fields: section({ environment: pointers, channel: pointers }),
+    }),
+    release: section({
+      version: v.optional(text("The version that must be running; --expect-version overrides it.")),
+      directory: v.optional(text("Releases live in DIRECTORY/<id>; the running one is known by the process's working directory.")),
+    }),
+    log: section({ file: text("Where the JSON lines go; by default /var/log/cytube-verify/<env>.jsonl.") }),
+    off: sentences([...CHECK_NAMES, ...OFF_PARTS], "Checks, or parts of checks, that cannot exist here, each with its reason."),
+    hints: sentences(CHECK_NAMES, "A line of your runbook for a check, shown when it fails."),
+    limits: v.optional(mapOf(LIMIT_NAMES, limit)),
+  });
+}
+type ConfigFile = Valibot.InferOutput<ReturnType<typeof configSchema>>;
+
+/** A validated config with its limits resolved and its paths absolute. */
+export interface Config extends Omit<ConfigFile, "environment" | "limits" | "off" | "hints" | "log"> {
+  name: string;
+  file: string;
+  environment: Environment;
+  limits: Limits;
+  off: Record<string, string>;
+  hints: Record<string, string>;
+  logFile: string;
+  /** Request headers of the health endpoint. Their values are secrets. */
+  headers: Record<string, string>;
+  /** Every value that must never leave this program. */
+  secrets: string[];
+}
+
+type ConfigIssue = { key: string[]; message: string };
+
+/** No key of a config has a digit in it, but a secret in the wrong place has. */
+const shownKey = (key: string): string => (/^(\d{1,3}|[A-Za-z_.-]{1,40})$/.test(key) ? key : `(a key of ${key.length} characters)`);
+
+/** Shows what was found without showing a secret: numbers, booleans and short quantities as they are, anything else by its kind. */
+export function describeFound(value: unknown): string {
+  if (value === null || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string")
+    return /^[\d.]{1,12} ?(ms|s|sec|min|h|d|[kmg]i?b?|%)?$/i.test(value) ? `"${value}"` : `text of ${value.length} characters`;
+  return Array.isArray(value) ? "a list" : typeof value === "object" ? "a map" : "nothing";
+}
+
+/** What valibot expects, in words. */
+const KINDS: Readonly<Record<string, string>> = { Object: "a map", Array: "a list", string: "text", number: "a number", boolean: "true or false" };
+
+function issueOf({ path: at, type, received, expected, message, input }: Valibot.BaseIssue<unknown>): ConfigIssue {
+  const key = (at ?? []).map((item) => String(item.key));
+  if (received === "undefined") return { key, message: "missing; expected a value" };
+  const said = type === "check" ? message : type === "union" ? "text or a list of texts" : (expected ?? message).replaceAll('"', "");
+  return { key, message: `expected ${KINDS[said] ?? said}, found ${describeFound(input)}` };
+}
+
+/** Takes out the keys that a schema does not know and reports each: valibot itself stops at the first one of a map. */
+function takeUnknownKeys(schema: unknown, value: unknown, at: string[] = []): ConfigIssue[] {
+  const { wrapped, entries } = schema as { wrapped?: unknown; entries?: Record<string, unknown> };
+  if (wrapped) return takeUnknownKeys(wrapped, value, at);
+  if (!entries || typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const key = [...at, name];
+    if (Object.hasOwn(entries, name)) return takeUnknownKeys(entries[name], inner, key);
+    Reflect.deleteProperty(value, name);
+    const near = nearestWord(name, Object.keys(entries));
+    return [{ key, message: `unknown key${near ? `; did you mean "${near}"?` : ""}` }];
+  });
+}
+
+/** Rules between keys, which a schema cannot say. */
+function crossIssues(file: ConfigFile, environment: Environment): ConfigIssue[] {
+  const { process: bot, health, database, errorLogs, configuration, off = {} } = file;
+  const issues: ConfigIssue[] = [];
+  const demand = (holds: unknown, key: string, message: string) => {
+    if (!holds) issues.push({ key: key.split("."), message });
+  };
+  const ways = [bot.unit, bot.pidFile, bot.command].filter((way) => way !== undefined).length;
+  demand(ways === 1, "process", `expected exactly one of unit, pidFile and command, found ${ways}`);
+  demand(Boolean(health.url) !== Boolean(health.sql), "health", "expected exactly one of url and sql");
+  demand(!health.sql || /^\s*(select|with)\b/i.test(health.sql), "health.sql", "expected a SELECT");
+  demand(!health.sql || database, "health.sql", "reads database.file, which is missing");
+  demand(database || off.database, "database", "missing; name the file, or say in off.database why there is none");
+  const hasLogs = errorLogs?.files || (bot.unit && errorLogs?.journal !== false) || off.error_logs;
+  demand(hasLogs, "errorLogs", "missing; name the log files, or say in off.error_logs why there are none");
+  demand(!errorLogs?.prefix || errorLogs.prefix.includes("(?<level>"), "errorLogs.prefix", "has no group (?<level>…)");
+  demand(!errorLogs?.journal || bot.unit, "errorLogs.journal", "needs process.unit");
+  const isKnown = configuration || off.configuration || !POLICY[environment].configuration;
+  demand(isKnown, "configuration", "missing; say what must be running, or say in off.configuration why it cannot be known");
+  return issues;
+}
+
+/** Where a key stands in the text, or else the nearest key above it. */
+function offsetOf(contents: unknown, key: string[]): number {
+  const { isMap, isSeq } = load("yaml") as typeof import("yaml");
+  let node = contents;
+  let offset = 0;
+  for (const name of key) {
+    const pair = isMap(node) ? node.items.find((item) => String(item.key) === name) : undefined;
+    node = isSeq(node) ? node.items[Number(name)] : pair?.value;
+    const { range } = (pair?.key ?? node ?? {}) as { range?: [number, number, number] };
+    offset = range?.[0] ?? offset;
+  }
+  return offset;
+}
+
+/** Parses and validates a config's text. All mistakes are reported at once, each with its place. Throws a `UserError` 78. */
+export function parseConfig(text: string, file: string, name: string): ConfigFile & { environment: Environment } {
+  const yaml = load("yaml") as typeof import("yaml");
+  const v = load("valibot") as typeof Valibot;
+  const lines = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const refuse = (mistakes: { at: number; message: string }[]): never => {
+    const inOrder = [...mistakes].sort((a, b) => a.at - b.at);
+    const placed = inOrder.map(({ at, message }) => ({ ...lines.linePos(at), message }));
+    throw new UserError(EXIT.config, placed.map(({ line, col, message }) => `${file}:${line}:${col}: ${message}`).join("\n"));
+  };
+  // YAML's own messages may quote the line, and the line may hold a secret: only their fixed beginning is used.
+  const withoutQuotes = (message: string): string => message.split(/[:\n"'`!]/)[0]?.trim() || "broken YAML";
+  if (document.errors.length) refuse(document.errors.map(({ pos, message }) => ({ at: pos[0], message: withoutQuotes(message) })));
+  let raw: unknown;
+  try {
+    raw = document.toJS({ maxAliasCount: 20 }) ?? {};
+  } catch (error) {
+    // Aliases are resolved only now: one without an anchor, or so many that they are an attack.
+    refuse([{ at: Math.max(0, text.indexOf("*")), message: withoutQuotes(messageOf(error)) }]);
+  }
+  // A section whose keys are all commented out is not there.
+  if (yaml.isMap(document.contents)) raw = Object.fromEntries(Object.entries(raw as object).filter(([, value]) => value !== null));
+  const schema = configSchema(v);
+  const issues = takeUnknownKeys(schema, raw);
+  const result = v.safeParse(schema, raw);
+  // An unknown key that could not be taken out is reported already.
+  if (!result.success) issues.push(...result.issues.filter((issue) => issue.expected !== "never").map(issueOf));
+  const said = result.success ? (result.output.environment ?? name) : "prod";
+  const environment = said === "test" || said === "prod" ? said : undefined;
+  if (!environment) issues.push({ key: ["environment"], message: `missing; expected test or prod, because the name "${name}" does not say which` });
+  // A key that is missing may be the one that was misspelt.
+  if (result.success && environment && !issues.length) issues.push(...crossIssues(result.output, environment));
+  if (result.success && environment && !issues.length) return { ...result.output, environment };
+  const shown = (key: string[]): string => (key.length ? `${key.map(shownKey).join(".")}: ` : "");
+  return refuse(issues.map(({ key, message }) => ({ at: offsetOf(document.contents, key), message: shown(key) + message })));
+}
+
+/** Header lines as curl reads them: `Name: value`, blank lines and # comments left out. */
+export function parseHeaders(text: string): Record<string, string> {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const pairs = lines
+    .filter((line) => line && !line.startsWith("#"))
+    .map((line) => /^([\w!#$%&'*+.^`|~-]+)\s*:\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)?.slice(1));
+  if (pairs.includes(undefined)) throw new UserError(EXIT.config, 'expected "Name: value" on each line, without control characters');
+  return Object.fromEntries(pairs as [string, string][]);
+}
+
+/** Reads a small text file; `bytesMax` is a bound, not a quota: a longer file is refused. */
+function readSmallFile(file: string, bytesMax: number): string {
+  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  try {
+    const buffer = Buffer.alloc(bytesMax + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length <= bytesMax; length += read)
+      read = fs.readSync(descriptor, buffer, length, buffer.length - length, null);
+    if (length > bytesMax) throw new Unobservable(`${file} is larger than ${bytesMax} bytes`);
+    return buffer.toString("utf8", 0, length);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** Beside verify.ts in a checkout, one above in build/. */
+const SHIPPED_CONFIGS = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
+const SITE_CONFIGS = "/etc/cytube-verify";
+
+/** --config, then the site's, then the one that ships with the program. */
+export function findConfig(name: string, given: string | undefined): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
+    throw new UserError(EXIT.config, `--env "${name}" is not a name: letters, digits, dots, dashes`);
+  if (given) return path.resolve(given);
+  const places = [SITE_CONFIGS, SHIPPED_CONFIGS];
+  const found = places.map((place) => path.join(place, `${name}.yaml`)).find((file) => fs.existsSync(file));
+  if (found) return found;
+  const there = places.flatMap((place) => (fs.existsSync(place) ? fs.readdirSync(place) : []));
+  const names = there.filter((file) => file.endsWith(".yaml") && !file.startsWith("prometheus")).map((file) => file.slice(0, -5));
+  const known = [...new Set(names)].sort().join(", ");
+  throw new UserError(EXIT.config, `No config for the environment "${name}" in ${places.join(" or ")}; there are: ${known}`);
+}
+
+/** What `look` returns, or a `UserError` that says what could not be had, and why. */
+function orRefuse<T>(what: string, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    throw new UserError(EXIT.config, `${what}: ${messageOf(error)}`);
+  }
+}
+
+/** Reads, validates and resolves a config. The result is frozen. */
+export function readConfig(name: string, given?: string): Config {
+  const file = findConfig(name, given);
+  const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
+  const { limits, log, off, hints, ...rest } = parseConfig(text, file, name);
+  const absolute = (relative: string): string => path.resolve(path.dirname(file), relative);
+  const maybe = (relative: string | undefined): string | undefined => (relative === undefined ? undefined : absolute(relative));
+  const headersFile = maybe(rest.health.headersFile);
+  const readHeaders = (from: string) => orRefuse(`Cannot read health.headersFile "${from}"`, () => parseHeaders(readSmallFile(from, 65_536)));
+  const headers = headersFile ? readHeaders(headersFile) : {};
+  const { username = "", password: encoded = "" } = rest.health.url ? new URL(rest.health.url) : {};
+  const [user, password] = orRefuse("Cannot decode the user and password of health.url", () => [username, encoded].map(decodeURIComponent));
+  if (user || password) headers.authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  const secrets = Object.values(headers).flatMap((value) => [value, value.replace(/^(Bearer|Basic|Token)\s+/i, "")]);
+  if (password) secrets.push(password, encoded);
+  // A parameter's name need not say that its value is a secret; words such as `json` are too short to be one.
+  if (rest.health.url) secrets.push(...[...new URL(rest.health.url).searchParams.values()].filter((value) => value.length >= 8));
+  const logFile = absolute(log?.file ?? `/var/log/cytube-verify/${name}.jsonl`);
+  const botFiles = [rest.database?.file, rest.process.pidFile, rest.configuration?.file, ...(rest.errorLogs?.files ?? [])];
+  if (botFiles.some((other) => other !== undefined && absolute(other) === logFile))
+    throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
+  const defaults = Object.fromEntries(LIMIT_NAMES.map((key) => [key, LIMITS[key][rest.environment]]));
+  return Object.freeze({
+    ...rest,
+    name,
+    file,
+    limits: { ...defaults, ...limits } as Limits,
+    off: { ...off } as Record<string, string>,
+    hints: { ...hints } as Record<string, string>,
+    logFile,
+    headers,
+    secrets,
+    process: { ...rest.process, pidFile: maybe(rest.process.pidFile) },
+    health: { ...rest.health, socket: maybe(rest.health.socket), headersFile },
+    database: rest.database && { ...rest.database, file: absolute(rest.database.file), backup: maybe(rest.database.backup) },
+    errorLogs: rest.errorLogs && { ...rest.errorLogs, files: rest.errorLogs.files?.map(absolute) },
+    configuration: rest.configuration && { ...rest.configuration, file: maybe(rest.configuration.file) },
+    release: rest.release && { ...rest.release, directory: maybe(rest.release.directory) },
+  });
+}
+
+// --- Probes: process ---------------------------------------------------------------------------------------------------------
+
+/** USER_HZ: the unit of times in /proc/PID/stat, 100 on every architecture that Debian ships (proc(5), sysconf(3)). */
+const TICKS_PER_SECOND = 100;
+
+/** What vanishes between two looks, or belongs to another user, is null. */
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+/** `state` is R, S, D, Z (zombie), T (stopped), t (traced) or X. */
+export type ProcessStat = { pid: number; command: string; state: string; parent: number; startTicks: number };
+
+/** Parses /proc/PID/stat. The command may itself hold spaces and parentheses, so the fields are counted from the last one. */
+export function parseProcessStat(text: string): ProcessStat | null {
+  const match = /^(\d+) \((.*)\) (\S+) (\d+) (?:\S+ ){17}(\d+)/s.exec(text);
+  if (!match) return null;
+  const [, pid, command = "", state = "", parent, startTicks] = match;
+  return { pid: Number(pid), command, state, parent: Number(parent), startTicks: Number(startTicks) };
+}
+
+/** `null` when there is no such process. */
+export function readProcessStat(pid: number): ProcessStat | null {
+  try {
+    return parseProcessStat(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch (error) {
+    const gone = ["ENOENT", "ESRCH"].includes(codeOf(error));
+    if (gone && !fs.existsSync("/proc/1/stat"))
+      throw new Unobservable("Other users' processes are hidden (/proc is mounted with hidepid)", "Run as the bot's user.");
+    if (gone) return null;
+    throw new Unobservable(`Cannot read /proc/${pid}/stat: ${messageOf(error)}`);
+  }
+}
+
+/** The time of the start is counted back from now, since /proc/stat's btime is cut to whole seconds. */
+function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null): Identity {
+  // Counted from this program's own start: a container may show another uptime than the one that start times are counted from.
+  const ownTicks = parseProcessStat(fs.readFileSync("/proc/self/stat", "utf8"))?.startTicks ?? Number.NaN;
+  const startedAt = Date.now() - process.uptime() * 1000 - ((ownTicks - startTicks) / TICKS_PER_SECOND) * 1000;
+  const bootId = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return { pid, startTicks, startedAt, bootId, invocation };
+}
+
+type CommandResult = { code: number; stdout: string; stderr: string };
+
+/** 20,000 journal lines of ordinary length are 10 MB. */
+const COMMAND_BYTES_MAX = 16 << 20;
+
+/** Runs one command without a terminal, bounded in time and in output. A command that does not exist, or does not end, is `Unobservable`. */
+export async function readCommand(argv: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<CommandResult> {
+  const { $ } = load("zx/core") as typeof import("zx/core");
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME ?? "/", LC_ALL: "C.UTF-8", SYSTEMD_COLORS: "0", SYSTEMD_PAGER: "" };
+  const bounded = $({ nothrow: true, quiet: true, stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs, timeoutSignal: "SIGKILL", env, signal });
+  const running = bounded`exec ${argv}`;
+  let bytes = 0;
+  running.stdout.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > COMMAND_BYTES_MAX) void running.kill("SIGKILL");
+  });
+  const { exitCode, signal: killed, stdout, stderr } = await running;
+  if (bytes > COMMAND_BYTES_MAX) throw new Unobservable(`${argv[0]} printed more than ${COMMAND_BYTES_MAX >> 20} MB`);
+  if (killed) throw new Unobservable(`${argv[0]} did not answer within ${timeoutMs} ms`);
+  if (exitCode === 127 || exitCode === 126) throw new Unobservable(`${argv[0]} cannot be run: ${stderr.trim()}`);
+  return { code: exitCode ?? 0, stdout, stderr: stderr.trim() };
+}
+
+/** `Key=value` lines of `systemctl show`. */
+export type UnitProperties = Record<string, string>;
+
+export function parseUnit(text: string): UnitProperties {
+  return Object.fromEntries([...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)].map(([, key = "", value = ""]) => [key, value]));
+}
+
+const UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,StandardOutput,StandardError,ExecMainStatus";
+
+export async function readUnit(unit: string, signal?: AbortSignal): Promise<UnitProperties> {
+  const { code, stdout, stderr } = await readCommand(["systemctl", "show", `--property=${UNIT_PROPERTIES}`, "--", unit], 5000, signal);
+  const properties = parseUnit(stdout);
+  const cannot = `Cannot read unit "${unit}"`;
+  if (code !== 0 || !properties.ActiveState) throw new Unobservable(`${cannot}: systemctl exited ${code} (${stderr || "no properties"})`);
+  const hint = "Is process.unit the name that `systemctl list-units` shows?";
+  if (properties.LoadState !== "loaded") throw new Unobservable(`${cannot}: systemd says it is ${properties.LoadState}`, hint);
+  return properties;
+}
+
+/** Where the bot was looked for and what was there. `stat` is null when no process could be named; `trouble` then says why in a sentence. */
+export interface ProcessEvidence {
+  source: string;
+  matches: { pid: number; commandLine: string }[];
+  unit: UnitProperties | null;
+  stat: ProcessStat | null;
+  identity: Identity | null;
+  trouble: string | null;
+}
+
+const readCommandLine = (pid: number): string => orNull(() => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()) ?? "";
+const readMatch = ({ pid }: ProcessStat) => ({ pid, commandLine: cutText(readCommandLine(pid), 200) });
+
+/** Parent, grandparent and so on; bounded, for two reads of /proc at different moments can show a circle. */
+function ancestorsOf({ parent }: Pick<ProcessStat, "parent">, stats: readonly ProcessStat[]): ProcessStat[] {
+  const ancestors: ProcessStat[] = [];
+  const find = (wanted: number): ProcessStat | undefined => stats.find(({ pid }) => pid === wanted);
+  for (let stat = find(parent); stat && ancestors.length < 64; stat = find(stat.parent)) ancestors.push(stat);
+  return ancestors;
+}
+
+/** Programs that start the bot and wait for it; the bot is then their child, and it is the child that has to be followed. */
+const WRAPPERS = new Set("sh bash dash su sudo timeout setsid nohup env runuser setpriv systemd-inhibit screen".split(" "));
+
+/** The bots among the processes whose command line matches: a worker that a bot forked belongs to it, and a wrapper stands for its child. */
+export function parseMatches(stats: readonly ProcessStat[], matching: ReadonlySet<number>): ProcessStat[] {
+  const counts = ({ pid, command }: ProcessStat): boolean => matching.has(pid) && !WRAPPERS.has(command);
+  return stats.filter((stat) => counts(stat) && !ancestorsOf(stat, stats).some(counts));
+}
+
+/** Bots by their command line, leaving out this program, its ancestors (a shell whose own command line holds the pattern) and its children. */
+function readBots(pattern: string): ProcessStat[] {
+  if (!fs.existsSync("/proc/1/stat"))
+    throw new Unobservable("Other users' processes are hidden (/proc is mounted with hidepid)", "Use process.pidFile, or run as the bot's user.");
+  const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const stats = pids.flatMap((pid) => readProcessStat(Number(pid)) ?? []);
+  const ancestors = ancestorsOf({ parent: process.ppid }, stats);
+  // In a container the first process may be the bot itself.
+  const own = [process.pid, ...ancestors.map(({ pid }) => pid).filter((pid) => pid > 1)];
+  const others = stats.filter(({ pid, parent }) => !own.includes(pid) && parent !== process.pid).map(({ pid }) => pid);
+  const regex = new RegExp(pattern);
+  const matches = (line: string): boolean => line !== "" && regex.test(line);
+  return parseMatches(stats, new Set(others.filter((pid) => matches(readCommandLine(pid)))));
+}
+
+/** The pid that a pid file names, or null when it names none. */
+export function parsePidFile(text: string): number | null {
+  const pid = Number(/^\s*(\d{1,10})\s*$/.exec(text)?.[1]);
+  return pid > 0 ? pid : null;
+}
+
+/** The process that a pid file names, or the trouble. */
+function readByPidFile(file: string): ProcessStat | string {
+  let written: { text: string; at: number };
+  try {
+    written = { text: readSmallFile(file, 256), at: fs.statSync(file).mtimeMs };
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return "there is no pid file";
+    throw new Unobservable(`Cannot read the pid file "${file}": ${messageOf(error)}`);
+  }
+  const pid = parsePidFile(written.text);
+  if (pid === null) return written.text.trim() ? "the pid file does not hold a pid" : "the pid file is empty";
+  const stat = readProcessStat(pid);
+  if (!stat) return `pid ${pid} is not running`;
+  if (stat.state !== "Z" && readCommandLine(pid) === "") return `pid ${pid} is a kernel thread (${stat.command}); is the pid one of a container?`;
+  // A bot writes its pid file after it has started; one that is older than its process was left by another process, and the pid was used again.
+  const stale = written.at < identityOf(stat, null).startedAt - 2000;
+  return stale ? `the pid file is older than process ${pid} (${stat.command}), which has taken over a dead bot's pid` : stat;
+}
+
+/** What a unit's properties mean for the bot: `alive` (also while a hook still runs, `activating (start-post)`), `starting`, or the trouble. */
+export function parseUnitState(unit: UnitProperties): string {
+  const { Id: name = "the unit", ActiveState: active, SubState: sub, Result: result } = unit;
+  const up = active === "active" || active === "reloading" || (active === "activating" && sub === "start-post");
+  if (up && Number(unit.MainPID) > 0) return "alive";
+  const died = `${name} has died (${result}) and waits for its automatic restart, ${unit.NRestarts} so far`;
+  if (active === "activating") return sub === "auto-restart" ? died : "starting";
+  if (active === "active") return `${name} is active (${sub}) without a main process`;
+  return `${name} is ${active} (${sub}), result ${result}, exit status ${unit.ExecMainStatus}`;
+}
+
+/** The main process of a unit, or the trouble. */
+function readByUnit(unit: UnitProperties): ProcessStat | string {
+  const state = parseUnitState(unit);
+  if (state === "starting") return `${unit.Id} is still activating (${unit.SubState})`;
+  if (state !== "alive") return state;
+  return readProcessStat(Number(unit.MainPID)) ?? `main process ${unit.MainPID} of ${unit.Id} is not running`;
+}
+
+async function readProcessOnce({ unit: name, pidFile, command = "" }: Config["process"], signal: AbortSignal): Promise<ProcessEvidence> {
+  const evidenceOf = (source: string, found: ProcessStat | string, unit: UnitProperties | null = null): ProcessEvidence => {
+    if (typeof found === "string") return { source, matches: [], unit, stat: null, identity: null, trouble: found };
+    return { source, matches: [readMatch(found)], unit, stat: found, identity: identityOf(found, unit?.InvocationID || null), trouble: null };
+  };
+  if (name) {
+    const unit = await readUnit(name, signal);
+    return evidenceOf(`unit ${unit.Id ?? name}`, readByUnit(unit), unit);
+  }
+  if (pidFile) return evidenceOf(`pid file ${pidFile}`, readByPidFile(pidFile));
+  const bots = readBots(command);
+  const [bot = "no process matches"] = bots;
+  const several = `${bots.length} bots run at once (pids ${bots.map(({ pid }) => pid).join(", ")}); exactly one may match`;
+  return { ...evidenceOf(`command /${command}/`, bots.length > 1 ? several : bot), matches: bots.map(readMatch) };
+}
+
+/** A pid file is written just after the start, and a unit is briefly between two states: an absence has to last this long to be one. */
+const ABSENCE_MS = 800;
+
+/** Finds the bot. Looks again for a moment when it is not there, and up to the start-up deadline while its unit is starting. */
+export async function readProcess(config: Config, signal: AbortSignal): Promise<ProcessEvidence> {
+  const { startupSecondsMax, stoppedMsMax } = config.limits;
+  const begun = performance.now();
+  for (;;) {
+    const found = await readProcessOnce(config.process, signal);
+    const { stat, unit } = found;
+    const starting = unit !== null && parseUnitState(unit) === "starting";
+    const stopped = stat !== null && /[Tt]/.test(stat.state);
+    const settled = stat !== null && !stopped && stat.state !== "Z";
+    const waitMs = starting ? startupSecondsMax * 1000 : stopped ? stoppedMsMax : ABSENCE_MS;
+    if (settled || performance.now() - begun >= waitMs) return found;
+    await sleep(100, undefined, { signal });
+  }
+}
+
+/** The process and all its descendants, itself first, by the kernel's own lists of children. */
+export function readTree(root: number): number[] {
+  const tree = [root];
+  for (const pid of tree) {
+    if (tree.length > 4096) break;
+    for (const thread of orNull(() => fs.readdirSync(`/proc/${pid}/task`)) ?? []) {
+      const children = orNull(() => fs.readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8")) ?? "";
+      tree.push(...children.split(" ").filter(Boolean).map(Number));
+    }
+  }
+  return tree;
+}
+
+/** What the process has open, as link targets, or null where another user's are hidden. */
+export function readOpenFiles(pid: number): string[] | null {
+  const names = orNull(() => fs.readdirSync(`/proc/${pid}/fd`));
+  return names?.flatMap((name) => orNull(() => fs.readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []) ?? null;
+}
+
+/** Something that happened to the bot's process while it was followed; `at` is epoch milliseconds. */
+export type Incident = { kind: IncidentKind; at: number; says: string; evidence: string[] };
+type IncidentKind = "died" | "restarted" | "stopped" | "zombie" | "health" | "connection" | "users" | "memory" | "errors" | "uptime";
+
+/** How often the identity is compared. Reading one line of /proc costs some 20 µs, so five times a second is still free. */
+const IDENTITY_EVERY_MS = 200;
+/** How long a successor is waited for, to call a death a restart. */
+const SUCCESSOR_MS = 600;
+
+/** What took the place of a process, or stands beside it: another invocation of its unit, or another process. systemd's link is free to read. */
+function readSuccessor({ unit, pidFile, command }: Config["process"], identity: Identity): string | null {
+  if (unit) {
+    const invocation = orNull(() => fs.readlinkSync(`/run/systemd/units/invocation:${unit.includes(".") ? unit : `${unit}.service`}`));
+    return invocation && invocation !== identity.invocation ? `invocation ${invocation.slice(0, 8)}` : null;
+  }
+  const pid = pidFile && fs.existsSync(pidFile) ? parsePidFile(readSmallFile(pidFile, 256)) : null;
+  const candidates = command ? readBots(command) : [pid ? readProcessStat(pid) : null];
+  const other = candidates.find((stat) => stat && stat.state !== "Z" && (stat.pid !== identity.pid || stat.startTicks !== identity.startTicks));
+  return other ? `pid ${other.pid}` : null;
+}
+
+/** `isGone` is true when the process is not there at this moment, so that an incident is about to be reported. */
+export type IdentityFollower = { isGone(): boolean; stop(): void };
+
+/** Calls `report` once, at the first thing that happens to this start of this process: a restart is seen however fast, and with the pid reused. */
+export function followIdentity(config: Config, identity: Identity, report: (incident: Incident) => void): IdentityFollower {
+  const { unit, pidFile } = config.process;
+  const pid = `pid ${identity.pid}`;
+  // A second process beside a living one is rarer, and dearer to look for, than a new invocation of a unit.
+  const looksPerSuccessor = unit ? 1 : pidFile ? 5 : 25;
+  let looks = 0;
+  let stoppedSince: number | null = null;
+  let goneSince: number | null = null;
+  const lives = (stat: ProcessStat | null): boolean => stat?.startTicks === identity.startTicks && stat.state !== "Z";
+  const end = (kind: IncidentKind, at: number, says: string): void => {
+    clearInterval(timer);
+    report({ kind, at, says, evidence: [`${pid}, start tick ${identity.startTicks}`, `seen at ${new Date(at).toISOString()}`] });
+  };
+  const look = (now: number): void => {
+    const stat = readProcessStat(identity.pid);
+    // A process that has ended is a zombie until its parent reaps it, which is a matter of milliseconds, or a fault of its own.
+    if (!lives(stat)) goneSince ??= now;
+    stoppedSince = stat && /[Tt]/.test(stat.state) ? (stoppedSince ?? now) : null;
+    const since = goneSince ?? stoppedSince ?? now;
+    const lived = `${spanOf((since - identity.startedAt) / 1000)} after its start`;
+    const reused = stat !== null && stat.startTicks !== identity.startTicks;
+    const due = goneSince !== null || ++looks % looksPerSuccessor === 0;
+    // A successor that cannot be read, such as a new pid file of another user, must not hide the death.
+    const next = reused ? `${pid}, reused` : due ? orNull(() => readSuccessor(config.process, identity)) : null;
+    if (goneSince !== null) {
+      const late = now - since >= SUCCESSOR_MS;
+      if (next) end("restarted", since, `the bot was restarted: ${pid} died ${lived}, ${next} took its place`);
+      else if (late && stat) end("zombie", since, `the bot is a zombie: ${pid} ended ${lived}, and its parent has not noticed`);
+      else if (late) end("died", since, `the bot died: ${pid} was gone ${lived}, and nothing took its place within ${SUCCESSOR_MS} ms`);
+    } else if (next) end("restarted", now, `the bot was replaced: ${next} took its place while ${pid} still runs`);
+    else if (stoppedSince !== null && now - since >= config.limits.stoppedMsMax)
+      end("stopped", since, `the bot is frozen: ${pid} is stopped (state ${stat?.state}) since ${lived}`);
+  };
+  const timer = setInterval(() => {
+    try {
+      look(Date.now());
+    } catch (error) {
+      // A file that vanishes between two looks is looked at again 200 ms later; the process itself is judged by /proc alone.
+      if (!(error instanceof Unobservable) && codeOf(error) === "") throw error;
+    }
+  }, IDENTITY_EVERY_MS);
+  return { isGone: () => !lives(readProcessStat(identity.pid)), stop: () => clearInterval(timer) };
+}
+
+// --- Probes: database --------------------------------------------------------------------------------------------------------
+
+/** Lines of `quick_check`, of the file named; null when it was not run, and then one of the others says why. */
+type Integrity = { integrity: { file: string; lines: string[]; ms: number } | null; integrityOff: string | null; integrityUnseen: string | null };
+
+/** `bytes` is null when there is no such file; `openMs` are the milliseconds to open it and to read its schema. */
+export interface DatabaseEvidence extends Integrity {
+  file: string;
+  bytes: number | null;
+  journalMode: "wal" | "rollback" | null;
+  tables: string[];
+  openMs: number;
+  /** Why it could not be opened, with SQLite's own result code, so that "busy", "corrupt" and "not permitted" stay apart. */
+  open: { code: string; message: string } | null;
+  /** How long one and the same process was seen to hold the write lock, in milliseconds, and its pid. */
+  writeLock: { pid: number; ms: number } | null;
+  diskFreeMb: number | null;
+  inodesFree: number | null;
+}
+
+/** What SQLite locks to write: byte 120 of the -shm file, or RESERVED of a rollback-journal database (sqlite.org/fileformat2, os_unix.c). */
+const WAL_WRITE_BYTE = 120;
+const RESERVED_BYTE = 0x40000001;
+
+/**
+ * The pid that holds a write lock on one byte of an inode, from the text of /proc/locks, or null. `device` is `major:minor` in hex there;
+ * it counts only where it occurs at all, for an overlay shows another one than stat does.
+ */
+export function parseLockHolder(locks: string, inode: number, byte: number, device = ""): number | null {
+  const rows = locks.split("\n").map((line) => line.trim().split(/\s+/));
+  const known = device !== "" && rows.some(([, , , , , file]) => file?.startsWith(`${device}:`));
+  const held = rows.find(([, kind, , mode, , file, first, last]) => {
+    const here = Number(file?.split(":")[2]) === inode && (!known || file?.startsWith(`${device}:`));
+    return here && kind !== "->" && mode === "WRITE" && Number(first) <= byte && (last === "EOF" || Number(last) >= byte);
+  });
+  return held ? Number(held[4]) : null;
+}
+
+/** As /proc/locks writes it (makedev(3)). */
+function deviceOf(dev: number): string {
+  const hex = (part: number): string => part.toString(16).padStart(2, "0");
+  return `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
+}
+
+const sqlCodeOf = (error: unknown): string => codeOf(error) || "ERROR";
+const sqlProblem = (error: unknown): string => `${sqlCodeOf(error)}: ${messageOf(error)}`;
+
+/** quick_check reads every page, 1.6 s a GB. With a rollback journal the bot cannot commit meanwhile, so only small ones are checked in place. */
+const ROLLBACK_CHECK_BYTES_MAX = 50 << 20;
+const WAL_CHECK_BYTES_MAX = 1 << 30;
+
+function isWal(file: string): boolean {
+  const descriptor = fs.openSync(file, "r");
+  // Byte 18 is the file format's write version; 2 means WAL (sqlite.org/fileformat2).
+  const version = Buffer.alloc(1);
+  fs.readSync(descriptor, version, 0, 1, 18);
+  fs.closeSync(descriptor);
+  return version[0] === 2;
+}
+
+/** Opens read-only, and refuses where SQLite would create -shm and -wal: as the verifier's, they would keep the bot from opening its own database. */
+function readDatabase<T>(file: string, busyMs: number, look: (database: import("better-sqlite3").Database) => T): T {
+  const Database = load("better-sqlite3") as typeof import("better-sqlite3");
+  const missing = isWal(file) && ["-wal", "-shm"].some((end) => !fs.existsSync(file + end));
+  const wouldCreate = missing && process.geteuid?.() !== fs.statSync(file).uid;
+  // accessSync returns nothing, or throws.
+  if (wouldCreate && orNull(() => fs.accessSync(path.dirname(file), fs.constants.W_OK)) !== null)
+    throw Object.assign(new Error("reading it would leave -wal and -shm files of this user beside it"), { code: "WOULD_HARM" });
+  const database = new Database(file, { readonly: true, fileMustExist: true, timeout: busyMs });
+  try {
+    return look(database);
+  } finally {
+    database.close();
+  }
+}
+
+function newestBackup(place: string): string | null {
+  if (!fs.statSync(place).isDirectory()) return place;
+  const files = fs.readdirSync(place).map((name) => path.join(place, name));
+  const backups = files.filter((file) => /\.(db|sqlite3?|bak|backup)$/i.test(file) && fs.statSync(file).isFile());
+  return backups.sort((a, b) => fs.statSync(b).mtimeMs - fs.statSync(a).mtimeMs)[0] ?? null;
+}
+
+/** What the child process is asked for; `backup` belongs to an integrity check, `sql` to a query. */
+type DatabaseRequest = { look: "schema" | "integrity" | "query"; file: string; busyMs: number; backup?: string; sql?: string };
+
+function readIntegrity({ file, busyMs, backup }: DatabaseRequest): Partial<Integrity> {
+  const begun = performance.now();
+  let checked = file;
+  const found = (lines: string[]) => ({ integrity: { file: checked, lines, ms: performance.now() - begun } });
+  try {
+    const { size } = fs.statSync(file);
+    if (size > (isWal(file) ? WAL_CHECK_BYTES_MAX : ROLLBACK_CHECK_BYTES_MAX)) checked = backup ? (newestBackup(backup) ?? "") : "";
+    if (!checked) return { integrityOff: `a database of ${Math.round(size / 2 ** 20)} MB is not checked while the bot writes; set database.backup` };
+    return found(readDatabase(checked, busyMs, (database) => database.prepare("PRAGMA quick_check(5)").pluck().all() as string[]));
+  } catch (error) {
+    const problem = sqlProblem(error);
+    return /^SQLITE_(CORRUPT|NOTADB)/.test(problem) ? found([problem]) : { integrityUnseen: problem };
+  }
+}
+
+/** Watches a write lock for as long as one process keeps it, up to the limit. A commit takes milliseconds, a forgotten transaction for ever. */
+async function readWriteLock(file: string, wal: boolean, limitMs: number): Promise<DatabaseEvidence["writeLock"]> {
+  const [locked, byte] = wal ? [`${file}-shm`, WAL_WRITE_BYTE] : [file, RESERVED_BYTE];
+  if (!fs.existsSync(locked)) return null;
+  const { ino, dev } = fs.statSync(locked);
+  const readHolder = (): number | null => parseLockHolder(fs.readFileSync("/proc/locks", "utf8"), ino, byte, deviceOf(dev));
+  const begun = performance.now();
+  const pid = readHolder();
+  while (pid !== null && readHolder() === pid) {
+    const ms = performance.now() - begun;
+    if (ms >= limitMs) return { pid, ms };
+    // Often enough to meet the gaps between the commits of a busy bot.
+    await sleep(7);
+  }
+  return null;
+}
+
+/** Never throws: each look that fails leaves its reason. */
+async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEvidence> {
+  const nothing = { open: null, integrity: null, integrityOff: null, integrityUnseen: null, writeLock: null, diskFreeMb: null, inodesFree: null };
+  const evidence: DatabaseEvidence = { file, bytes: null, journalMode: null, tables: [], openMs: 0, ...nothing };
+  const names = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
+  const begun = performance.now();
+  try {
+    const space = fs.statfsSync(path.dirname(file));
+    evidence.diskFreeMb = (space.bavail * space.bsize) / 2 ** 20;
+    evidence.inodesFree = space.files === 0 ? null : space.ffree;
+    evidence.bytes = fs.statSync(file).size;
+    evidence.journalMode = isWal(file) ? "wal" : "rollback";
+    evidence.tables = readDatabase(file, busyMs, (database) => database.prepare(names).pluck().all() as string[]);
+    evidence.openMs = performance.now() - begun;
+    evidence.writeLock = await readWriteLock(file, evidence.journalMode === "wal", busyMs);
+  } catch (error) {
+    evidence.open = { code: sqlCodeOf(error), message: messageOf(error) };
+    evidence.openMs ||= performance.now() - begun;
+  }
+  return evidence;
+}
+
+/** The first rows of a query, two at most: enough to tell one from several. */
+type QueryAnswer = { rows: unknown[]; problem: string | null };
+
+const CELL_CHARACTERS_MAX = 65_536;
+
+/** No status is a blob, or that long; and the answer has to cross to the parent. */
+function boundedCell(value: unknown): unknown {
+  if (typeof value === "string") return value.slice(0, CELL_CHARACTERS_MAX);
+  return Buffer.isBuffer(value) ? `a blob of ${value.length} bytes` : value;
+}
+
+function readRows({ file, busyMs, sql = "" }: DatabaseRequest): QueryAnswer {
+  const rows: unknown[] = [];
+  try {
+    readDatabase(file, busyMs, (database) => {
+      for (const row of database.prepare(sql).iterate() as Iterable<object>) {
+        rows.push(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, boundedCell(value)])));
+        if (rows.length > 1) break;
+      }
+    });
+    return { rows, problem: null };
+  } catch (error) {
+    return { rows: [], problem: sqlProblem(error) };
+  }
+}
+
+/** As root, SQLite's look could leave root's files beside the database; so the child becomes the owner of the file first. */
+function becomeOwner(file: string): void {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = fs.statSync(file, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 };
+  if (uid === 0) return;
+  process.setgroups?.([gid]);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
+}
+
+/** The hidden argument that makes this file the child process which alone calls SQLite. */
+export const DATABASE_CHILD = "database-child";
+
+/** The child's main loop: one answer for each request, until the parent goes. */
+export function serveDatabase(): void {
+  const looks = { schema: readSchema, integrity: readIntegrity, query: readRows };
+  process.on("disconnect", () => process.exit(0));
+  process.on("message", async (asked: DatabaseRequest) => {
+    // SQLite keeps -wal and -shm, and the disk is, where a link points to.
+    const request = { ...asked, file: orNull(() => fs.realpathSync(asked.file)) ?? asked.file };
+    // Another user may not be able to read the library, and its native half is loaded by the first database only.
+    orNull(() => new (load("better-sqlite3") as typeof import("better-sqlite3"))(":memory:").close());
+    becomeOwner(request.file);
+    process.send?.(await looks[request.look](request));
+  });
+}
+
+export type DatabaseReader = { inspect(): Promise<DatabaseEvidence>; query(sql: string, timeoutMs: number): Promise<QueryAnswer>; close(): void };
+
+/** Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema. */
+const CHILD_SLACK_MS = 3000;
+/** A database of the largest size that is checked in place takes 2 s from a disk that is not cached. */
+const INTEGRITY_MS_MAX = 20_000;
+
+/** SQLite's calls block, so they are made in a child process that can be killed. It is started on first use, and anew after it had to be killed. */
+export function openDatabaseReader(config: Config): DatabaseReader {
+  const { file = "", backup } = config.database ?? {};
+  const busyMs = config.limits.databaseMsMax;
+  let child: ChildProcess | null = null;
+  let queue: Promise<unknown> = Promise.resolve();
+  const close = (): void => {
+    child?.kill("SIGKILL");
+    child = null;
+  };
+  // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
+  process.once("exit", close);
+  const start = (): ChildProcess => {
+    // In this file's directory, from where `--import tsx` is found again.
+    const started = fork(fileURLToPath(import.meta.url), [DATABASE_CHILD], { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    // One that the kernel has killed between two requests answers no more.
+    return started
+      .on("error", () => {})
+      .once("exit", () => {
+        if (child === started) child = null;
+      });
+  };
+  const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
+    child ??= start();
+    const settled = new AbortController();
+    const { signal } = settled;
+    const answered = once(child, "message", { signal }).then(([answer]: unknown[]) => ({ answer }));
+    const ended = once(child, "exit", { signal }).then(([code]) => `the process for it ended with ${code ?? "a signal"}`);
+    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, { signal });
+    child.send(request, () => {});
+    const outcome = await Promise.race([answered, ended, late]).catch(messageOf);
+    settled.abort();
+    if (typeof outcome !== "string") return outcome.answer;
+    close();
+    throw new Unobservable(`Cannot look at "${file}": ${outcome}`);
+  };
+  const ask = <T>(request: DatabaseRequest, timeoutMs: number): Promise<T> => {
+    const asked = queue.then(() => askNow(request, timeoutMs));
+    queue = asked.catch(() => {});
+    return asked as Promise<T>;
+  };
+  const inspect = async (): Promise<DatabaseEvidence> => {
+    const evidence = await ask<DatabaseEvidence>({ look: "schema", file, busyMs }, 2 * busyMs + CHILD_SLACK_MS);
+    if (evidence.open) return evidence;
+    const integrity = await observe(() => ask<Partial<Integrity>>({ look: "integrity", file, busyMs, backup }, INTEGRITY_MS_MAX));
+    return integrity.seen ? { ...evidence, ...integrity.value } : { ...evidence, integrityUnseen: integrity.why };
+  };
+  const query = async (sql: string, timeoutMs: number): Promise<QueryAnswer> => {
+    const request: DatabaseRequest = { look: "query", file, sql, busyMs: Math.min(busyMs, timeoutMs) };
+    const answer = await observe(() => ask<QueryAnswer>(request, timeoutMs + CHILD_SLACK_MS));
+    return answer.seen ? answer.value : { rows: [], problem: answer.why };
+  };
+  return { inspect, query, close };
+}
+
+// --- Probes: health document -------------------------------------------------------------------------------------------------
+
+/** A response is read up to here and no further. */
+const RESPONSE_BYTES_MAX = 1 << 20;
+
+/** One answer of an HTTP endpoint. `problem` is null when a whole response came; `ms` is the time from before the connection to the last byte. */
+export type HttpAnswer = { ms: number; status: number | null; headers: NodeJS.Dict<string | string[]>; body: string; problem: string | null };
+type Http = typeof import("node:http");
+
+const loadHttp = (url: URL): Http => load(url.protocol === "https:" ? "node:https" : "node:http") as Http;
+
+const HTTP_PROBLEMS: Record<string, string> = {
+  ECONNREFUSED: "connection refused: nothing listens there",
+  ECONNRESET: "the connection was closed before the response was complete",
+  ENOENT: "there is no such socket",
+  EACCES: "permission denied",
+};
+
+/**
+ * One GET, on a connection of its own or on the agent's; redirects are not followed. It never rejects: what went wrong is the answer's `problem`.
+ * Node's own client, because undici's parser is WebAssembly, whose compilation costs this short run twice what bare Node costs.
+ */
+async function readHttp(config: Config, timeoutMs: number, agent: import("node:http").Agent | false = false): Promise<HttpAnswer> {
+  const url = new URL(config.health.url as string);
+  const own = { accept: "application/json", "user-agent": `cytube-verify/${VERSION}`, connection: agent ? "keep-alive" : "close" };
+  const { socket: socketPath } = config.health;
+  const answer: HttpAnswer = { ms: 0, status: null, headers: {}, body: "", problem: null };
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const begun = performance.now();
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const where = {
+      host: url.hostname.replace(/^\[|\]$/g, ""),
+      port: url.port,
+      path: url.pathname + url.search,
+      ...(socketPath ? { socketPath } : {}),
+    };
+    const request = loadHttp(url).get({ ...where, agent, headers: { ...own, ...config.headers }, maxHeaderSize: 16_384, signal });
+    // A connection that is upgraded (101) has no response and no error; and an error after the headers is the response's to report.
+    request.on("error", () => {});
+    const [response] = (await once(request, "response", { signal })) as [import("node:http").IncomingMessage];
+    answer.status = response.statusCode ?? null;
+    answer.headers = response.headers;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > RESPONSE_BYTES_MAX) throw new Error(`the response is larger than ${RESPONSE_BYTES_MAX} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    const inner = (error as { errors?: Error[] }).errors?.[0] ?? error;
+    const came = bytes ? ` (${bytes} bytes came)` : answer.status ? " (only headers came)" : "";
+    answer.problem = signal.aborted ? `no whole response within ${timeoutMs} ms${came}` : (HTTP_PROBLEMS[codeOf(inner)] ?? messageOf(inner));
+  }
+  answer.ms = performance.now() - begun;
+  answer.body = Buffer.concat(chunks).toString("utf8");
+  return answer;
+}
+
+/** One answer of the health source: the document, or the problem with it. `source` is the line that evidence shows. */
+export type HealthAnswer = { at: number; ms: number; source: string; document: Record<string, unknown> | null; problem: string | null };
+
+/** Reasons for which an endpoint or a query could not be looked at, as opposed to being broken. */
+const HEALTH_UNSEEN =
+  /^(HTTP 40[13]$|permission denied|EACCES|EPERM|WOULD_HARM|SQLITE_(CANTOPEN|READONLY|AUTH|PERM|ERROR)|ERR_DLOPEN|ERROR:|Cannot look)|\b(ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EMFILE)\b/;
+
+/** Judges nothing but the form: 200, JSON, an object. */
+export function parseHealthAnswer({ status, headers, body, problem }: HttpAnswer): Pick<HealthAnswer, "document" | "problem"> {
+  const refuse = (why: string) => ({ document: null, problem: why });
+  if (problem) return refuse(problem);
+  if (String(status).startsWith("3")) return refuse(`HTTP ${status} to ${headers.location ?? "nowhere"}; redirects are not followed`);
+  if (status !== 200) return refuse(`HTTP ${status}`);
+  if (headers["content-encoding"]) return refuse(`the body is encoded (${headers["content-encoding"]}), which was not asked for`);
+  let document: unknown;
+  try {
+    document = JSON.parse(body.replace(/^\ufeff/, ""));
+  } catch {
+    const kind = /^\s*</.test(body) ? "HTML" : body ? "not JSON" : "empty";
+    return refuse(`HTTP 200, but the body is ${kind} (${headers["content-type"] ?? "no content type"}, ${body.length} characters)`);
+  }
+  if (typeof document !== "object" || document === null || Array.isArray(document)) return refuse("HTTP 200, but the JSON is not an object");
+  return { document: document as Record<string, unknown>, problem: null };
+}
+
+/** The value at a JSON pointer (RFC 6901), or undefined. Only a document's own keys count. */
+export function valueAt(document: unknown, pointer: string): unknown {
+  let value = document;
+  for (const token of pointer.split("/").slice(1)) {
+    const key = token.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    if (Array.isArray(value) && !/^(0|[1-9]\d*)$/.test(key)) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
+}
+
+/** The fields of a health document as they stood in it; absent ones are undefined. `fromSql`: 0 and 1 are booleans there, and only there. */
+export type HealthFields = Record<FieldName, unknown> & { fromSql: boolean; at: number };
+
+export function parseFields(document: Record<string, unknown>, health: Config["health"], at: number): HealthFields {
+  const fromSql = Boolean(health.sql);
+  const find = (name: FieldName): unknown => {
+    const configured = health.fields?.[name];
+    // The public bot's status column says "offline" while it is connected, so in a row it counts only where a config names it.
+    const pointers = configured ? [configured].flat() : name === "status" && fromSql ? [] : FIELD_POINTERS[name];
+    return pointers.map((pointer) => valueAt(document, pointer)).find((value) => value !== undefined);
+  };
+  const fields = Object.fromEntries(FIELD_NAMES.map((name) => [name, find(name)])) as Record<FieldName, unknown>;
+  if (fromSql && (fields.connected === 0 || fields.connected === 1)) fields.connected = fields.connected === 1;
+  return { ...fields, fromSql, at };
+}
+
+/** Epoch milliseconds of a timestamp as bots write it: epoch seconds, epoch milliseconds, or ISO 8601. */
+export function parseInstant(value: unknown): number | null {
+  if (typeof value === "number" && Number.isFinite(value) && value > 0) return value > 1e11 ? value : value * 1000;
+  if (typeof value !== "string") return null;
+  if (/^\d+(\.\d+)?$/.test(value)) return parseInstant(Number(value));
+  // V8 makes a date of any text with a number in it.
+  if (!/^\d{4}-\d\d-\d\d/.test(value)) return null;
+  // SQLite's CURRENT_TIMESTAMP has no zone and is UTC.
+  const at = Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/.test(value) ? `${value.replace(" ", "T")}Z` : value);
+  return Number.isNaN(at) ? null : at;
+}
+
+/** The bot's own uptime in seconds, as it says it or since the start that it names; null where it says neither. */
+export function uptimeOf({ uptime, startedAt, at }: HealthFields): number | null {
+  const began = parseInstant(startedAt);
+  return typeof uptime === "number" ? uptime : began === null ? null : (at - began) / 1000;
+}
+
+export function statusIsUp({ status }: HealthFields, health: Config["health"]): boolean {
+  const words = health.statusUp ?? STATUS_WORDS_UP;
+  return typeof status === "string" && words.some((word) => word.toLowerCase() === status.trim().toLowerCase());
+}
+
+/** Ready: healthy by its own word, connected, and in company. A bot that answers before it has joined the channel is still starting. */
+export function isReady(fields: HealthFields, { off, health, limits: { userCountMin } }: Config): boolean {
+  const { status, connected, userCount, fromSql } = fields;
+  const statusOff = off.health_endpoint || off["health_endpoint.status"] || (fromSql && status === undefined);
+  if (!statusOff && !statusIsUp(fields, health)) return false;
+  if (!off.connection && connected !== true) return false;
+  return userCountMin === null || Boolean(off.user_count) || (typeof userCount === "number" && userCount >= userCountMin);
+}
+
+/** The tries until the bot was ready, or out of time. `readyMs` counts from the start of the process, where an earlier answer was not ready yet. */
+export type HealthEvidence = { answers: HealthAnswer[]; tries: number; fields: HealthFields | null; ready: boolean; readyMs: number | null };
+
+export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };
+
+export function openHealth(config: Config, database: DatabaseReader): HealthReader {
+  const { sql = "", url } = config.health;
+  const readRow = async (timeoutMs: number): Promise<HealthAnswer> => {
+    const at = Date.now();
+    const begun = performance.now();
+    const { rows, problem: failure } = await database.query(sql, timeoutMs);
+    const miscount = rows.length === 1 ? null : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`;
+    const problem = failure ?? miscount;
+    return { at, ms: performance.now() - begun, source: sql, document: problem ? null : (rows[0] as Record<string, unknown>), problem };
+  };
+  const readEndpoint = async (timeoutMs: number): Promise<HealthAnswer> => {
+    const at = Date.now();
+    const answer = await readHttp(config, timeoutMs);
+    return { at, ms: answer.ms, source: `GET ${url}`, ...parseHealthAnswer(answer) };
+  };
+  return { read: sql ? readRow : readEndpoint };
+}
+
+/** How long to wait between two looks at a bot that is still starting. */
+const READINESS_EVERY_MS = 250;
+const ANSWERS_KEPT = 8;
+
+/**
+ * Polls until the bot is ready. Before the start-up deadline every look is free; after it, `triesMax` tries with doubling pauses count.
+ * `startedAt` is the start of the process in epoch milliseconds, or null where there is no process to wait for: then it looks once.
+ */
+export async function readHealth(config: Config, reader: HealthReader, startedAt: number | null, triesMax: number, signal: AbortSignal) {
+  const { startupSecondsMax, healthTimeoutMs, healthBackoffMs } = config.limits;
+  const deadline = startedAt === null ? 0 : performance.now() + startedAt + startupSecondsMax * 1000 - Date.now();
+  const answers: HealthAnswer[] = [];
+  let tries = 0;
+  for (;;) {
+    const answer = await reader.read(healthTimeoutMs);
+    answers.push(answer);
+    if (answers.length > ANSWERS_KEPT) answers.splice(1, 1);
+    const fields = answer.document ? parseFields(answer.document, config.health, answer.at) : null;
+    const ready = fields !== null && isReady(fields, config);
+    const starting = performance.now() < deadline;
+    if (!starting) tries++;
+    const readyMs = ready && answers.length > 1 && startedAt !== null ? Date.now() - startedAt : null;
+    const evidence: HealthEvidence = { answers, tries, fields, ready, readyMs };
+    if (ready || tries >= triesMax || startedAt === null || signal.aborted) return evidence;
+    await sleep(starting ? READINESS_EVERY_MS : healthBackoffMs * 2 ** (tries - 1), undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Response times in milliseconds; `failures` are the problems of samples that had no whole 200 answer. */
+export type ResponseEvidence = { fresh: number[]; keptAlive: number[]; failures: string[] };
+
+/** Samples the endpoint on a new connection and on a kept one, in turn: the first carries the cost of a connection, the second does not. */
+export async function readResponseTimes(config: Config, signal: AbortSignal): Promise<ResponseEvidence> {
+  const { responseSamples, responseGapMs, healthTimeoutMs } = config.limits;
+  const evidence: ResponseEvidence = { fresh: [], keptAlive: [], failures: [] };
+  const { Agent } = loadHttp(new URL(config.health.url as string));
+  const kept = new Agent({ keepAlive: true, maxSockets: 1 });
+  const sample = async (into: number[], agent?: InstanceType<Http["Agent"]>): Promise<void> => {
+    const { ms, status, problem } = await readHttp(config, healthTimeoutMs, agent);
+    if (signal.aborted) return;
+    // A refusal is fast, and would make the average better than it is.
+    if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
+    else into.push(ms);
+  };
+  for (let round = 0; round < responseSamples && !signal.aborted; round++) {
+    if (round) await sleep(responseGapMs, undefined, { signal }).catch(() => {});
+    await sample(evidence.fresh);
+    await sample(evidence.keptAlive, kept);
+    // An endpoint that does not answer would take the whole time budget, and is reported by another check.
+    if (round === 0 && evidence.failures.length === 2) break;
+  }
+  kept.destroy();
+  return evidence;
+}
+
+// --- Probes: memory and processor --------------------------------------------------------------------------------------------
+
+/** Resident megabytes (2^20 bytes) and percent of one core, summed over the tree. CPU is a difference between two looks: null in the first. */
+export type UsageSample = { at: number; memoryMb: number; cpuPercent: number | null; processes: number };
+
+/** One sample of the tree. pidusage says 0 % CPU at its first look at a pid. Pages that are shared between processes are counted in each. */
+export async function readUsage(root: number, previous: UsageSample | null): Promise<UsageSample> {
+  const pidusage = load("pidusage") as typeof import("pidusage");
+  const blind = (why: string) => new Unobservable(`Cannot read the memory of pid ${root}: ${why}`);
+  const stats = await pidusage(readTree(root), { maxage: 120_000 }).catch((error) => Promise.reject(blind(messageOf(error))));
+  if (!stats[root]) throw blind("the process is gone");
+  const known = Object.values(stats).filter(Boolean);
+  const sum = (of: "memory" | "cpu"): number => known.reduce((total, stat) => total + stat[of], 0);
+  return { at: Date.now(), memoryMb: sum("memory") / 2 ** 20, cpuPercent: previous ? sum("cpu") : null, processes: known.length };
+}
+
+/** Milliseconds between two samples: four of them stay within the second that seed 000 gives the check. */
+const USAGE_GAP_MS = 250;
+
+export async function readUsageSamples(root: number, samples: number, signal: AbortSignal): Promise<UsageSample[]> {
+  const taken: UsageSample[] = [await readUsage(root, null)];
+  while (taken.length < samples && !signal.aborted) {
+    await sleep(USAGE_GAP_MS, undefined, { signal }).catch(() => {});
+    taken.push(await readUsage(root, taken.at(-1) ?? null));
+  }
+  return taken;
+}
+
+// --- Probes: error logs ------------------------------------------------------------------------------------------------------
+
+/** Of a longer line only this much is looked at; its prefix is all that counts. */
+const LINE_BYTES_MAX = 64 << 10;
+const CHUNK_BYTES = 256 << 10;
+const SEAM_BYTES = 64;
+const JOURNAL_LINES_MAX = 20_000;
+const EXAMPLES_MAX = 5;
+const EXAMPLE_CHARACTERS = 300;
+/** Lines of several threads may be a little out of order; the search for the window goes this much further back. */
+const DISORDER_MS = 5000;
+const HALF_HOUR_MS = 1_800_000;
+
+export type Severity = "error" | "warning" | "other";
+
+const ERROR_LEVELS = ["emergency", "emerg", "alert", "critical", "crit", "fatal", "severe", "panic", "error", "err"];
+const WARNING_LEVELS = ["warning", "warn"];
+const LEVEL = [...ERROR_LEVELS, ...WARNING_LEVELS, "notice", "success", "info", "debug", "trace", "verbose"].join("|");
+const TIME = String.raw`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?\b))?`;
+/** A timestamp with or without brackets. */
+const STAMP = new RegExp(String.raw`^\s?\[?(${TIME})\]?`);
+/** Between timestamp and level: loggers in brackets, or one between dashes as Python's default has it. Nothing of the message can match. */
+const IN_BRACKETS = String.raw`(?:\s*\[(?!\s*(?:${LEVEL})\s*\])[^\]\n]{0,80}\]){0,3}`;
+const LOGGERS = String.raw`${IN_BRACKETS}\s*(?:[-|:]\s*)?(?:(?!(?:${LEVEL})[\s:|])[\w.$:/-]{1,80}\s+-\s+)?`;
+const LEVEL_AFTER_STAMP = new RegExp(String.raw`^${LOGGERS}(\[\s*)?(${LEVEL})\b(\s*:)?`, "i");
+/** A line that begins with its level: `ERROR:root:text`, `[ERROR] text`, `FATAL text`. Upper case only, for sentences begin with such words. */
+const LEVEL_FIRST = new RegExp(String.raw`^(?:\[(${LEVEL.toUpperCase()})\]|(${LEVEL.toUpperCase()})[:\s]|(error|fatal|critical): )`);
+const TRACEBACK = /^\s*(?:\+ Exception Group )?Traceback \(most recent call last\):/;
+const TRACEBACK_CHAIN = /^(?:During handling of the above exception|The above exception was the direct cause)/;
+const STACK_HEAD = /^(?:Uncaught |Unhandled |Exception in thread "[^"]*" )?(?:[\w$]+\.)*(?:[A-Z]\w*)?(?:Error|Exception)\b/;
+const STACK_FRAME = /^\s+at\s/;
+/** A line that somebody dated, or gave a level, in a form that is not known here: what it says of errors cannot be told. */
+const STRANGE = /^.{0,40}?\b\d{1,2}:\d\d:\d\d\b|^\d{10}(?:\.\d+)?\s|^\{|\b(?:level|lvl|severity)=/;
+/** Of these, one that has a severe level right behind its clock is an error, only of an unknown moment. */
+const SUSPECT = /^.{0,40}?(?:\b\d{1,2}:\d\d:\d\d\S*|^\d{10}\S*)\s+(?:\[\S*\]\s+)?\[?(?:ERROR|CRITICAL|FATAL)\b/;
+/** Last words of a runtime, printed without any prefix. */
+const LAST_WORDS = /^(?:Fatal Python error: |FATAL ERROR: |panic: |thread '[^']*' panicked |Segmentation fault|terminate called after throwing)/;
+
+/** Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. */
+export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; utc: boolean };
+
+/** `time` is epoch milliseconds. `strange`: it has a time but no level that is known. */
+export type LogPrefix = { time: number | null; severity: Severity; strange?: true };
+
+/** Lists are bounded, counts are not. `uncertain`: between a line before the window and one within it; `undated`: before the first timestamp. */
+export interface LogTally extends Record<"lines" | "levelled" | "strange" | "errors" | "warnings" | "noise" | "uncertain" | "undated", number> {
+  examples: string[];
+  /** Of the newest line that had a timestamp. */
+  lastTime: number | null;
+}
+
+/** Where a reader stands between two lines; a traceback may be cut by the end of one read. `held` errors wait for the time of the next record. */
+type LogPosition = Omit<LogPrefix, "strange"> & { traceback: "none" | "body" | "ended" | "chained"; stackHead: string | null; held: number };
+
+export function emptyTally(): LogTally {
+  const counts = { lines: 0, levelled: 0, strange: 0, errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 };
+  return { ...counts, examples: [], lastTime: null };
+}
+export const emptyPosition = (): LogPosition => ({ severity: "other", time: null, traceback: "none", stackHead: null, held: 0 });
+
+/** The latest second that was parsed: most lines of a busy log have the same one as the line before. */
+let parsedSecond = { text: "", time: Number.NaN };
+
+/** Epoch milliseconds of a timestamp in a log; one without a zone is local time, or UTC where the config says so. */
+export function parseStamp(stamp: string, utc: boolean): number | null {
+  const [, second, fraction = "", zone = utc ? "Z" : ""] = /^(.{0,19})(?:[.,](\d+))?(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?/.exec(stamp) ?? [];
+  const text = `${second}${zone}`;
+  if (text !== parsedSecond.text) {
+    const iso = text.replaceAll("/", "-").replace(" ", "T").replace("UTC", "Z");
+    parsedSecond = {
+      text,
+      time: Date.parse(iso.replace(/(:\d\d)([+-]\d\d):?(\d\d)?$/, (_, end, hours, minutes = "00") => `${end}${hours}:${minutes}`)),
+    };
+  }
+  return Number.isNaN(parsedSecond.time) ? null : parsedSecond.time + Number(`0.${fraction}`) * 1000;
+}
+
+/** By a word, or by a number of pino and bunyan (30 info, 40 warn, 50 error, 60 fatal). */
+function severityOf(level: unknown): Severity {
+  if (typeof level === "number") return level >= 50 || level <= 3 ? "error" : level >= 40 || level === 4 ? "warning" : "other";
+  const word = String(level).toLowerCase();
+  if (/^\d+$/.test(word)) return severityOf(Number(word));
+  return ERROR_LEVELS.includes(word) ? "error" : WARNING_LEVELS.includes(word) ? "warning" : "other";
+}
+
+const severityOfPriority = (priority = "6"): Severity => (Number(priority) <= 3 ? "error" : Number(priority) === 4 ? "warning" : "other");
+const worse = (a: Severity, b: Severity): Severity => (a === "error" || b === "other" ? a : b);
+
+/** Null for what is no JSON, or no object. */
+function parseJsonObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}
+
+const KNOWN_LEVEL = new RegExp(`^(?:${LEVEL}|\\d+)$`, "i");
+
+/** Of a record that was cut: its level and time stand before its long text in all common forms. */
+function parseJsonHead(line: string): Record<string, unknown> {
+  const find = (names: string) => new RegExp(`"(?:${names})"\\s*:\\s*(?:"([^"]{1,40})"|(\\d{1,16}))`).exec(line.slice(0, 1000));
+  const [level, time] = [find("level|severity|levelname|lvl"), find("timestamp|time|@timestamp|ts|asctime")];
+  return { level: level?.[1] ?? (level ? Number(level[2]) : undefined), time: time?.[1] ?? (time ? Number(time[2]) : undefined) };
+}
+
+function parseJsonPrefix(line: string, utc: boolean): LogPrefix | null {
+  const record = parseJsonObject(line) ?? (line.length >= LINE_BYTES_MAX ? parseJsonHead(line) : {});
+  const level = record.level ?? record.severity ?? record.levelname ?? record.lvl ?? record["log.level"];
+  const time = record.timestamp ?? record.time ?? record["@timestamp"] ?? record.ts ?? record.asctime;
+  if (level === undefined && time === undefined) return null;
+  const at = typeof time === "string" && STAMP.test(time) ? parseStamp(time, utc) : parseInstant(time);
+  return { time: at, severity: severityOf(level), ...(KNOWN_LEVEL.test(String(level)) ? {} : { strange: true }) };
+}
+
+/** Level and time by a line's anchored prefix or its JSON fields, never by its text: chat is in there. Null: it continues the record before it. */
+export function parseLogPrefix(line: string, rules: LogRules): LogPrefix | null {
+  const groups = rules.prefix?.exec(line)?.groups;
+  if (groups) return { time: groups.time ? parseStamp(groups.time, rules.utc) : null, severity: severityOf(groups.level) };
+  if (line.startsWith("{")) return parseJsonPrefix(line, rules.utc);
+  // A syslog priority, as in `<3>text`, may stand before all other forms.
+  const priority = /^<(\d)>/.exec(line)?.[1];
+  const text = priority ? line.slice(3) : line;
+  const stamp = STAMP.exec(text);
+  if (!stamp) {
+    const first = LEVEL_FIRST.exec(text);
+    if (!first && !priority) return null;
+    // Django has the time behind the level.
+    const late = first && STAMP.exec(text.slice(first[0].length));
+    const level = severityOf(first?.[1] ?? first?.[2] ?? first?.[3]);
+    return { time: late ? parseStamp(late[1] as string, rules.utc) : null, severity: worse(level, severityOfPriority(priority)) };
+  }
+  const rest = text.slice(stamp[0].length);
+  const [, bracket, word = "", colon] = LEVEL_AFTER_STAMP.exec(rest) ?? [];
+  // In running text a level word may follow the timestamp too; then it is not in capitals, in brackets, before a colon or behind a tab.
+  const severity = bracket || colon || rest.startsWith("\t") || word === word.toUpperCase() ? severityOf(word) : "other";
+  const time = parseStamp(stamp[1] as string, rules.utc);
+  return { time, severity: worse(severity, severityOfPriority(priority)), ...(word || priority ? {} : { strange: true }) };
+}
+
+/** `dated`: the record has a time of its own; another one's time is that of the record before it, so it may in truth be newer. */
+function countError(tally: LogTally, position: LogPosition, rules: LogRules, text: string, dated = false): void {
+  if (position.time !== null && position.time < rules.since) position.held += dated ? 0 : 1;
+  else if (rules.noise.some((noise) => noise.test(text))) tally.noise++;
+  else {
+    tally[position.time === null ? "undated" : "errors"]++;
+    if (tally.examples.length < EXAMPLES_MAX) tally.examples.push(cutText(text, EXAMPLE_CHARACTERS));
+  }
+}
+
+/** A line without a prefix: part of the record before it, or a traceback or a runtime's last words that nobody stamped. */
+function addContinuation(tally: LogTally, position: LogPosition, rules: LogRules, line: string): void {
+  const { severity, traceback, stackHead } = position;
+  // What stands under a severe record has been counted, and under a warning it is no worse; but a runtime's last words always count.
+  if (severity === "error" || (severity === "warning" && !LAST_WORDS.test(line))) return;
+  if (TRACEBACK.test(line)) position.traceback = traceback === "chained" ? "ended" : "body";
+  else if (traceback === "ended" && TRACEBACK_CHAIN.test(line)) position.traceback = "chained";
+  else if (traceback === "body" && /^\S/.test(line)) {
+    position.traceback = "ended";
+    countError(tally, position, rules, `Traceback … ${line}`);
+  } else if (stackHead && STACK_FRAME.test(line)) {
+    position.stackHead = null;
+    countError(tally, position, rules, stackHead);
+  } else {
+    if (line.trim()) position.stackHead = STACK_HEAD.test(line) ? line : null;
+    if (LAST_WORDS.test(line)) countError(tally, position, rules, line);
+  }
+}
+
+/** Adds one line. `at` is the journal's own time of the line, and `priority` its level there; files have neither. */
+export function addLogLine(tally: LogTally, position: LogPosition, rules: LogRules, raw: string, at: number | null = null, priority?: string): void {
+  tally.lines++;
+  const text = (raw.includes("\u001b") ? stripVTControlCharacters(raw) : raw).replace(/\r$/, "");
+  // A progress bar overwrites itself with bare carriage returns, and the record that follows it stands behind the last one.
+  const last = text.slice(text.lastIndexOf("\r") + 1);
+  const line = last !== text && !parseLogPrefix(text, rules) && parseLogPrefix(last, rules) ? last : text;
+  const prefix = parseLogPrefix(line, rules);
+  if (!prefix && SUSPECT.test(line)) tally.undated++;
+  if (prefix ? prefix.strange : STRANGE.test(line)) tally.strange++;
+  else if (prefix) tally.levelled++;
+  const severity = worse(prefix?.severity ?? "other", severityOfPriority(priority));
+  const time = at ?? prefix?.time ?? null;
+  if (time !== null) {
+    if (time >= rules.since) tally.uncertain += position.held;
+    tally.lastTime = Math.max(tally.lastTime ?? 0, time);
+    position.time = time;
+    position.held = 0;
+  }
+  if (!prefix && severity === "other") return addContinuation(tally, position, rules, line);
+  if (position.traceback === "body") countError(tally, position, rules, "Traceback (cut short)");
+  position.severity = severity;
+  position.traceback = "none";
+  position.stackHead = null;
+  if (severity === "error") countError(tally, position, rules, line, time !== null);
+  else if (severity === "warning" && (position.time ?? 0) >= rules.since) tally.warnings++;
+}
+
+function readChunkAt(descriptor: number, buffer: Buffer, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(descriptor, buffer, 0, buffer.length, offset, (error, bytes) => (error ? reject(error) : resolve(bytes)));
+  });
+}
+
+/** The first timestamp at the beginning of a line of a chunk; a chunk cut from a file begins within a line. */
+function firstStamp(text: string, rules: LogRules, cut: boolean): { time: number; index: number } | null {
+  for (const { 0: line, index } of text.matchAll(/[^\n]+/g)) {
+    const plain = stripVTControlCharacters(line.replaceAll("\0", "").slice(0, LINE_BYTES_MAX));
+    const time = cut && index === 0 ? null : parseLogPrefix(plain, rules)?.time;
+    if (typeof time === "number") return { time, index };
+  }
+  return null;
+}
+
+/** `covered`: the file reaches back beyond the window, so no older file holds any of it. `bounded`: the search was given up. */
+type LogWindow = { offset: number; covered: boolean; bounded: boolean };
+
+/** Where to begin reading so that nothing of the window is missed: steps back from the end until a line is older than the window. */
+export async function findWindow(descriptor: number, size: number, rules: LogRules, bytesMax: number): Promise<LogWindow> {
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  for (let end = size; end > 0; end -= CHUNK_BYTES) {
+    const begin = Math.max(0, end - CHUNK_BYTES);
+    const bytes = await readChunkAt(descriptor, buffer, begin);
+    const stamp = firstStamp(buffer.toString("latin1", 0, bytes), rules, begin > 0);
+    if (stamp && stamp.time < rules.since - DISORDER_MS) return { offset: begin + stamp.index, covered: true, bounded: false };
+    if (size - begin > bytesMax) return { offset: begin, covered: true, bounded: true };
+  }
+  return { offset: 0, covered: false, bounded: false };
+}
+
+/** One source of log lines, as far as it was read. `unseen` says why it cannot be trusted to hold the bot's errors. */
+export type LogSource = { source: string; since: number; tally: LogTally; unseen: string | null; hint: string | null };
+
+/** `poll` reads what has come since the last call, and is worth its cost every so many milliseconds. */
+export type LogFollower = { readonly source: LogSource; everyMs: number; poll: () => Promise<void>; close: () => void };
+
+/** One open file of a log, read forward. `carry` is the line that has no end yet; `seam` are the last bytes that were read. */
+type Tail = { descriptor: number; inode: number; offset: number; carry: Buffer; seam: Buffer };
+
+/** A log that is kept in a file and in its rotated neighbours. The tails are open, oldest first, and one position runs through them. */
+type LogFile = { config: Config; rules: LogRules; source: LogSource; position: LogPosition; tails: Tail[]; signal: AbortSignal };
+type BotStart = Pick<Identity, "pid" | "startedAt">;
+
+const PACKED = /\.(gz|xz|bz2|zst)$/;
+
+/** Rotated neighbours of a log file, newest first: `bot.log.1`, `bot.log-20261121`, either of them compressed. */
+function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
+  const { dir, base } = path.parse(fs.realpathSync(file));
+  const names = fs
+    .readdirSync(dir || ".")
+    .filter((name) => name.startsWith(base) && /^[.-][\d._-]+(\.(gz|xz|bz2|zst))?$/.test(name.slice(base.length)));
+  const siblings = names.flatMap((name) => {
+    const sibling = path.join(dir, name);
+    // It may be rotated further between the two looks.
+    const stat = fs.statSync(sibling, { throwIfNoEntry: false });
+    return stat ? [{ file: sibling, modifiedAt: stat.mtimeMs }] : [];
+  });
+  return siblings.sort((a, b) => b.modifiedAt - a.modifiedAt);
+}
+
+/** Adds the whole lines of `bytes` and returns the rest, bounded. */
+function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
+  // A file that was truncated under a writer without O_APPEND begins with as many NUL bytes as were cut off.
+  const text = bytes.includes(0) ? Buffer.from(bytes.filter((byte) => byte !== 0)) : bytes;
+  const end = text.lastIndexOf(10) + 1;
+  const lines = text.toString("utf8", 0, end).split("\n").slice(0, -1);
+  for (const line of lines) addLogLine(source.tally, position, rules, line.slice(0, LINE_BYTES_MAX));
+  return text.subarray(end, end + LINE_BYTES_MAX);
+}
+
+/** Opens a file at the beginning of the window; says whether it covers the window. */
+async function openTail({ config, rules, source, tails }: LogFile, file: string): Promise<boolean> {
+  const { logMegabytesMax } = config.limits;
+  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  const { ino: inode, size } = fs.fstatSync(descriptor);
+  const tail = { descriptor, inode, offset: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) };
+  tails.push(tail);
+  const { offset, covered, bounded } = await findWindow(descriptor, size, rules, logMegabytesMax * 2 ** 20);
+  tail.offset = offset;
+  if (bounded) source.unseen = `no line of its last ${logMegabytesMax} MB has a timestamp before the window (limits.logMegabytesMax)`;
+  return covered;
+}
+
+/** Reads a tail to its present end. The bounds are those of the window; a bound that is met makes the count unknown, not small. */
+async function readTail(log: LogFile, tail: Tail): Promise<void> {
+  const { logMegabytesMax, logSecondsMax } = log.config.limits;
+  // Most polls find nothing new, and need no buffer for it.
+  if (fs.fstatSync(tail.descriptor).size <= tail.offset) return;
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  const begun = performance.now();
+  let bound = "";
+  for (let read = 0; !bound; ) {
+    const bytes = await readChunkAt(tail.descriptor, buffer, tail.offset);
+    if (bytes === 0 || log.signal.aborted) return;
+    tail.carry = addLines(log, Buffer.concat([tail.carry, buffer.subarray(0, bytes)]));
+    tail.seam = Buffer.from(buffer.subarray(Math.max(0, bytes - SEAM_BYTES), bytes));
+    tail.offset += bytes;
+    read += bytes;
+    if (read > logMegabytesMax * 2 ** 20) bound = `more than ${logMegabytesMax} MB in the window (limits.logMegabytesMax)`;
+    if (performance.now() - begun > logSecondsMax * 1000) bound = `more than ${logSecondsMax} s to read it (limits.logSecondsMax)`;
+  }
+  log.source.unseen = bound;
+}
+
+function readCompressed(log: LogFile, file: string): void {
+  const zlib = load("node:zlib") as typeof import("node:zlib");
+  const maxOutputLength = Math.min(log.config.limits.logMegabytesMax, 64) * 2 ** 20;
+  try {
+    if (fs.statSync(file).size > maxOutputLength) throw new Error(`it is larger than ${maxOutputLength >> 20} MB`);
+    addLines(log, Buffer.concat([zlib.gunzipSync(fs.readFileSync(file), { maxOutputLength }), Buffer.from("\n")]));
+  } catch (error) {
+    log.source.unseen = `the window reaches into ${file}, which cannot be read: ${messageOf(error)}`;
+  }
+}
+
+/** Why a file's lines cannot be placed in time, or null: one is from the future, or the last is whole half hours older than its own write. */
+export function clockTrouble(lastTime: number | null, modifiedAt: number, endsStamped: boolean, now: number): string | null {
+  if (lastTime === null) return null;
+  if (lastTime > now + 120_000) return `its newest line is ${spanOf((lastTime - now) / 1000)} in the future`;
+  const lateMs = modifiedAt - lastTime;
+  const halfHours = Math.round(lateMs / HALF_HOUR_MS);
+  const otherZone = endsStamped && halfHours >= 1 && halfHours <= 28 && Math.abs(lateMs - halfHours * HALF_HOUR_MS) < 5000;
+  return otherZone ? `its newest line says ${spanOf(lateMs / 1000)} earlier than it was written, as another time zone does` : null;
+}
+
+/** Whether the bot writes to this file, as far as can be seen: it has it open, or it has written to it since it started. */
+function writerTrouble({ config, source: { source: file } }: LogFile, startedAt: number, modifiedAt: number, opened: string[] | null): string | null {
+  const target = fs.realpathSync(file);
+  if (opened?.includes(target)) return null;
+  if (opened?.includes(`${target} (deleted)`)) return "the bot still writes to a deleted file of this name, so what it logs now cannot be seen";
+  if (modifiedAt >= startedAt - 1000 || config.errorLogs?.silent) return null;
+  return `nothing was written to it since the bot started${opened ? ", and the bot does not have it open" : ""}; is this where the bot logs?`;
+}
+
+/** Reads the window up to the present end: of the file, and of its rotated neighbours as far as the window reaches back or the bot has them open. */
+async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
+  const { rules, source, position, tails } = log;
+  const { source: file, tally } = source;
+  if (!fs.statSync(file).isFile()) throw new Error("it is not a regular file");
+  const lists = bot ? readTree(bot.pid).map(readOpenFiles) : [];
+  const opened = lists.every((list) => list === null) ? null : lists.flatMap((list) => list ?? []);
+  let covered = await openTail(log, file);
+  const compressed: string[] = [];
+  for (const sibling of rotatedSiblings(file)) {
+    if ((covered || sibling.modifiedAt < rules.since) && !opened?.includes(sibling.file)) continue;
+    if (sibling.file.endsWith(".gz")) compressed.push(sibling.file);
+    else if (PACKED.test(sibling.file)) source.unseen = `the window reaches into ${sibling.file}, which cannot be read`;
+    else covered = await openTail(log, sibling.file);
+  }
+  // Oldest first, so that a traceback and the time of an unstamped line run on from one file into the next.
+  for (const older of compressed.reverse()) readCompressed(log, older);
+  for (const tail of tails.reverse()) await readTail(log, tail);
+  const current = tails.at(-1) as Tail;
+  const modifiedAt = fs.fstatSync(current.descriptor).mtimeMs;
+  // Lines at the end that have no timestamp are as new as the last write, and what comes from here on is new, whether it is stamped or not.
+  if (position.held && modifiedAt >= rules.since) {
+    tally.errors += position.held;
+    tally.examples.push("an error without a timestamp at the end of the file");
+  }
+  const endsStamped = position.time === tally.lastTime && position.traceback === "none" && current.carry.length === 0;
+  position.held = 0;
+  position.time = Math.max(position.time ?? 0, rules.since);
+  const trouble = clockTrouble(tally.lastTime, modifiedAt, endsStamped, Date.now());
+  if (trouble) Object.assign(source, { unseen: trouble, hint: "Set errorLogs.timeZone to the zone of the bot's timestamps (local or utc)." });
+  if (bot) source.unseen ??= writerTrouble(log, bot.startedAt, modifiedAt, opened);
+}
+
+/** logrotate's copytruncate: what was written just before the cut is only in the copy, behind what was read of the file. */
+async function recoverTruncated(log: LogFile, tail: Tail): Promise<void> {
+  const siblings = rotatedSiblings(log.source.source);
+  const copy = siblings.find((sibling) => !PACKED.test(sibling.file));
+  if (siblings[0] && siblings[0] !== copy) log.source.unseen = `it was truncated, and its last lines are only in ${siblings[0].file}`;
+  if (copy) {
+    const descriptor = fs.openSync(copy.file, "r");
+    await readTail(log, { ...tail, descriptor }).finally(() => fs.closeSync(descriptor));
+  }
+  Object.assign(tail, { offset: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) });
+}
+
+/** Whether a file was cut, or was cut and has grown beyond where it was read to: then its bytes there are others. */
+async function isTruncated({ descriptor, offset, seam }: Tail): Promise<boolean> {
+  const found = Buffer.alloc(seam.length);
+  const bytes = await readChunkAt(descriptor, found, offset - seam.length);
+  return fs.fstatSync(descriptor).size < offset || bytes < seam.length || !found.equals(seam);
+}
+
+/** What was read, and what the last line would add that has no end yet, or the traceback that has none: the next read counts them for good. */
+function withOpenEnd({ source, position, rules, tails }: LogFile): LogSource {
+  const tally = { ...source.tally, examples: [...source.tally.examples] };
+  const end = { ...position };
+  const carry = tails.at(-1)?.carry.toString() ?? "";
+  if (carry) addLogLine(tally, end, rules, carry.slice(0, LINE_BYTES_MAX));
+  if (end.traceback === "body") countError(tally, end, rules, "Traceback (cut short)");
+  return { ...source, tally };
+}
+
+/** Opens a log file at the beginning of the window and reads up to its end; then follows it through rotation and truncation. */
+export async function followLogFile(config: Config, file: string, rules: LogRules, bot: BotStart | null, signal: AbortSignal): Promise<LogFollower> {
+  const source: LogSource = { source: file, since: rules.since, tally: emptyTally(), unseen: null, hint: null };
+  const tails: Tail[] = [];
+  const log: LogFile = { config, rules, source, position: emptyPosition(), tails, signal };
+  const close = (): void => {
+    for (const tail of tails.splice(0)) fs.closeSync(tail.descriptor);
+  };
+  try {
+    await readWindow(log, bot);
+  } catch (error) {
+    close();
+    source.unseen = codeOf(error) === "ENOENT" ? "there is no such file" : messageOf(error);
+    source.hint = codeOf(error) === "EACCES" ? `Let this user read it, for example: setfacl -m u:$(id -un):r ${file}` : null;
+  }
+  let lookedAt = Date.now();
+  const read = async (): Promise<void> => {
+    const [since, wasUndated] = [lookedAt, source.tally.lastTime === null];
+    lookedAt = Date.now();
+    for (const tail of tails) {
+      if (await isTruncated(tail)) await recoverTruncated(log, tail);
+      await readTail(log, tail);
+    }
+    const now = fs.statSync(file, { throwIfNoEntry: false });
+    if (!tails.length || !now) return;
+    const isNew = (name: string): boolean => !tails.some((tail) => tail.inode === fs.statSync(name).ino);
+    // It may have been rotated more than once since the last look.
+    const between = isNew(file) ? rotatedSiblings(file).filter((sibling) => sibling.modifiedAt > since - 1000 && !PACKED.test(sibling.file)) : [];
+    for (const name of [...between.map((sibling) => sibling.file).reverse(), file].filter(isNew)) {
+      await openTail(log, name);
+      await readTail(log, tails.at(-1) as Tail);
+    }
+    // The first line of a log that was empty shows only now what zone its clock is in.
+    if (wasUndated) source.unseen ??= clockTrouble(source.tally.lastTime, now.mtimeMs, true, Date.now());
+  };
+  let reading: Promise<void> = Promise.resolve();
+  // One after the other: two reads at once would count lines twice.
+  const poll = (): Promise<void> => {
+    reading = reading.then(read).catch((error) => {
+      source.unseen = `it could not be followed: ${messageOf(error)}`;
+    });
+    return reading;
+  };
+  return {
+    everyMs: 1000,
+    poll,
+    close,
+    get source() {
+      return withOpenEnd(log);
+    },
+  };
+}
+
+/** The starts that a record speaks of: the process's own, PID 1's, journald's. */
+const INVOCATION_FIELDS = ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "OBJECT_SYSTEMD_INVOCATION_ID"];
+const JOURNAL_FIELDS = ["MESSAGE", "PRIORITY", "MESSAGE_ID", "N_DROPPED", "_SOURCE_REALTIME_TIMESTAMP", ...INVOCATION_FIELDS].join(",");
+/** "Messages from a service have been suppressed": journald's rate limit ate lines. Observed on systemd 252. */
+const JOURNAL_DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e";
+const BLIND_HINT = "sudo usermod --append --groups systemd-journal $(id -un), then log in again";
+
+/** Of `journalctl -o json`: a value is text, bytes (not UTF-8, or with control characters) or null (too long). `at` is epoch milliseconds. */
+export function parseJournal(text: string) {
+  return text.split("\n").flatMap((line) => {
+    const entry = parseJsonObject(line);
+    if (!entry) return [];
+    const scalar = (name: string): string | undefined => (typeof entry[name] === "string" ? entry[name] : undefined);
+    const message = Array.isArray(entry.MESSAGE) ? Buffer.from(entry.MESSAGE).toString() : (scalar("MESSAGE") ?? "");
+    const at = Number(scalar("_SOURCE_REALTIME_TIMESTAMP") ?? scalar("__REALTIME_TIMESTAMP")) / 1000;
+    const [priority, messageId, cursor = "", dropped = 0] = ["PRIORITY", "MESSAGE_ID", "__CURSOR", "N_DROPPED"].map(scalar);
+    const invocations = INVOCATION_FIELDS.flatMap((name) => scalar(name) ?? []);
+    return [{ at, priority, message, messageId, cursor, dropped: Number(dropped), invocations }];
+  });
+}
+type JournalEntry = ReturnType<typeof parseJournal>[number];
+
+/** Adds the bot's own lines; lines without an invocation come from children that ended before journald could ask about them. */
+function addJournal(source: LogSource, position: LogPosition, rules: LogRules, entries: readonly JournalEntry[], invocation: string): void {
+  for (const { at, priority, message, messageId, dropped, invocations } of entries) {
+    if (invocations.length && !invocations.includes(invocation)) continue;
+    if (messageId === JOURNAL_DROPPED_ID) source.unseen = `journald's rate limit dropped ${dropped} lines; errors may be among them`;
+    // PID 1's own lines about the unit carry a message id; they are no words of the bot.
+    else if (!messageId) addLogLine(source.tally, position, rules, message, at, priority);
+  }
+  if (entries.length >= JOURNAL_LINES_MAX) source.unseen = `${JOURNAL_LINES_MAX} journal lines or more at once; errors behind them were not counted`;
+}
+
+/**
+ * Reads a unit's journal for one invocation, then follows by cursor. `-u` also matches PID 1's and journald's own records about the unit.
+ * Silence is trusted only when records of root are visible: journals are split by user, and a user without the group sees none of them.
+ */
+export async function followJournal(
+  unit: string,
+  invocation: string,
+  rules: LogRules,
+  signal: AbortSignal,
+  trouble: string | null = null,
+): Promise<LogFollower> {
+  const source: LogSource = { source: `journal of ${unit}`, since: rules.since, tally: emptyTally(), unseen: trouble, hint: null };
+  const position = emptyPosition();
+  let from = `--since=@${(rules.since / 1000).toFixed(3)}`;
+  const ask = async (...args: string[]): Promise<JournalEntry[]> => {
+    const argv = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json", `--output-fields=${JOURNAL_FIELDS}`, ...args];
+    const { code, stdout, stderr } = await readCommand(argv, 10_000, signal);
+    if (code !== 0) throw new Unobservable(`journalctl exited ${code} (${stderr || "no reason given"})`, BLIND_HINT);
+    return parseJournal(stdout);
+  };
+  const poll = async (): Promise<void> => {
+    const answer = await observe(async () => {
+      const entries = await ask(`--unit=${unit}`, from, `--lines=${JOURNAL_LINES_MAX}`);
+      // --after-cursor would silently drop a record when the cursor's own one has been vacuumed.
+      addJournal(source, position, rules, from === `--cursor=${entries[0]?.cursor}` ? entries.slice(1) : entries, invocation);
+      if (entries.length) from = `--cursor=${entries.at(-1)?.cursor}`;
+      if (source.tally.lines === 0 && (await ask("--lines=1", "_UID=0")).length === 0)
+        throw new Unobservable("no record of root is visible: this user cannot read the journal", BLIND_HINT);
+    });
+    if (!answer.seen) Object.assign(source, { unseen: answer.why, hint: answer.hint });
+  };
+  let reading = poll();
+  await reading;
+  return { source, everyMs: 5000, poll: () => (reading = reading.then(poll)), close: () => {} };
+}
+
+/** Whether the unit's journal is a source, and the trouble when it should be one and the unit's output goes elsewhere. */
+export function journalIsUsed(config: Config, unit: UnitProperties | null): { used: boolean; trouble: string | null } {
+  const { journal, files } = config.errorLogs ?? {};
+  if (!config.process.unit || journal === false) return { used: false, trouble: null };
+  const { StandardOutput: out = "", StandardError: inherited = "" } = unit ?? {};
+  const outputs = [out, inherited === "inherit" ? out : inherited];
+  if (outputs.some((output) => output === "" || /journal|kmsg|syslog/.test(output))) return { used: true, trouble: null };
+  if (!journal && files) return { used: false, trouble: null };
+  return { used: true, trouble: `the unit's output goes to ${outputs.join(" and ")}, not to the journal; name the file in errorLogs.files` };
+}
+
+/** Opens every log source of the config and reads its window. */
+export async function followLogs(config: Config, { identity, unit }: ProcessEvidence, signal: AbortSignal): Promise<LogFollower[]> {
+  // A timestamp of whole seconds may be up to a second older than the start that it follows.
+  const startedAt = Math.floor((identity?.startedAt ?? 0) / 1000) * 1000;
+  const since = Math.max(startedAt, Date.now() - config.limits.errorWindowSeconds * 1000);
+  const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
+  const patterns = noise.map((pattern) => new RegExp(pattern));
+  const rules: LogRules = { since, noise: patterns, prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc" };
+  const followers = files.map((file) => followLogFile(config, file, rules, identity, signal));
+  const { used, trouble } = journalIsUsed(config, unit);
+  // The invocation of a bot that has died is still known, and its last lines say why.
+  const invocation = identity?.invocation || unit?.InvocationID;
+  if (used && config.process.unit && invocation) followers.push(followJournal(config.process.unit, invocation, rules, signal, trouble));
+  return Promise.all(followers);
+}
+
+// --- Probes: configuration, release, history ---------------------------------------------------------------------------------
+
+export interface ConfigurationEvidence {
+  fields: HealthFields;
+  startedAt: number | null;
+  /** The bot's own configuration file: only the two values that are compared are ever taken from it. */
+  file: { path: string; environment: unknown; channel: unknown; modifiedAt: number } | null;
+}
+
+const HISTORY_BYTES_MAX = 2 << 20;
+const BOT_CONFIG_POINTERS = {
+  environment: ["/environment", "/env", "/bot/environment"],
+  channel: ["/channel", "/cytube/channel", "/bot/channel", "/channel/name"],
+};
+
+export function readConfiguration(config: Config, fields: HealthFields, startedAt: number | null): ConfigurationEvidence {
+  const { file, fields: pointers } = config.configuration ?? {};
+  if (!file) return { fields, startedAt, file: null };
+  try {
+    const { parse } = load("yaml") as typeof import("yaml");
+    const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
+    const [environment, channel] = (["environment", "channel"] as const).map((name) => {
+      const values = [pointers?.[name] ?? BOT_CONFIG_POINTERS[name]].flat().map((pointer) => valueAt(document, pointer));
+      return values.find((value) => value !== undefined);
+    });
+    return { fields, startedAt, file: { path: file, environment, channel, modifiedAt: fs.statSync(file).mtimeMs } };
+  } catch (error) {
+    // A parser's message may quote the file, and the file holds passwords.
+    const why = codeOf(error).startsWith("E") ? messageOf(error) : "it is neither JSON nor YAML";
+    throw new Unobservable(`Cannot read the bot's configuration "${file}": ${why}`);
+  }
+}
+
+/** `version` is by the health document; `id` by the working directory of the process, where releases live in directories of their own. */
+export type ReleaseEvidence = { expected: string | null; version: string | null; id: string | null };
+
+/** The release that a process runs from, `releases/<id>/…`, however `current` has been switched since. */
+export function readReleaseId(config: Config, pid: number | null): string | null {
+  const directory = config.release?.directory;
+  if (!directory || pid === null) return null;
+  try {
+    const [id] = path.relative(fs.realpathSync(directory), fs.readlinkSync(`/proc/${pid}/cwd`)).split(path.sep);
+    return id && id !== ".." ? id : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The samples of the last release that passed, out of the log. */
+export type HistoryEvidence = { release: string; ts: string; responseMs: number[]; memoryMb: number[] };
+
+export type LogRecords = { records: Record<string, unknown>[]; torn: number };
+
+/** Splits a log's text into records. A line that is not a JSON object with `v` is counted and left out; an empty one is a fence. */
+export function parseRecords(text: string): LogRecords {
+  const lines = text.split("\n").filter(Boolean);
+  const records = lines.map((line) => parseJsonObject(line) ?? {}).filter((record) => typeof record.v === "number");
+  return { records, torn: lines.length - records.length };
+}
+
+/** The newest records of a log, bounded; a first line that the bound has cut is not counted as torn. */
+export function readRecords(file: string): LogRecords {
+  let descriptor: number | null = null;
+  try {
+    // A FIFO would wait for its writer for ever.
+    descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    const { size } = fs.fstatSync(descriptor);
+    const begin = Math.max(0, size - HISTORY_BYTES_MAX);
+    const buffer = Buffer.alloc(size - begin);
+    const text = buffer.toString("utf8", 0, fs.readSync(descriptor, buffer, 0, buffer.length, begin));
+    return parseRecords(begin ? text.slice(text.indexOf("\n") + 1) : text);
+  } catch {
+    return { records: [], torn: 0 };
+  } finally {
+    if (descriptor !== null) fs.closeSync(descriptor);
+  }
+}
+
+export function parseHistory(records: readonly Record<string, unknown>[], env: string, release: string | null): HistoryEvidence | null {
+  const numbers = (value: unknown): number[] => (Array.isArray(value) ? value.filter((item) => typeof item === "number") : []);
+  for (const record of records.toReversed()) {
+    const [before, responseMs, memoryMb] = ["/identity/release", "/series/responseMs", "/series/memoryMb"].map((pointer) => valueAt(record, pointer));
+    const passed = record.kind === "verify" && record.env === env && ["pass", "warn"].includes(String(record.verdict));
+    if (!passed || !record.series || typeof before !== "string" || before === release) continue;
+    return { release: before, ts: String(record.ts), responseMs: numbers(responseMs), memoryMb: numbers(memoryMb) };
+  }
+  return null;
+}
+
+// --- Probes: stability watch -------------------------------------------------------------------------------------------------
+
+const UPTIME_SLACK_SECONDS = 2;
+const MEMORY_RECENT = 3;
+
+/** Equally long lists in the order of the polls and samples; times are seconds since the watch began. */
+export interface WatchSeries {
+  pollSeconds: number[];
+  responseMs: (number | null)[];
+  users: (number | null)[];
+  sampleSeconds: number[];
+  memoryMb: number[];
+  cpuPercent: (number | null)[];
+}
+
+type MissKind = "health" | "connection" | "users";
+
+export interface WatchEvidence {
+  secondsPlanned: number;
+  secondsWatched: number;
+  series: WatchSeries;
+  polls: number;
+  misses: Record<MissKind, number>;
+  /** Polls that could not look, which is no miss of the bot's. */
+  unseen: number;
+  /** What ended the watch before its time, or null. */
+  incident: Incident | null;
+  /** Null when no log was followed. */
+  newErrors: number | null;
+  history: HistoryEvidence | null;
+}
+
+/** What a progress line shows. */
+export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
+
+/** Everything the watch needs; `signal` ends it from outside (a signal, the deadline, an identity incident). */
+export interface WatchInput {
+  config: Config;
+  pid: number;
+  health: HealthReader;
+  logs: LogFollower[];
+  /** What the initial checks read of the bot's own uptime, in seconds. */
+  uptimeBefore: number | null;
+  signal: AbortSignal;
+  progress: (progress: WatchProgress) => void;
+}
+
+/** Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the number of users. */
+export function parseMisses(answer: HealthAnswer, fields: HealthFields | null, { off, health, limits }: Config): Partial<Record<MissKind, string>> {
+  if (off.health_endpoint) return {};
+  if (!fields) return { health: answer.problem ?? "no health document" };
+  const misses: Partial<Record<MissKind, string>> = {};
+  const { at, status, connected, heartbeat, userCount } = fields;
+  if (status !== undefined && !off["health_endpoint.status"] && !statusIsUp(fields, health)) misses.health = `status is ${JSON.stringify(status)}`;
+  const beat = off["connection.heartbeat"] ? null : parseInstant(heartbeat);
+  const silentSeconds = beat === null ? 0 : (at - beat) / 1000;
+  if (!off.connection && silentSeconds > limits.heartbeatSecondsMax) misses.connection = `the heartbeat is ${spanOf(silentSeconds)} old`;
+  if (!off.connection && connected !== undefined && connected !== true) misses.connection = `connected is ${JSON.stringify(connected)}`;
+  const enough = limits.userCountMin === null || (typeof userCount === "number" && userCount >= limits.userCountMin);
+  if (!off.user_count && userCount !== undefined && !enough) misses.users = `user count is ${JSON.stringify(userCount)}`;
+  return misses;
+}
+
+/** Repeats `act` at a fixed rate until `signal`; a round that takes longer than its time makes the next one late, never parallel. */
+async function every(ms: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
+  for (let due = performance.now(); !signal.aborted; ) {
+    await act();
+    due = Math.max(due + ms, performance.now());
+    await sleep(due - performance.now(), undefined, { signal }).catch(() => {});
+  }
+}
+
+/** What a watch has seen so far, and how it says that it has seen enough. */
+interface WatchState extends WatchInput {
+  evidence: WatchEvidence;
+  begun: number;
+  /** Ends the watch, and with it `signal`. */
+  ended: AbortController;
+  inARow: Record<MissKind, string[]>;
+  uptime: { value: number; since: number } | null;
+  usage: UsageSample | null;
+  errorsBefore: number;
+}
+
+const elapsedSeconds = (state: WatchState): number => (performance.now() - state.begun) / 1000;
+
+function reportIncident(state: WatchState, kind: Incident["kind"], says: string, evidence: string[] = []): void {
+  state.evidence.incident ??= { kind, at: Date.now(), says: `${says} (${spanOf(elapsedSeconds(state))} into the watch)`, evidence };
+  state.ended.abort();
+}
+
+/** The bot's own uptime must move, and forward: a wrapper that restarts what is inside it keeps its pid. */
+function followUptime(state: WatchState, value: number): void {
+  const now = elapsedSeconds(state);
+  const { value: before, since } = state.uptime ?? { value: Number.NaN, since: now };
+  if (value !== before) state.uptime = { value, since: now };
+  if (value < before - UPTIME_SLACK_SECONDS) {
+    const jump = `from ${round(before)} to ${round(value)} s`;
+    reportIncident(state, "uptime", `the bot's uptime ran backwards ${jump} while its process lived on: something inside it was restarted`);
+  } else if (value === before && now - since > state.config.limits.heartbeatSecondsMax)
+    reportIncident(state, "uptime", `the health document is frozen: its uptime has stood at ${round(value)} s for ${spanOf(now - since)}`);
+}
+
+async function pollHealth(state: WatchState): Promise<void> {
+  const { config, evidence, inARow } = state;
+  const answer = await state.health.read(config.limits.healthTimeoutMs);
+  if (state.signal.aborted) return;
+  const fields = answer.document ? parseFields(answer.document, config.health, answer.at) : null;
+  evidence.polls++;
+  evidence.series.pollSeconds.push(round(elapsedSeconds(state)));
+  evidence.series.responseMs.push(fields ? round(answer.ms) : null);
+  evidence.series.users.push(typeof fields?.userCount === "number" ? fields.userCount : null);
+  const blind = fields === null && HEALTH_UNSEEN.test(answer.problem ?? "");
+  if (blind) evidence.unseen++;
+  const misses = blind ? {} : parseMisses(answer, fields, config);
+  for (const [kind, row] of Object.entries(inARow) as [MissKind, string[]][]) {
+    const says = misses[kind];
+    // A poll without a document says nothing about the connection, so it neither adds to that row nor ends it.
+    if (!says && fields) row.length = 0;
+    if (!says) continue;
+    evidence.misses[kind]++;
+    row.push(`${new Date(answer.at).toISOString()} ${says}`);
+    if (row.length >= config.limits.missesMax) reportIncident(state, kind, `${config.limits.missesMax} polls in a row missed: ${says}`, row);
+  }
+  const uptime = fields && uptimeOf(fields);
+  if (typeof uptime === "number" && !config.off["health_endpoint.age"]) followUptime(state, uptime);
+}
+
+async function sampleUsage(state: WatchState): Promise<void> {
+  const { config, pid, evidence } = state;
+  const { sampleSeconds, memoryMb, cpuPercent } = evidence.series;
+  // A process that has gone is the identity's to report, and it does so with the moment.
+  const taken = await observe(() => readUsage(pid, state.usage));
+  if (!taken.seen || state.signal.aborted) return;
+  const usage = taken.value;
+  state.usage = usage;
+  sampleSeconds.push(round(elapsedSeconds(state)));
+  memoryMb.push(round(usage.memoryMb));
+  cpuPercent.push(usage.cpuPercent === null ? null : round(usage.cpuPercent));
+  const limit = config.off.memory_usage ? null : config.limits.memoryMbMax;
+  const recent = memoryMb.slice(-MEMORY_RECENT);
+  if (limit === null || recent.length < MEMORY_RECENT || median(recent) < limit) return;
+  const samples = `${usage.processes} processes; last samples ${recent.join(", ")} MB`;
+  reportIncident(state, "memory", `memory is ${round(median(recent))} MB, over the limit of ${limit} MB`, [samples]);
+}
+
+const errorsOf = (logs: readonly LogFollower[]): number => logs.reduce((sum, log) => sum + log.source.tally.errors, 0);
+
+async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promise<void> {
+  for (const log of logs) await log.poll();
+  const count = errorsOf(state.logs) - state.errorsBefore;
+  state.evidence.newErrors = count;
+  const { errorsMax } = state.config.limits;
+  if (errorsMax === null || state.config.off.error_logs || count <= errorsMax) return;
+  const examples = state.logs.flatMap((log) => log.source.tally.examples).slice(-EXAMPLES_MAX);
+  reportIncident(state, "errors", `${count} new error${count > 1 ? "s" : ""} in the log`, examples);
+}
+
+/** Watches health, users, connection, uptime, memory, logs for the configured time, or to the first incident; the identity is followed elsewhere. */
+export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
+  const { logs, uptimeBefore } = input;
+  const { watchSeconds, healthEverySeconds } = input.config.limits;
+  const series: WatchSeries = { pollSeconds: [], responseMs: [], users: [], sampleSeconds: [], memoryMb: [], cpuPercent: [] };
+  const counts = { polls: 0, misses: { health: 0, connection: 0, users: 0 }, unseen: 0, newErrors: logs.length ? 0 : null };
+  const evidence: WatchEvidence = { secondsPlanned: watchSeconds, secondsWatched: 0, series, ...counts, incident: null, history: null };
+  const ended = new AbortController();
+  const signal = AbortSignal.any([input.signal, ended.signal]);
+  const inARow = { health: [], connection: [], users: [] };
+  const uptime = uptimeBefore === null ? null : { value: uptimeBefore, since: 0 };
+  const begun = performance.now();
+  const state: WatchState = { ...input, evidence, begun, ended, signal, inARow, uptime, usage: null, errorsBefore: errorsOf(logs) };
+  const narrator = setInterval(() => {
+    const secondsLeft = Math.max(0, watchSeconds - elapsedSeconds(state));
+    const [memoryMb = null, responseMs = null] = [series.memoryMb.at(-1), series.responseMs.at(-1)];
+    input.progress({ secondsLeft, memoryMb, responseMs, errors: evidence.newErrors ?? 0 });
+  }, 1000);
+  const pollMs = Math.max(200, healthEverySeconds * 1000);
+  const sampleMs = Math.max(500, Math.min(pollMs, watchSeconds * 50));
+  const rounds = [every(pollMs, signal, () => pollHealth(state)), every(sampleMs, signal, () => sampleUsage(state))];
+  for (const log of logs) rounds.push(every(log.everyMs, signal, () => pollLogs(state, [log])));
+  const over = sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {});
+  // A poll that hangs must not make the watch longer; what it would have said comes too late anyway.
+  await Promise.race([over, ...rounds]).finally(() => {
+    ended.abort();
+    clearInterval(narrator);
+  });
+  const whole = !evidence.incident && !input.signal.aborted;
+  if (whole) await pollLogs(state, logs);
+  evidence.secondsWatched = whole ? watchSeconds : Math.min(elapsedSeconds(state), watchSeconds);
+  return evidence;
+}
+
+// --- Checks ------------------------------------------------------------------------------------------------------------------
+
+/** The slices of evidence that a run can gather. */
+export interface Evidence {
+  process: ProcessEvidence & { incident: Incident | null };
+  database: DatabaseEvidence;
+  health: HealthEvidence & { startedAt: number | null };
+  fields: HealthFields;
+  response: ResponseEvidence;
+  usage: UsageSample[];
+  logs: LogSource[];
+  configuration: ConfigurationEvidence;
+  release: ReleaseEvidence;
+  watch: WatchEvidence;
+}
+export type SliceName = keyof Evidence;
+
+/** What a check may know beside its slice: the config with its limits, and the clock in epoch milliseconds. */
+export type CheckContext = { config: Config; limits: Limits; now: number };
+
+type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
+
+function partOf(part: string, status: Status, says: string, gauge: Gauge = [null], evidence: string[] = [], hint: string | null = null): Part {
+  const [measured, limit = null, unit = null] = gauge;
+  return { part, status, says, measured, limit, unit, evidence, hint };
+}
+
+const failIf = (fails: boolean): Status => (fails ? "fail" : "pass");
+const warnIf = (warns: boolean): Status => (warns ? "warn" : "pass");
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : /[sx]$/.test(noun) ? "es" : "s"}`;
+
+/** Shows a value of the health document as it stood there, shortened: `"false"` with its quotes is not `false`. */
+function shown(value: unknown): string {
+  return value === undefined ? "missing" : (JSON.stringify(value)?.slice(0, 80) ?? String(value));
+}
+
+export function checkProcess(evidence: Evidence["process"], { limits, now }: CheckContext): Part[] {
+  const { source, matches, unit, stat, identity, trouble, incident } = evidence;
+  const lines = [`looked for by ${source}`, ...matches.map(({ pid, commandLine }) => `pid ${pid}: ${commandLine}`)];
+  if (unit) lines.push(["ActiveState", "SubState", "Result", "NRestarts"].map((name) => `${name}=${unit[name] ?? ""}`).join(" "));
+  if (incident) lines.push(...incident.evidence);
+  const running = (status: Status, measured: string, says: string): Part[] => [partOf("running", status, says, [measured, "running"], lines)];
+  if (incident) return running("fail", incident.kind, incident.says);
+  if (!stat || !identity) return running("fail", "not running", `the bot is not running: ${trouble}`);
+  const pid = `pid ${stat.pid}`;
+  if (stat.state === "Z") return running("fail", "zombie", `${pid} is a zombie: it has ended, and its parent has not noticed`);
+  if (/[Tt]/.test(stat.state)) return running("fail", "stopped", `${pid} is stopped (state ${stat.state}) for over ${limits.stoppedMsMax} ms`);
+  return running("pass", "running", `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
+}
+
+const RESTORE = "Restore the newest backup; keep the damaged file.";
+
+/** What SQLite's result codes, and the system's, say about the bot: broken, or merely not visible to this user. */
+const SQL_MEANINGS: readonly [code: RegExp, status: "fail" | "unknown", says: string, hint: string | null][] = [
+  [/^ENOENT|^ENOTDIR/, "fail", "there is no database file", null],
+  [/^EISDIR/, "fail", "it is a directory, not a database", null],
+  [/^SQLITE_(NOTADB|CORRUPT)/, "fail", "it is damaged, or no SQLite database at all", RESTORE],
+  [/^SQLITE_(BUSY|LOCKED)/, "fail", "it is locked exclusively, so the bot cannot use it either", "fuser -v FILE shows who has it open."],
+  [/^SQLITE_IOERR/, "fail", "it cannot be read from the disk", "dmesg | tail shows disk errors."],
+  [/^ERR_DLOPEN/, "unknown", "better-sqlite3 was built for another version of Node", "npm rebuild better-sqlite3"],
+  [/./, "unknown", "this user cannot look at it", "Let this user read it, its -wal and -shm files and their directory."],
+];
+
+function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEvidence): Part {
+  if (integrityOff) return partOf("integrity", "off", integrityOff);
+  if (!integrity) return partOf("integrity", "unknown", `quick_check could not be run: ${integrityUnseen ?? "no answer"}`);
+  const { file, lines, ms } = integrity;
+  if (lines.length === 1 && lines[0] === "ok") return partOf("integrity", "pass", `quick_check says ok in ${round(ms)} ms`, ["ok", "ok"]);
+  return partOf("integrity", "fail", `quick_check found damage in ${file}`, ["damaged", "ok"], lines.slice(0, 5), RESTORE);
+}
+
+function checkDisk({ diskFreeMb, inodesFree }: DatabaseEvidence, { diskFreeMbMin }: Limits): Part[] {
+  if (diskFreeMb === null) return [];
+  const space = inodesFree === 0 ? "the file system has no inode left" : `${round(diskFreeMb)} MB free`;
+  return [partOf("disk", failIf(inodesFree === 0 || diskFreeMb < diskFreeMbMin), space, [round(diskFreeMb), diskFreeMbMin, "MB"])];
+}
+
+export function checkDatabase(evidence: DatabaseEvidence, { config, limits }: CheckContext): Part[] {
+  const { file, open, openMs, tables, writeLock: lock } = evidence;
+  const gauge: Gauge = [round(openMs), limits.databaseMsMax, "ms"];
+  const facts = [file, `${evidence.bytes ?? "no"} bytes, ${evidence.journalMode ?? "unknown"} journal, ${plural(tables.length, "table")}`];
+  if (open) {
+    const [, status, says, hint] = SQL_MEANINGS.find(([code]) => code.test(open.code)) as (typeof SQL_MEANINGS)[number];
+    const opening = partOf("open", status, `cannot open ${file}: ${says}`, gauge, [...facts, `${open.code}: ${open.message}`], hint);
+    return [opening, ...checkDisk(evidence, limits)];
+  }
+  const missing = (config.database?.tables ?? []).filter((table) => !tables.includes(table)).join(", ");
+  const lacking = tables.length === 0 ? "the database has no tables at all" : missing && `expected tables are missing: ${missing}`;
+  const names = `there are: ${tables.slice(0, 20).join(", ") || "none"}`;
+  const parts = [
+    partOf("open", failIf(openMs >= limits.databaseMsMax), `opened and read in ${round(openMs)} ms`, gauge, facts),
+    partOf("tables", failIf(lacking !== ""), lacking || plural(tables.length, "table"), [tables.length], [names]),
+  ];
+  const held = lock && `process ${lock.pid} has held the write lock for over ${round(lock.ms)} ms, so nobody else can write`;
+  if (held) parts.push(partOf("write_lock", "fail", held, [round(lock.ms), limits.databaseMsMax, "ms"]));
+  return [...parts, checkIntegrity(evidence), ...checkDisk(evidence, limits)];
+}
+
+function checkStatus(fields: HealthFields, health: Config["health"]): Part {
+  const accepted = (health.statusUp ?? STATUS_WORDS_UP).join(", ");
+  const word = shown(fields.status);
+  if (fields.status !== undefined) return partOf("status", failIf(!statusIsUp(fields, health)), `status is ${word}`, [word, accepted]);
+  if (fields.fromSql && !health.fields?.status) return partOf("status", "off", "a status row has no word for healthy");
+  return partOf("status", "unknown", "the document has no status word", [word, accepted]);
+}
+
+/** A document may be this much older than its process, for clocks are read at different moments. */
+const AGE_SLACK_SECONDS = 5;
+
+/** A document that is older than the process comes from another one: an old bot that still holds the port, or a row that nobody updates. */
+function checkDocumentAge(fields: HealthFields, startedAt: number | null): Part[] {
+  const claimed = uptimeOf(fields);
+  const misshapen = fields.uptime !== undefined && typeof fields.uptime !== "number";
+  if (misshapen) return [partOf("age", "unknown", `the uptime is ${shown(fields.uptime)}, not a number of seconds`)];
+  if (startedAt === null || claimed === null) return [];
+  const age = (fields.at - startedAt) / 1000;
+  const older = claimed > age + AGE_SLACK_SECONDS;
+  const says = `the document speaks of ${spanOf(claimed)} of uptime, the process is ${spanOf(age)} old${older ? ": another process answers" : ""}`;
+  const hint = older ? "Another process answers: an old bot that still holds the port (ss -ltnp), or a status that nobody updates." : null;
+  return [partOf("age", failIf(older), says, [round(claimed), round(age + AGE_SLACK_SECONDS), "s"], [], hint)];
+}
+
+export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evidence["health"], { config }: CheckContext): Part[] {
+  const last = answers.at(-1);
+  const lines = answers.map(({ at, source, problem, ms }) => {
+    return `${new Date(at).toISOString()} ${source}: ${problem ?? "a document"} in ${round(ms)} ms`;
+  });
+  if (!fields || !last) {
+    const problem = last?.problem ?? "no answer";
+    const says = `no health document${tries > 1 ? ` after ${tries} tries` : ""}: ${problem}`;
+    const hint = /^HTTP 40[13]/.test(problem)
+      ? "The endpoint wants a login; its header goes into health.headersFile."
+      : `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
+    return [partOf("answer", HEALTH_UNSEEN.test(problem) ? "unknown" : "fail", says, [problem, "a document"], lines, hint)];
+  }
+  const says = `answered in ${round(last.ms)} ms${readyMs === null ? "" : `, ready ${spanOf(readyMs / 1000)} after its start`}`;
+  const answer = partOf("answer", "pass", says, [round(last.ms), config.limits.healthTimeoutMs, "ms"], lines);
+  return [answer, checkStatus(fields, config.health), ...checkDocumentAge(fields, startedAt)];
+}
+
+/** A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead. */
+const CLOCK_AHEAD_SECONDS_MAX = 60;
+
+/** A row without a heartbeat may be a dead bot's last word; an endpoint at least answers by itself. */
+function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limits }: CheckContext): Part {
+  const secondsMax = limits.heartbeatSecondsMax;
+  const expected = fromSql || config.health.fields?.heartbeat !== undefined;
+  if (heartbeat === undefined || heartbeat === null)
+    return partOf("heartbeat", expected ? "unknown" : "off", "the health source has no heartbeat", [null, secondsMax, "s"]);
+  const beatAt = parseInstant(heartbeat);
+  if (beatAt === null) return partOf("heartbeat", "fail", `the heartbeat is ${shown(heartbeat)}, which is no time`);
+  const seconds = (at - beatAt) / 1000;
+  const age: Gauge = [round(seconds), secondsMax, "s"];
+  const future = `the heartbeat is ${spanOf(-seconds)} in the future, so its age cannot be told`;
+  if (seconds < -CLOCK_AHEAD_SECONDS_MAX) return partOf("heartbeat", "unknown", future, age);
+  const stale = seconds > secondsMax;
+  const says = `last heartbeat ${spanOf(Math.max(0, seconds))} ago${stale ? ": the bot's own loop stands still" : ""}`;
+  return partOf("heartbeat", failIf(stale), says, age, [`heartbeat ${new Date(beatAt).toISOString()}`]);
+}
+
+export function checkConnection(fields: HealthFields, context: CheckContext): Part[] {
+  const word = shown(fields.connected);
+  const status = fields.connected === true ? "pass" : fields.connected === undefined ? "unknown" : "fail";
+  const unsaid = "the document does not say whether it is connected";
+  const says = { pass: "connected", unknown: unsaid, fail: `connected is ${word}, not true` }[status];
+  return [partOf("connected", status, says, [word, "true"]), checkHeartbeat(fields, context)];
+}
+
+export function checkResponse({ fresh, keptAlive, failures }: ResponseEvidence, { limits }: CheckContext): Part[] {
+  const all = [...fresh, ...keptAlive];
+  const limit = limits.responseMsAvgMax;
+  const listed = (on: string, values: number[]): string[] => (values.length ? [`${on}: ${values.map(round).join(", ")} ms`] : []);
+  const lines = [...listed("fresh connections", fresh), ...listed("kept-alive connection", keptAlive)];
+  lines.push(...failures.slice(0, 5).map((failure) => `a sample failed: ${failure}`));
+  const taken = all.length + failures.length;
+  const silent = all.length === 0 ? "no sample" : fresh.length ? "no sample on the kept-alive connection" : "no sample on a fresh connection";
+  if (!fresh.length || !keptAlive.length)
+    return [partOf("average", "unknown", `${silent} had an answer: ${failures[0] ?? "none was taken"}`, [null, limit, "ms"], lines)];
+  const average = (part: string, values: number[], on: string): Part => {
+    const ms = round(mean(values));
+    return partOf(part, failIf(mean(values) >= limit), `average of ${values.length} on ${on}: ${ms} ms`, [ms, limit, "ms"], lines);
+  };
+  const slowest = Math.max(...all);
+  const tail = `slowest of ${all.length}: ${round(slowest)} ms, p95 ${round(quantile(all, 0.95))} ms`;
+  const failed = `${failures.length} of ${taken} samples failed: ${failures[0]}`;
+  const parts = [average("average", fresh, "fresh connections"), average("kept_alive", keptAlive, "a kept-alive connection")];
+  parts.push(partOf("tail", warnIf(slowest >= limit), tail, [round(slowest), limit, "ms"], lines));
+  if (failures.length) parts.push(partOf("answers", failures.length > taken / 2 ? "fail" : "warn", failed, [failures.length, 0], lines));
+  return parts;
+}
+
+export function checkUserCount({ userCount }: HealthFields, { limits }: CheckContext): Part[] {
+  const count = (status: Status, says: string): Part[] => {
+    return [partOf("count", status, says, [typeof userCount === "number" ? userCount : shown(userCount), limits.userCountMin, "users"])];
+  };
+  if (userCount === undefined) return count("unknown", "the document has no user count");
+  if (typeof userCount !== "number" || !Number.isInteger(userCount) || userCount < 0)
+    return count("fail", `the user count is ${shown(userCount)}, which is no count`);
+  return count(failIf(userCount < (limits.userCountMin ?? 0)), `${userCount} in the channel, the bot included`);
+}
+
+export function checkMemory(samples: UsageSample[], { limits: { memoryMbMax } }: CheckContext): Part[] {
+  const last = samples.at(-1);
+  if (!last) return [partOf("resident", "unknown", "no sample was taken", [null, memoryMbMax, "MB"])];
+  const values = samples.map((sample) => sample.memoryMb);
+  const middle = median(values);
+  const processes = plural(last.processes, "process");
+  const evidence = [`${processes}; samples ${values.map(round).join(", ")} MB`];
+  if (last.cpuPercent !== null) evidence.push(`CPU ${round(last.cpuPercent)} % of one core`);
+  const says = `${round(middle)} MB in ${processes}, median of ${values.length}`;
+  return [partOf("resident", failIf(memoryMbMax !== null && middle >= memoryMbMax), says, [round(middle), memoryMbMax, "MB"], evidence)];
+}
+
+export function checkErrorLogs(sources: LogSource[], { limits: { errorsMax }, now }: CheckContext): Part[] {
+  if (!sources.length) return [partOf("source", "unknown", "there is no log to look at: the bot's start, and so its journal, is not known")];
+  return sources.map(({ source, since, tally, unseen, hint }): Part => {
+    const { errors, noise, undated, uncertain } = tally;
+    const evidence = [`${plural(tally.lines, "line")} read, ${plural(tally.warnings, "warning")}`, ...tally.examples];
+    const counted = `${plural(errors, "error")} in the last ${spanOf((now - since) / 1000)} of ${source}${noise ? `, ${noise} known as noise` : ""}`;
+    const unsure = `${plural(undated, "error")} in ${source} without a timestamp, so whether new cannot be told`;
+    const perhaps = `${plural(uncertain, "error")} without a timestamp, perhaps within the window of ${source}`;
+    const part = (status: Status, says: string, advice = hint): Part => partOf(source, status, says, [errors, errorsMax, "errors"], evidence, advice);
+    if (errorsMax !== null && errors > errorsMax) return part("fail", counted);
+    if (unseen) return { ...part("unknown", `${source}: ${unseen}`), measured: null };
+    const shapeless = tally.strange > 0 && tally.levelled === 0;
+    const why = shapeless ? `no line of ${source} has a level that is known, so errors cannot be told` : undated ? unsure : null;
+    if (why) return { ...part("unknown", why, "Set errorLogs.prefix to the form of the bot's lines."), measured: null };
+    return uncertain ? part("warn", perhaps) : part(warnIf(errors > 0), counted);
+  });
+}
+
+/** CyTube's channel names ignore case, and people write them with and without #. */
+const plainChannel = (name: unknown): string => String(name).trim().replace(/^#/, "").toLowerCase();
+
+const EQUALS = {
+  environment: (a: unknown, b: unknown): boolean => a === b,
+  channel: (a: unknown, b: unknown): boolean => plainChannel(a) === plainChannel(b),
+};
+type ComparedName = keyof typeof EQUALS;
+const COMPARED_NAMES = Object.keys(EQUALS) as ComparedName[];
+
+function checkConfigurationFile({ file, fields, startedAt }: ConfigurationEvidence): Part {
+  if (!file) return partOf("file", "off", "configuration.file is not set");
+  const compared = COMPARED_NAMES.filter((name) => file[name] !== undefined && fields[name] !== undefined);
+  const evidence = compared.map((name) => `${name}: on disk ${shown(file[name])}, running ${shown(fields[name])}`);
+  const part = (status: Status, says: string, hint: string | null = null): Part => partOf("file", status, says, [null], evidence, hint);
+  const hint = "Set configuration.fields to their JSON pointers.";
+  if (!compared.length) return part("unknown", `neither environment nor channel was found in ${file.path}`, hint);
+  const differing = compared.filter((name) => !EQUALS[name](file[name], fields[name])).join(" and ");
+  if (differing) return part("fail", `${file.path} says another ${differing} than what is running`);
+  const same = compared.join(" and ");
+  const edited = startedAt !== null && file.modifiedAt > startedAt + 1000;
+  if (edited) return part("warn", `${file.path} was edited after the bot started; ${same} are still the same`);
+  return part("pass", `${file.path} says the same ${same}`);
+}
+
+export function checkConfiguration(evidence: ConfigurationEvidence, { config }: CheckContext): Part[] {
+  const compare = (name: ComparedName): Part => {
+    const value = evidence.fields[name];
+    const says = shown(value);
+    const accepted = [config.configuration?.[name] ?? []].flat();
+    const expected = accepted.join(" or ");
+    const part = (status: Status, sentence: string, hint?: string): Part => partOf(name, status, sentence, [says, expected || null], [], hint);
+    const untold = `Set health.fields.${name} to where it stands; if the bot does not tell it, say so: off: { configuration.${name}: "…" }`;
+    if (value === undefined || value === null || value === "")
+      return part("unknown", `the health document has no ${name}${accepted.length ? "" : ", and the config expects none"}`, untold);
+    if (!accepted.length) return part("unknown", `configuration.${name} does not say what to expect; the bot says ${says}`);
+    if (accepted.some((word) => EQUALS[name](word, value))) return part("pass", `${name} is ${says}`);
+    return part("fail", `wrong ${name}: the bot runs with ${says}, expected ${expected}`);
+  };
+  return [...COMPARED_NAMES.map(compare), checkConfigurationFile(evidence)];
+}
+
+export function checkRelease({ expected, version, id }: ReleaseEvidence): Part[] {
+  const found = [version, id].filter((name) => name !== null);
+  const running = found.join(", ");
+  const part = (status: Status, says: string): Part[] => [partOf("version", status, says, [running || null, expected])];
+  if (!found.length) return part("unknown", "neither the health document nor the working directory says which release runs");
+  const plain = (name: string): string => name.trim().replace(/^v(?=\d)/, "");
+  const equal = expected !== null && found.some((name) => plain(name) === plain(expected));
+  return equal ? part("pass", `${running} runs`) : part("fail", `${running} runs, expected ${expected}`);
+}
+
+const TREND_BLOCKS = 5;
+const TREND_SAMPLES_MIN = 10;
+
+/** Medians of equal consecutive blocks. */
+export function blockMedians(values: readonly number[], blocks: number): number[] {
+  const size = values.length / blocks;
+  return Array.from({ length: blocks }, (_, block) => median(values.slice(Math.round(block * size), Math.round((block + 1) * size))));
+}
+
+/**
+ * Steady growth over a watch, in the unit of the values, or 0. Block medians are compared: they must not be carried by a single step
+ * (a cache that was filled once), and every late value must lie above every early one (a sawtooth heap does not).
+ */
+export function steadyGrowth(values: readonly number[]): number {
+  if (values.length < TREND_SAMPLES_MIN) return 0;
+  const medians = blockMedians(values, TREND_BLOCKS);
+  const steps = medians.slice(1).map((value, index) => value - (medians[index] as number));
+  const growth = steps.reduce((sum, step) => sum + step, 0);
+  const size = Math.floor(values.length / TREND_BLOCKS);
+  const apart = Math.min(...values.slice(-size)) > Math.max(...values.slice(0, size));
+  // A single step falls into one block or on the border of two, so it makes at most two of the four steps.
+  const steady = steps.filter((step) => step > growth / 10).length >= 3;
+  return apart && steady ? growth : 0;
+}
+
+/** The normal distribution's upper tail (Abramowitz and Stegun 26.2.17, error below 7.5e-8). */
+function upperTail(z: number): number {
+  if (z < 0) return 1 - upperTail(-z);
+  const t = 1 / (1 + 0.2316419 * z);
+  const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+  return density * t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+}
+
+/** One-sided Mann–Whitney: the p-value of "a is not larger than b", by the normal approximation with ties corrected. */
+export function mannWhitney(a: readonly number[], b: readonly number[]): number {
+  const all = [...a, ...b].sort((x, y) => x - y);
+  let rankSum = 0;
+  let ties = 0;
+  for (let i = 0, j = 0; i < all.length; i = j) {
+    while (j < all.length && all[j] === all[i]) j++;
+    rankSum += a.filter((value) => value === all[i]).length * ((i + j + 1) / 2);
+    ties += (j - i) ** 3 - (j - i);
+  }
+  const [n, m, total] = [a.length, b.length, all.length];
+  const u = rankSum - (n * (n + 1)) / 2;
+  const deviation = Math.sqrt(((n * m) / 12) * (total + 1 - ties / (total * (total - 1))));
+  return deviation > 0 ? upperTail((u - (n * m) / 2 - 0.5) / deviation) : 1;
+}
+
+/** Steady growth is told, and warns beyond its limit. */
+function checkGrowth(part: string, values: readonly number[], limit: number, unit: string, span: string): Part[] {
+  const growth = round(steadyGrowth(values));
+  if (growth <= 0) return [];
+  const evidence = [`block medians ${blockMedians(values, TREND_BLOCKS).map(round).join(", ")} ${unit}`];
+  return [partOf(part, warnIf(growth > limit), `grew steadily by ${growth} ${unit} in ${span}`, [growth, limit, unit], evidence)];
+}
+
+/** Compares with the last release that passed: p < 0.001 and at least a quarter worse warns. */
+function checkHistory(part: string, values: readonly number[], before: readonly number[], history: HistoryEvidence, unit: string): Part[] {
+  if (values.length < TREND_SAMPLES_MIN || before.length < TREND_SAMPLES_MIN) return [];
+  const [now, then, p] = [median(values), median(before), mannWhitney(values, before)];
+  const says = `median ${round(now)} ${unit}; release ${history.release} had ${round(then)} ${unit} on ${history.ts.slice(0, 10)}`;
+  const evidence = [`one-sided Mann–Whitney p = ${p.toPrecision(2)}, ${values.length} and ${before.length} samples`];
+  return [partOf(part, warnIf(p < 0.001 && now >= 1.25 * then), says, [round(now), round(1.25 * then), unit], evidence)];
+}
+
+export function checkStability(watch: WatchEvidence, { limits }: CheckContext): Part[] {
+  const { series, misses, polls, history, incident, newErrors } = watch;
+  const watched: Gauge = [round(watch.secondsWatched), watch.secondsPlanned, "s"];
+  if (incident) return [partOf("watch", "fail", incident.says, watched, incident.evidence)];
+  const span = spanOf(watch.secondsWatched);
+  const parts = [partOf("watch", "pass", `stable for ${span}, ${plural(polls, "poll")}`, watched)];
+  // Three in a row have ended the watch already; a bot that flaps never has three, and is no better for it.
+  const allowed = Math.max(limits.missesMax - 1, Math.floor(polls / 4));
+  for (const [kind, count] of Object.entries(misses).filter(([, missed]) => missed > 0))
+    parts.push(partOf(`${kind}_misses`, count > allowed ? "fail" : "warn", `${count} of ${polls} polls missed (${kind})`, [count, allowed, "polls"]));
+  if (!series.memoryMb.length) parts.push(partOf("memory", "unknown", "the memory could not be followed"));
+  if (watch.unseen > allowed)
+    parts.push(partOf("polls", "unknown", `${watch.unseen} of ${polls} polls could not look`, [watch.unseen, allowed, "polls"]));
+  const expected = Math.floor(watch.secondsPlanned / Math.max(1, limits.healthEverySeconds));
+  const few = `only ${plural(polls, "poll")} of about ${expected} came to an end: the host, or this program, stood still`;
+  if (!polls || polls < expected / 2) parts.push(partOf("polls", "unknown", few, [polls, expected, "polls"]));
+  const responses = series.responseMs.filter((value) => value !== null);
+  parts.push(...checkGrowth("memory_growth", series.memoryMb, limits.memoryGrowthMbMax, "MB", span));
+  parts.push(...checkGrowth("response_growth", responses, limits.responseMsAvgMax / 10, "ms", span));
+  if (newErrors === null) parts.push(partOf("errors", "skipped", "the log was not followed, for error_logs was left out or is off"));
+  if (newErrors) parts.push(partOf("errors", "warn", plural(newErrors, "new error"), [newErrors, limits.errorsMax, "errors"]));
+  if (!history) return parts;
+  parts.push(...checkHistory("response_history", responses, history.responseMs, history, "ms"));
+  return [...parts, ...checkHistory("memory_history", series.memoryMb, history.memoryMb, history, "MB")];
+}
+
+type Off = (config: Config) => string | null;
+
+/** One row of the table: the slice a check needs, the function, and why the check does not exist under a config (null where it does). */
+export type CheckRow = {
+  [S in SliceName]: { name: CheckName; needs: S; check: (slice: Evidence[S], context: CheckContext) => Part[]; off: Off };
+}[SliceName];
+
+function unless(exists: (config: Config) => unknown, why?: string): Off {
+  return (config) => (exists(config) ? null : (why ?? `not checked in ${config.environment}`));
+}
+
+const always = unless(() => true);
+
+const unwatched: Off = ({ environment, limits }) =>
+  limits.watchSeconds > 0 ? null : LIMITS.watchSeconds[environment] ? "limits.watchSeconds is 0" : `not checked in ${environment}`;
+
+/** The checks in report order. Adding one: its limits in LIMITS, its slice in Evidence with a probe for it, its function above, its row here. */
+export const CHECKS: readonly CheckRow[] = [
+  { name: "process", needs: "process", check: checkProcess, off: always },
+  { name: "database", needs: "database", check: checkDatabase, off: unless(({ database }) => database, "no database in the config") },
+  { name: "health_endpoint", needs: "health", check: checkHealth, off: always },
+  { name: "connection", needs: "fields", check: checkConnection, off: always },
+  { name: "response_time", needs: "response", check: checkResponse, off: unless(({ health }) => health.url, "there is no endpoint to time") },
+  { name: "user_count", needs: "fields", check: checkUserCount, off: unless(({ limits }) => limits.userCountMin !== null) },
+  { name: "memory_usage", needs: "usage", check: checkMemory, off: unless(({ limits }) => limits.memoryMbMax !== null) },
+  { name: "error_logs", needs: "logs", check: checkErrorLogs, off: always },
+  { name: "configuration", needs: "configuration", check: checkConfiguration, off: unless((config) => POLICY[config.environment].configuration) },
+  {
+    name: "release",
+    needs: "release",
+    check: checkRelease,
+    off: unless(({ release }) => release?.version, "no version is expected (--expect-version)"),
+  },
+  { name: "uptime_stability", needs: "watch", check: checkStability, off: unwatched },
+];
+
+/** What to look at next when a check fails; `LOGS` stands for the command that shows the bot's last words. A config's `hints:` come first. */
+const HINTS: Record<CheckName, string> = {
+  process: "LOGS",
+  database: "ls -la DATABASE*; is the disk full (df -h)?",
+  health_endpoint: "LOGS",
+  connection: "LOGS: was the bot kicked or banned, or is the chat server down?",
+  response_time: "top: is the host busy, or the bot's event loop blocked?",
+  user_count: "Open the channel in a browser: is the bot in it?",
+  memory_usage: "ps -o pid,rss,args --forest; raise limits.memoryMbMax only where the host has the room.",
+  error_logs: "LOGS; a known and harmless line goes into errorLogs.noise.",
+  configuration: "Which config does the bot load: its symlink, BOT_ENV, the working directory?",
+  release: "Was the bot restarted after the deployment?",
+  uptime_stability: "LOGS; free -m and dmesg show whether the kernel killed it.",
+};
+
+function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: Config): string {
+  const logs = unit ? `journalctl -u ${unit} -n 50` : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
+  return HINTS[check].replace("LOGS", logs).replace("DATABASE", database?.file ?? "the database");
+}
+
+// --- Runner ------------------------------------------------------------------------------------------------------------------
+
+export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
+
+/** Why a run stopped looking before its end. */
+export type Interruption = "incident" | "deadline";
+
+/** Where a run tells what it is doing. */
+export type Narrator = { narrate: (line: string) => void; progress: (progress: WatchProgress) => void };
+
+/** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
+export interface Run extends Narrator {
+  id: string;
+  config: Config;
+  selected: ReadonlySet<CheckName>;
+  begunAt: number;
+  begun: number;
+  phase: Phase;
+  identity: Identity | null;
+  release: string | null;
+  findings: Map<CheckName, Finding>;
+  observations: Observations;
+  watch: WatchEvidence | null;
+  metrics: Record<string, number | null>;
+  notes: string[];
+  /** The newest ones of the log, from before this run. */
+  records: LogRecords["records"];
+  interruption: Interruption | null;
+  incident: Incident | null;
+  follower: IdentityFollower | null;
+  /** Ends every look under way. */
+  stop: AbortController;
+}
+
+export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator): Run {
+  const begun = { id: randomUUID(), begunAt: Date.now(), begun: performance.now(), phase: "initial" as const, stop: new AbortController() };
+  const { records, torn } = readRecords(config.logFile);
+  const notes = torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [];
+  const found = { identity: null, release: null, findings: new Map(), observations: {}, watch: null, metrics: {}, notes, records };
+  return { ...begun, ...found, interruption: null, incident: null, follower: null, config, selected, ...narrator };
+}
+
+/** The finding of a check that no part could be judged for. */
+function plainFinding(check: CheckName, phase: Phase, status: Status, says: string, hint: string | null = null): Finding {
+  return { check, status, phase, says, hint, measured: null, limit: null, unit: null, evidence: [], parts: [] };
+}
+
+/** Folds parts into a finding: the worst one speaks, and parts that the config declares off are off whatever was seen. */
+export function foldParts({ name: check }: CheckRow, phase: Phase, given: Part[], config: Config): Finding {
+  const parts = given.map((part): Part => {
+    const reason = config.off[`${check}.${part.part}`];
+    return reason === undefined ? part : { ...part, status: "off", says: reason, hint: null };
+  });
+  const status = STATUSES.find((candidate) => parts.some((part) => part.status === candidate)) ?? "unknown";
+  const speakers = parts.filter((part) => part.status === status);
+  const [lead] = speakers;
+  if (!lead) return plainFinding(check, phase, "unknown", "the check looked at nothing");
+  const { measured, limit, unit } = lead;
+  const says = [...new Set(speakers.map((part) => part.says))].join("; ");
+  const evidence = [...new Set(speakers.flatMap((part) => part.evidence))];
+  const bad = status === "fail" || status === "unknown";
+  const hint = bad ? (config.hints[check] ?? speakers.find((part) => part.hint)?.hint ?? hintFor(check, config)) : null;
+  return { check, status, phase, measured, limit, unit, says, hint, evidence, parts };
+}
+
+type Judging = Pick<Run, "config" | "selected" | "phase" | "interruption" | "incident">;
+
+/** One check over what was observed. The only place that turns a missing slice into `unknown`. */
+export function judgeCheck(check: CheckRow, observations: Observations, run: Judging, now: number): Finding {
+  const { config, phase, selected, interruption, incident } = run;
+  const plain = (status: Status, says: string, hint?: string | null): Finding => plainFinding(check.name, phase, status, says, hint);
+  if (!selected.has(check.name)) return plain("skipped", "left out by --only or --skip");
+  const off = config.off[check.name] ?? check.off(config);
+  if (off) return plain("off", off);
+  const slice = observations[check.needs];
+  if (slice?.seen) return foldParts(check, phase, check.check(slice.value as never, { config, limits: config.limits, now }), config);
+  const hint = config.hints[check.name] ?? null;
+  if (slice) return plain("unknown", slice.why, slice.hint ?? hint);
+  if (interruption === "incident") return plain("skipped", `not looked at: ${incident?.says.split(":")[0]}`);
+  return plain("unknown", interruption === "deadline" ? "the run's own deadline came first" : "nothing was observed", hint);
+}
+
+/** Of two looks at the same thing the worse one counts, and of equal ones the later. */
+export function worseFinding(before: Finding | undefined, after: Finding): Finding {
+  return before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
+}
+
+/** The probes of one run: what stays open between its phases. */
+type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
+
+/** What a probe rests on; where it was not seen, neither is what the probe would have looked at. */
+function seenValue<T>(slice: Observed<T>): T {
+  if (slice.seen) return slice.value;
+  throw new Unobservable(slice.why, slice.hint);
+}
+
+function existing<T>(value: T | null, why: string): T {
+  if (value === null) throw new Unobservable(why);
+  return value;
+}
+
+function readRelease(config: Config, fields: Observations["fields"], identity: Identity | null): ReleaseEvidence {
+  const version = fields?.seen && ["string", "number"].includes(typeof fields.value.version) ? String(fields.value.version) : null;
+  return { expected: config.release?.version ?? null, version, id: readReleaseId(config, identity?.pid ?? null) };
+}
+
+/** Opens the logs once and follows them to the end of the run, so that no line is counted twice or lost between the phases. */
+async function readLogs({ config, stop }: Run, probes: Probes, found: Observed<ProcessEvidence>): Promise<LogSource[]> {
+  if (!found.seen) throw new Unobservable(`the start of the bot is not known: ${found.why}`);
+  if (!probes.logs) probes.logs = await followLogs(config, found.value, stop.signal);
+  else for (const log of probes.logs) await log.poll();
+  return probes.logs.map((log) => ({ ...log.source, tally: { ...log.source.tally } }));
+}
+
+function follow(run: Run, identity: Identity): void {
+  const follower = followIdentity(run.config, identity, (incident) => {
+    run.incident = incident;
+    run.interruption ??= "incident";
+    run.narrate(`${incident.says} (${new Date(incident.at).toISOString()})`);
+    run.stop.abort();
+  });
+  run.follower = follower;
+  run.stop.signal.addEventListener("abort", follower.stop, { once: true });
+}
+
+/** Looks at everything the selected checks need. Independent looks go side by side; the bot must be ready, or out of time, first. */
+async function gather(run: Run, probes: Probes, triesMax: number): Promise<void> {
+  const { config, selected } = run;
+  const { signal } = run.stop;
+  const seen: Observations = {};
+  run.observations = seen;
+  const wanted = CHECKS.filter((check) => selected.has(check.name) && !config.off[check.name] && !check.off(config));
+  const needed = new Set<SliceName>(wanted.map((check) => check.needs));
+  const found: Observed<Evidence["process"]> = await observe(async () => ({ ...(await readProcess(config, signal)), incident: null }));
+  seen.process = found;
+  const identity = found.seen ? found.value.identity : null;
+  if (identity && !run.identity) {
+    run.identity = identity;
+    // An incident ends the run, so it is followed only where a check reports it.
+    if (needed.has("process") || needed.has("watch")) follow(run, identity);
+  }
+  const startedAt = identity?.startedAt ?? null;
+  const ofHealth: SliceName[] = ["health", "fields", "response", "configuration", "release"];
+  if (ofHealth.some((slice) => needed.has(slice))) {
+    // A unit that this user cannot ask about may be running all the same: the endpoint is then given its tries, from now on.
+    const waitFrom = found.seen ? startedAt : run.begunAt;
+    const health = await observe(async () => ({ ...(await readHealth(config, probes.health, waitFrom, triesMax, signal)), startedAt }));
+    seen.health = health;
+    seen.fields = await observe(() => {
+      const { fields, answers } = seenValue(health);
+      return existing(fields, `there is no health document: ${answers.at(-1)?.problem ?? "no answer"}`);
+    });
+  }
+  // The release is told in every report, whether it is checked or not.
+  needed.add("release");
+  const look = async <S extends SliceName>(slice: S, probe: () => Evidence[S] | Promise<Evidence[S]>): Promise<void> => {
+    if (needed.has(slice)) Object.assign(seen, { [slice]: await observe(probe) });
+  };
+  await Promise.all([
+    look("database", probes.database.inspect),
+    look("response", () => readResponseTimes(config, signal)),
+    look("usage", () => readUsageSamples(existing(identity, "there is no process to look at").pid, config.limits.memorySamples, signal)),
+    look("logs", () => readLogs(run, probes, found)),
+    look("configuration", () => readConfiguration(config, seenValue(seen.fields as Observed<HealthFields>), startedAt)),
+    look("release", () => readRelease(config, seen.fields, identity)),
+  ]);
+}
+
+/** Gathers until all is seen or the run is interrupted: then a look that hangs is not waited for. */
+async function gatherUntilStopped(run: Run, probes: Probes, triesMax: number): Promise<void> {
+  const { signal } = run.stop;
+  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  const gathered = gather(run, probes, triesMax).catch((error) => {
+    // An interrupted look may reject in any way it likes; a defect outside of that must not be swallowed.
+    if (!signal.aborted) throw error;
+  });
+  await Promise.race([gathered, stopped]);
+  // A bot that died while the last look was under way is not judged by what was seen before: its death is waited for.
+  while (run.follower?.isGone() && !run.interruption) await sleep(50);
+}
+
+/** Figures for people and dashboards, from the latest look. */
+function metricsOf({ observations, metrics }: Run): Record<string, number | null> {
+  const valueIn = <T>(slice: Observed<T> | undefined): T | undefined => (slice?.seen ? slice.value : undefined);
+  const figure = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? round(value) : null);
+  const [fields, response] = [valueIn(observations.fields), valueIn(observations.response)];
+  const times = response ? [...response.fresh, ...response.keptAlive] : [];
+  const samples = valueIn(observations.usage) ?? [];
+  return {
+    readyMs: figure(valueIn(observations.health)?.readyMs) ?? metrics.readyMs ?? null,
+    responseMsAvg: figure(mean(times)),
+    responseMsP95: figure(quantile(times, 0.95)),
+    memoryMb: figure(median(samples.map((sample) => sample.memoryMb))),
+    cpuPercent: figure(samples.at(-1)?.cpuPercent),
+    users: figure(fields?.userCount),
+    uptimeSeconds: figure(fields && uptimeOf(fields)),
+    requests: figure(fields?.requests),
+    botErrors: figure(fields?.errorCount),
+    logErrors: figure(valueIn(observations.logs)?.reduce((sum, source) => sum + source.tally.errors, 0)),
+    databaseMs: figure(valueIn(observations.database)?.openMs),
+  };
+}
+
+/** Judges what was seen; the watch has its own row, and every other row is looked at before and after it. */
+function settle(run: Run): void {
+  const { observations, findings } = run;
+  if (run.phase === "initial" && observations.process?.seen) observations.process.value.incident = run.incident;
+  for (const check of CHECKS.filter(({ needs }) => needs !== "watch"))
+    findings.set(check.name, worseFinding(findings.get(check.name), judgeCheck(check, observations, run, Date.now())));
+  run.metrics = metricsOf(run);
+  if (observations.release?.seen) run.release = observations.release.value.version ?? observations.release.value.id ?? run.release;
+}
+
+const WATCH_ROW = CHECKS.find((check) => check.needs === "watch") as CheckRow;
+
+/** The finding of the watch, as far as it came: an incident of the process is one of the watch, also when it falls into the final checks. */
+function judgeWatch(run: Run, watch: WatchEvidence): void {
+  const value = { ...watch, incident: run.incident ?? watch.incident };
+  const whole = value.incident !== null || value.secondsWatched >= value.secondsPlanned;
+  const seen: Observations = whole ? { watch: { seen: true, at: run.begunAt, ms: value.secondsWatched * 1000, value } } : {};
+  run.findings.set(WATCH_ROW.name, judgeCheck(WATCH_ROW, seen, { ...run, phase: "watch" }, Date.now()));
+}
+
+/** Watches a bot whose initial checks have not failed; an unknown does not stop the watch, for what it measures counts more. */
+async function watchBot(run: Run, { health, logs }: Probes): Promise<void> {
+  const { config, identity, findings, metrics, progress } = run;
+  run.phase = "watch";
+  const planned = judgeCheck(WATCH_ROW, {}, { ...run, interruption: null }, Date.now());
+  const failed = [...findings.values()].filter(({ status }) => status === "fail").map(({ check }) => check);
+  const leave = (finding: Finding): void => void findings.set(WATCH_ROW.name, finding);
+  if (planned.status !== "unknown") return leave(planned);
+  // Where no process check runs, a death before the watch is the watch's to report.
+  if (run.incident && !failed.includes("process")) return leave(plainFinding(WATCH_ROW.name, "watch", "fail", run.incident.says));
+  if (failed.length) return leave(plainFinding(WATCH_ROW.name, "watch", "skipped", `not watched: ${failed.join(", ")} failed`));
+  if (!identity) return leave(plainFinding(WATCH_ROW.name, "watch", "unknown", "there is no process to watch"));
+  if (run.interruption) return leave(judgeCheck(WATCH_ROW, {}, run, Date.now()));
+  run.narrate(`watch: ${config.limits.watchSeconds} s`);
+  const { signal } = run.stop;
+  const uptimeBefore = metrics.uptimeSeconds ?? null;
+  const watch = await readWatch({ config, pid: identity.pid, health, logs: logs ?? [], uptimeBefore, signal, progress });
+  run.watch = { ...watch, history: run.release === null ? null : parseHistory(run.records, config.name, run.release) };
+  if (watch.incident) run.narrate(watch.incident.says);
+  judgeWatch(run, run.watch);
+}
+
+/** Runs all phases. Whatever ends it early, the findings up to then stand in `run`. */
+export async function verify(run: Run): Promise<void> {
+  const { config } = run;
+  const { checksSecondsMax, watchSeconds, healthTriesMax } = config.limits;
+  const stopLate = (): void => {
+    run.interruption ??= "deadline";
+    run.stop.abort();
+  };
+  const deadline = setTimeout(stopLate, (checksSecondsMax + (run.selected.has("uptime_stability") ? watchSeconds : 0)) * 1000);
+  const database = openDatabaseReader(config);
+  const probes: Probes = { database, health: openHealth(config, database), logs: null };
+  try {
+    run.narrate("initial checks …");
+    await gatherUntilStopped(run, probes, healthTriesMax);
+    settle(run);
+    await watchBot(run, probes);
+    if (!run.watch || run.interruption) return;
+    run.phase = "final";
+    run.narrate("final checks …");
+    // After a watch that has failed one look is enough: the verdict stands, and this only completes the report.
+    await gatherUntilStopped(run, probes, run.watch.incident ? 1 : healthTriesMax);
+    if (run.interruption) judgeWatch(run, run.watch);
+    else settle(run);
+  } finally {
+    clearTimeout(deadline);
+    run.stop.abort();
+    database.close();
+    for (const log of probes.logs ?? []) log.close();
+  }
+}
+
+// --- Verdict -----------------------------------------------------------------------------------------------------------------
+
+/** `exit` is the exit code, `action` the recommended action, a sentence. */
+export type Verdict = { verdict: (typeof VERDICTS)[number]; exit: number; action: string };
+
+/** Seed 000's order when several checks fail; what is not named follows by its code. */
+const PRIORITY_FIRST: readonly CheckName[] = ["process", "connection", "database", "health_endpoint", "response_time"];
+const PRIORITY_REST = CHECK_NAMES.filter((name) => !PRIORITY_FIRST.includes(name)).sort((a, b) => CHECK_CODES[a] - CHECK_CODES[b]);
+export const PRIORITY: readonly CheckName[] = [...PRIORITY_FIRST, ...PRIORITY_REST];
+
+/** Seed 000's decision tree: what kind of failure it is says what to hand on with the rollback. */
+const ACTIONS: Record<CheckName, string> = {
+  process: "Roll back at once: the bot is down.",
+  database: "Roll back at once: the database is not usable.",
+  health_endpoint: "Roll back at once: the bot does not answer, or says that it is not healthy.",
+  connection: "Roll back, unless the chat server itself is down: the bot is not connected.",
+  response_time: "Roll back, and keep the response times for the analysis.",
+  memory_usage: "Roll back, and keep the memory figures for the analysis.",
+  error_logs: "Roll back if the errors are new with this release.",
+  configuration: "Correct the configuration, or roll back if it came with this release.",
+  release: "Restart the bot, or deploy again: another release than the expected one runs.",
+  user_count: "Look whether the bot is in its channel; a rollback is optional here.",
+  uptime_stability: "Roll back, and keep the series of the watch for the analysis.",
+};
+
+/** The pure fold of findings. A measured failure decides before an unknown; what an unknown means is the environment's policy. */
+export function judgeVerdict(findings: readonly Finding[], environment: Environment, interruption: Interruption | null): Verdict {
+  const having = (status: Status): CheckName[] =>
+    PRIORITY.filter((name) => findings.some((finding) => finding.check === name && finding.status === status));
+  const failed = having("fail");
+  const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
+  if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: ACTIONS[first] };
+  const unseen = (exit: number, what: string): Verdict => ({ verdict: "unknown", exit, action: `Nothing was measured to be wrong, but ${what}` });
+  if (interruption === "deadline") return unseen(EXIT.deadline, "not everything was seen in time. Look at what was slow, and run again.");
+  const unknown = having("unknown");
+  const advice = `${unknown.join(", ")} could not be seen. Do not roll back for this; make it visible, and run again.`;
+  if (unknown[0] && POLICY[environment].unknown === "unknown") return unseen(CHECK_CODES[unknown[0]], advice);
+  if (unknown[0] && !having("pass").length && !having("warn").length) return unseen(CHECK_CODES[unknown[0]], advice);
+  if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
+  if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
+  return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
+}
+
+export function resultOf(run: Run, verdict: Verdict, now: number) {
+  const { identity, release, findings } = run;
+  return {
+    v: 1 as const,
+    kind: "verify" as const,
+    ts: new Date(now).toISOString(),
+    run: run.id,
+    env: run.config.name,
+    host: hostname(),
+    verifier: VERSION as string,
+    config: run.config.file,
+    identity: identity && { ...identity, startedAt: new Date(identity.startedAt).toISOString(), release },
+    ...verdict,
+    ms: Math.round(performance.now() - run.begun),
+    findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
+    metrics: run.metrics,
+    series: run.watch?.series ?? null,
+    notes: run.notes,
+  };
+}
+
+/** What --json prints, and a line of the log. config/result.schema.json documents and constrains it. */
+export type Result = ReturnType<typeof resultOf>;
+
+// --- Outputs -----------------------------------------------------------------------------------------------------------------
+
+/** SGR parameters (ECMA-48). */
+const COLOURS = { fail: "31;1", unknown: "35;1", aborted: "35;1", warn: "33", pass: "32", skipped: "2", off: "2", dim: "2", bold: "1" };
+type Paint = (style: keyof typeof COLOURS, text: string) => string;
+
+function amount(value: Part["measured"], unit: string | null): string {
+  const fitting = value === 1 && unit && /[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
+  return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
+}
+
+/** The measured value beside its limit; words only where the sentence does not have them already. */
+function gauge({ measured, limit, unit, says }: Pick<Part, "measured" | "limit" | "unit" | "says">): string {
+  if (measured === null || (typeof measured === "string" && says.includes(measured))) return "";
+  return `${amount(measured, unit)}${typeof limit === "number" ? ` (limit ${amount(limit, unit)})` : ""}`;
+}
+
+const EVIDENCE_SHOWN = 6;
+
+function renderFinding(finding: Finding, paint: Paint): string[] {
+  const { check, status, says, parts, evidence, hint } = finding;
+  const word = paint(status, (status === "fail" ? "FAIL" : status).padEnd(8));
+  const shown = ["fail", "unknown", "warn"].includes(status) ? evidence.slice(0, EVIDENCE_SHOWN).map(printable) : [];
+  if (shown.length && evidence.length > shown.length) shown.push(`and ${evidence.length - shown.length} more (--json shows all)`);
+  const others = parts.filter((part) => part.status !== "pass" && part.says !== says);
+  const details = others.map((part) => {
+    const measured = gauge(part);
+    return `            ${paint(part.status, part.status)} ${printable(part.part)}: ${printable(part.says)}${measured ? ` [${measured}]` : ""}`;
+  });
+  return [
+    `  ${word}${check.padEnd(17)} ${gauge(finding).padEnd(30)} ${printable(says)}`.trimEnd(),
+    ...details,
+    ...shown.map((line) => paint("dim", `            | ${line}`)),
+    ...(hint ? [`            next: ${printable(hint)}`] : []),
+  ];
+}
+
+/** For people: every check with what was measured beside its limit, then the verdict and what to do. */
+export function renderPretty(result: Result, colour: boolean): string {
+  const paint: Paint = (style, text) => (colour ? `\u001b[${COLOURS[style]}m${text}\u001b[0m` : text);
+  const { identity, findings, verdict } = result;
+  const release = identity?.release ? `, release ${identity.release}` : "";
+  const counts = STATUSES.flatMap((status) => {
+    const count = findings.filter((finding) => finding.status === status).length;
+    return count ? [`${count} ${status}`] : [];
+  });
+  return [
+    `${paint("bold", "cytube-verify")} ${result.verifier}  ${printable(`${result.env} on ${result.host}, ${result.config}`)}`,
+    identity ? printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`) : "bot not found",
+    "",
+    ...findings.flatMap((finding) => renderFinding(finding, paint)),
+    ...result.notes.map((note) => `  note: ${printable(note)}`),
+    "",
+    `${paint(verdict, verdict.toUpperCase())}  exit ${result.exit}  ${counts.join(", ")} in ${spanOf(result.ms / 1000)}`,
+    `Action: ${printable(result.action)}\n`,
+  ].join("\n");
+}
+
+/** JSON in which no control character survives, for it is read on terminals too; JSON.stringify leaves DEL, C1 and bidi controls as they are. */
+export function renderJson(value: unknown, indent: number): string {
+  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, null, indent).replace(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, escaped);
+}
+
+/** The plan of a run, without a look at the bot: every check with its exit code, why it does not run (or null), and the limits that apply. */
+function planOf(config: Config, selected: ReadonlySet<CheckName>) {
+  const { file, environment, logFile, limits, off } = config;
+  const checks = CHECKS.map((check) => {
+    const reason = off[check.name] ?? check.off(config);
+    const leftOut = !selected.has(check.name) ? "skipped" : reason ? `off: ${reason}` : null;
+    return { check: check.name, exit: CHECK_CODES[check.name], leftOut };
+  });
+  const parts = Object.fromEntries(Object.entries(off).filter(([name]) => name.includes(".")));
+  return maskDeep({ config: file, environment, logFile, checks, parts, limits }, maskOf(config.secrets));
+}
+
+export function renderPlan(config: Config, selected: ReadonlySet<CheckName>): string {
+  const { environment, logFile, checks, parts, limits } = planOf(config, selected);
+  const row = (name: string, text: unknown): string => `    ${name.padEnd(22)} ${printable(String(text))}`;
+  return [
+    `Config ${printable(config.file)} is valid; nothing was looked at.`,
+    `  environment ${environment}, log ${printable(logFile)}`,
+    "  checks:",
+    ...checks.map(({ check, exit, leftOut }) => row(check, `exit ${String(exit).padEnd(4)} ${leftOut ?? "runs"}`)),
+    ...Object.entries(parts).map(([name, reason]) => row(name, `off: ${reason}`)),
+    "  limits:",
+    ...Object.entries(limits).map(([name, value]) => row(name, value ?? "not checked")),
+    "",
+  ].join("\n");
+}
+
+/**
+ * Appends one record: one write, fsync, close. A line that a power cut left torn is fenced off by a line break, never glued to this one.
+ * Throws when the record is not safely on disk.
+ */
+export function writeRecord(file: string, line: string): void {
+  const directory = path.dirname(file);
+  if (!fs.existsSync(directory)) fs.mkdirSync(directory, { recursive: true, mode: 0o770 });
+  const isNew = !fs.existsSync(file);
+  const descriptor = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT, 0o660);
+  try {
+    // A file that root creates has to stay writable for the service that owns the directory.
+    const { uid, gid } = fs.statSync(directory);
+    if (isNew && process.geteuid?.() === 0) fs.fchownSync(descriptor, uid, gid);
+    const { size } = fs.fstatSync(descriptor);
+    const last = Buffer.alloc(1);
+    const torn = size > 0 && fs.readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 10;
+    const bytes = Buffer.from(`${torn ? "\n" : ""}${line}\n`);
+    const written = fs.writeSync(descriptor, bytes);
+    if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Tells before the run whether the log will take its record, so that nobody waits five minutes to learn that it does not. */
+function logTrouble(file: string): string | null {
+  let existing = file;
+  while (!fs.existsSync(existing) && existing !== path.dirname(existing)) existing = path.dirname(existing);
+  try {
+    fs.accessSync(existing, fs.constants.W_OK);
+    const kind = fs.statSync(existing);
+    return existing !== file || kind.isFile() || kind.isCharacterDevice() ? null : `it is a ${kind.isDirectory() ? "directory" : "FIFO or socket"}`;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Writes to a stream and waits for it. A reader that has gone (`| head -1`) is no error of the run. */
+function writeStream(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
+  return new Promise((resolve) => void stream.write(text, (error) => resolve(!error || codeOf(error) === "EPIPE")));
+}
+
+const PLAIN_PROGRESS_EVERY_MS = 30_000;
+
+/** Narration on stderr. On a terminal the watch is one line that is drawn again; elsewhere at most one plain line in 30 s. */
+function openNarrator(stream: NodeJS.WriteStream, quiet: boolean, mask: (text: string) => string): Narrator {
+  const redraws = stream.isTTY === true && stream.columns > 0 && process.env.TERM !== "dumb";
+  const write = (text: string): unknown => quiet || stream.write(text, () => {});
+  let drawn = false;
+  let lastPlain = performance.now();
+  const narrate = (line: string): void => {
+    write(`${drawn ? "\r\u001b[2K" : ""}${printable(mask(line))}\n`);
+    drawn = false;
+  };
+  const progress = ({ secondsLeft, memoryMb, responseMs, errors }: WatchProgress): void => {
+    const clock = `${Math.floor(secondsLeft / 60)}:${String(Math.floor(secondsLeft % 60)).padStart(2, "0")}`;
+    const [memory, response] = [memoryMb === null ? "memory ?" : `${memoryMb} MB`, responseMs === null ? "no answer" : `${responseMs} ms`];
+    const text = `watching, ${clock} left  ${memory}  ${response}  ${errors} errors`;
+    drawn = redraws;
+    if (redraws) return void write(`\r\u001b[2K${text.slice(0, stream.columns - 1)}`);
+    if (performance.now() - lastPlain < PLAIN_PROGRESS_EVERY_MS) return;
+    lastPlain = performance.now();
+    write(`${text}\n`);
+  };
+  return { narrate, progress };
+}
+
+// --- Command line ------------------------------------------------------------------------------------------------------------
+
+const [WORD, SWITCH] = [{ type: "string" }, { type: "boolean" }] as const;
+const CONFIG_OPTIONS = { env: WORD, config: WORD, "expect-version": WORD, only: WORD, skip: WORD, "dry-run": SWITCH };
+const OUTPUT_OPTIONS = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH, schema: SWITCH, help: SWITCH, version: SWITCH };
+const OPTIONS = { ...CONFIG_OPTIONS, ...OUTPUT_OPTIONS };
+
+export const HELP = `cytube-verify ${VERSION}: proves that a CyTube chat bot works after a restart
+
+Usage:
+  verify.ts --env NAME              initial checks, watch, final checks
+  verify.ts config --env NAME       the effective config, secrets masked
+
+Which bot:
+  --env NAME            the config's name, such as prod, test or demo
+  --config FILE         this file, instead of ${SITE_CONFIGS}/NAME.yaml or
+                        the shipped config/NAME.yaml
+  --expect-version V    fail unless this version (or release id) is running
+
+Which checks (names: see --dry-run):
+  --only a,b            only these
+  --skip a,b            all but these
+  --dry-run             validate, list every check with its exit code and
+                        limits, and touch nothing
+
+Output (the result on stdout, narration on stderr, a line in the log):
+  --format pretty|json  for people (the default), or one JSON document
+  --json                the same as --format json
+  --quiet               no narration, and no pretty result when all is well
+  --no-color            no colour (NO_COLOR works too)
+  --schema              print the JSON Schema of config files
+  --help, --version
+
+Exit codes:
+  0 passed   1 process   2 connection   3 database   5 response_time
+  6 health_endpoint   7 user_count   8 memory_usage   9 error_logs
+  10 configuration   11 uptime_stability   19 release
+  64 usage   70 internal error   73 log not written   78 config
+  124 deadline   129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM
+  A check that could not look ends with its own code in prod, and its
+  verdict is "unknown"; in test it warns.
+`;
+
+/** A mistake in the command line; `words` are what `word` could have been meant to be. */
+function usageError(message: string, word = "", words: readonly string[] = [], dashes = ""): UserError {
+  const near = nearestWord(word, words);
+  return new UserError(EXIT.usage, `${message}${near ? `; did you mean "${dashes}${near}"?` : ""}\nTry: verify.ts --help`);
+}
+
+function parseCheckList(flag: string, text: string): CheckName[] {
+  const names = text.split(",").flatMap((name) => name.trim() || []);
+  if (!names.length) throw usageError(`${flag} names no check; there are: ${CHECK_NAMES.join(", ")}`);
+  const stranger = names.find((name) => !(CHECK_NAMES as string[]).includes(name));
+  if (stranger) throw usageError(`${flag}: there is no check "${stranger}"`, stranger, CHECK_NAMES);
+  return names as CheckName[];
+}
+
+function parseFlags(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    const flag = /'(--?[^'\s=]+)/.exec(messageOf(error))?.[1] ?? "";
+    const names = Object.keys(OPTIONS);
+    const name = flag.replace(/^--?/, "");
+    throw names.includes(name) ? usageError(messageOf(error)) : usageError(`Unknown flag "${flag}"`, name, names, "--");
+  }
+}
+
+/** Parses the command line into the command, its flags as they were given, and what they mean together. Throws a `UserError` 64. */
+export function parseCommandLine(args: readonly string[]) {
+  const { values: flags, positionals } = parseFlags(args);
+  const [command = "verify", ...rest] = positionals;
+  if (command !== "verify" && command !== "config") throw usageError(`Unknown command "${command}"`, command, ["verify", "config"]);
+  if (rest.length) throw usageError(`Unexpected argument "${rest[0]}"`);
+  const format = flags.json ? "json" : (flags.format ?? "pretty");
+  if (format !== "pretty" && format !== "json") throw usageError(`--format "${format}" is not known`, format, ["pretty", "json"]);
+  const { env = "", only, skip } = flags;
+  const needsEnv = !(flags.help || flags.version || flags.schema);
+  if (needsEnv && flags.env === undefined) throw usageError("--env is missing; it names the config, such as --env prod");
+  if (flags["expect-version"] === "") throw usageError("--expect-version is empty");
+  const kept = only === undefined ? CHECK_NAMES : parseCheckList("--only", only);
+  const left = skip === undefined ? [] : parseCheckList("--skip", skip);
+  const selected: ReadonlySet<CheckName> = new Set(kept.filter((name) => !left.includes(name)));
+  if (!selected.size) throw usageError("--only and --skip leave no check");
+  return { command, env, selected, json: format === "json", flags };
+}
+type CommandLine = ReturnType<typeof parseCommandLine>;
+
+function runConfigCommand({ env, flags }: CommandLine): string {
+  if (flags.schema) {
+    const { toJsonSchema } = load("@valibot/to-json-schema") as typeof import("@valibot/to-json-schema");
+    return `${JSON.stringify(toJsonSchema(configSchema(load("valibot") as typeof Valibot), { errorMode: "ignore" }), null, 2)}\n`;
+  }
+  const { secrets, headers, ...config } = readConfig(env, flags.config);
+  const masked = { ...config, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, "***"])) };
+  return `${renderJson(maskDeep(masked, maskOf(secrets)), 2)}\n`;
+}
+
+/** Appends the record; what could not be written is said, and decides the exit code only where it would have been 0. */
+function finish(run: Run, verdict: Verdict, mask: (text: string) => string): Result {
+  const result = maskDeep(resultOf(run, verdict, Date.now()), mask);
+  try {
+    writeRecord(run.config.logFile, renderJson(result, 0));
+    return result;
+  } catch (error) {
+    run.narrate(`The record could not be written to "${run.config.logFile}": ${messageOf(error)}`);
+    const exit = verdict.exit === EXIT.passed ? EXIT.logNotWritten : verdict.exit;
+    const action = exit === verdict.exit ? result.action : "The bot passed, but the log has no record of it: mend the log, and run again.";
+    return { ...result, exit, action, notes: [...result.notes, "this record could not be written to the log"] };
+  }
+}
+
+/** Ends a run from outside its flow, with a record of what is known: nothing here waits for anything. */
+function abandon(run: Run, exit: number, reason: string, json: boolean, mask: (text: string) => string): never {
+  run.notes.push(reason);
+  const result = finish(run, { verdict: "aborted", exit, action: `The run was cut short (${reason}); run it again.` }, mask);
+  run.narrate(`${reason}; what was found up to then is in the log`);
+  try {
+    if (json) fs.writeSync(1, `${renderJson(result, 2)}\n`);
+  } catch {
+    // A reader that has gone does not need it.
+  }
+  process.exit(result.exit);
+}
+
+const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+/** A look that cannot be interrupted may outlast the deadline by this much; then the run ends without it. */
+const DEADLINE_SLACK_MS = 3000;
+
+async function runVerify({ env, flags, selected, json }: CommandLine): Promise<number> {
+  const read = readConfig(env, flags.config);
+  const version = flags["expect-version"] ?? read.release?.version;
+  const config: Config = version === undefined ? read : { ...read, release: { ...read.release, version } };
+  if (flags["dry-run"]) {
+    await writeStream(process.stdout, json ? `${renderJson(planOf(config, selected), 2)}\n` : renderPlan(config, selected));
+    return EXIT.passed;
+  }
+  const { logFile, limits, environment } = config;
+  // All paths are absolute by now, and a directory that is deleted under this program must not matter.
+  process.chdir("/");
+  const mask = maskOf(config.secrets);
+  const run = openRun(config, selected, openNarrator(process.stderr, flags.quiet === true, mask));
+  const end = (exit: number, reason: string): never => abandon(run, exit, reason, json, mask);
+  for (const signal of SIGNALS) process.on(signal, () => end(EXIT[signal], `ended by ${signal}`));
+  const crash = (error: unknown): never => {
+    run.narrate(`Internal error: ${(error as Error)?.stack ?? messageOf(error)}`);
+    return end(EXIT.internal, "internal error");
+  };
+  process.on("uncaughtException", crash);
+  run.narrate(`config ${config.file}`);
+  const trouble = logTrouble(logFile);
+  if (trouble)
+    run.narrate(
+      `The log will not take the record: ${trouble}. Going on; a pass will exit ${EXIT.logNotWritten}. Let this user write there, or set log.file.`,
+    );
+  const seconds = limits.checksSecondsMax + limits.watchSeconds;
+  const guard = setTimeout(() => end(EXIT.deadline, `the deadline of ${seconds} s has passed`), seconds * 1000 + DEADLINE_SLACK_MS);
+  await verify(run).catch(crash);
+  clearTimeout(guard);
+  const result = finish(run, judgeVerdict([...run.findings.values()], environment, run.interruption), mask);
+  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
+  const passed = result.exit === EXIT.passed;
+  if (flags.quiet && !json && passed && result.verdict === "pass") return EXIT.passed;
+  const colour = !flags["no-color"] && process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+  const told = await writeStream(process.stdout, json ? `${renderJson(result, 2)}\n` : renderPretty(result, colour));
+  return passed && !told ? EXIT.internal : result.exit;
+}
+
+/** Runs one command line and returns its exit code; what it prints goes to this process's own streams. */
+export async function main(args: readonly string[]): Promise<number> {
+  // A reader that closes its end early must not end the run, nor change its verdict.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  try {
+    const line = parseCommandLine(args);
+    const { help, version, schema } = line.flags;
+    if (help || version) await writeStream(process.stdout, help ? HELP : `${VERSION}\n`);
+    else if (line.command === "config" || schema) await writeStream(process.stdout, runConfigCommand(line));
+    else return await runVerify(line);
+    return EXIT.passed;
+  } catch (error) {
+    const known = error instanceof UserError;
+    const text = known ? error.message : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;
+    const lines = maskOf([])(text).split("\n").map(printable);
+    await writeStream(process.stderr, `${lines.join("\n")}\n`);
+    return known ? error.code : EXIT.internal;
+  }
+}
+
+const SCRIPT = process.argv[1];
+if (SCRIPT && fs.existsSync(SCRIPT) && import.meta.url === pathToFileURL(fs.realpathSync(SCRIPT)).href) {
+  if (process.argv[2] === DATABASE_CHILD) serveDatabase();
+  else process.exit(await main(process.argv.slice(2)));
+}
