@@ -8,6 +8,7 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { nearestWord } from "../verify.ts";
 import { type Fault, faults, findFault, playFault } from "./faults.ts";
 import { botSettings, projectDirectory, runVerify, startBot } from "./harness.ts";
 
@@ -27,24 +28,6 @@ export function listFaults(): string {
       return `${name.padEnd(width)}  ${outcome.padEnd(32)}  ${title}${variant ? ` (${variant})` : ""}\n`;
     })
     .join("");
-}
-
-/** The number of single-letter edits between two words. */
-function editDistance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (const [position, letter] of [...left].entries()) {
-    const next = [position + 1];
-    for (const [index, other] of [...right].entries()) {
-      next.push(Math.min((row[index] as number) + (letter === other ? 0 : 1), (row[index + 1] as number) + 1, (next[index] as number) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) as number;
-}
-
-function nearestName(wrong: string): string {
-  const ranked = faults.map(({ name }) => ({ name, distance: editDistance(wrong, name) })).sort((left, right) => left.distance - right.distance);
-  return ranked[0]?.name ?? "";
 }
 
 async function demoHealthy(args: string[]): Promise<number> {
@@ -82,7 +65,11 @@ async function main(args: string[]): Promise<number> {
   const name = flag.includes("=") ? flag.slice(flag.indexOf("=") + 1) : (args.splice(position, 1)[0] ?? "");
   const fault = findFault(name);
   if (fault) return demoFault(fault, args);
-  say(`unknown fault "${name}": did you mean "${nearestName(name)}"? --list shows them all`);
+  const near = nearestWord(
+    name,
+    faults.map((other) => other.name),
+  );
+  say(`unknown fault "${name}"${near ? `; did you mean "${near}"?` : ""} --list shows them all`);
   return 64;
 }
 
