@@ -32,6 +32,7 @@ import {
   createDirectory,
   type Finding,
   findFreePort,
+  projectDirectory,
   type Result,
   type Run,
   type RunningBot,
@@ -1509,7 +1510,12 @@ async function startSmallDisk(scene: Scene, kilobytes: number): Promise<void> {
 }
 
 function enterDisk(scene: Scene) {
-  return (command: readonly string[]) => ["nsenter", `--mount=/proc/${readIfThere(scene.path("disk.holder"))}/ns/mnt`, ...command];
+  return (command: readonly string[]) => [
+    "nsenter",
+    `--mount=/proc/${readIfThere(scene.path("disk.holder"))}/ns/mnt`,
+    `--wd=${projectDirectory}`,
+    ...command,
+  ];
 }
 
 async function fillDisk(scene: Scene): Promise<void> {
