@@ -3298,7 +3298,7 @@ const COLOURS = { fail: "31;1", unknown: "35;1", aborted: "35;1", warn: "33", pa
 type Paint = (style: keyof typeof COLOURS, text: string) => string;
 
 function amount(value: Part["measured"], unit: string | null): string {
-  const fitting = value === 1 && unit && /[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
+  const fitting = value === 1 && unit && /\w\w[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
   return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
 }
 

@@ -286,6 +286,11 @@ const hostile = fc.string({
   maxLength: 12,
 });
 
+test("renderPretty() counts one in the singular, and leaves units alone", () => {
+  for (const [unit, shown] of Object.entries({ users: "1 user", errors: "1 error", ms: "1 ms", s: "1 s", MB: "1 MB" }))
+    assert.ok(renderPretty({ ...fixed, findings: [findingOf("database", "pass", { measured: 1, unit })] }, false).includes(` ${shown} `), unit);
+});
+
 test("renderPretty() lets nothing reach a terminal that moves its cursor", () => {
   fc.assert(
     fc.property(hostile, (text) => {
