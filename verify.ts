@@ -60,7 +60,7 @@ import { hostname } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs, stripVTControlCharacters } from "node:util";
+import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
 import type * as Valibot from "valibot";
 
 // --- Vocabulary --------------------------------------------------------------------------------------------------------------
@@ -71,6 +71,28 @@ import type * as Valibot from "valibot";
  * exit 1, which would read as the verdict "process".
  */
 const load = createRequire(import.meta.url);
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** Beside verify.ts in a checkout, one above in build/. */
+const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
+
+const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
+
+let patterns: Record<string, RegExp[]> = {};
+
+/** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
+function patternsOf(name: string): RegExp[] {
+  if (patterns[name]) return patterns[name];
+  const pieces: Record<string, string> = {};
+  patterns = {};
+  for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)) {
+    const whole = text.replace(/\{([A-Z_]{2,})\}/g, (_, piece) => pieces[piece] as string);
+    if (flags === "=") pieces[key] = pieces[key] ? `${pieces[key]}|${whole}` : whole;
+    else patterns[key] = [...(patterns[key] ?? []), new RegExp(whole, flags.replace("-", ""))];
+  }
+  return patterns[name] as RegExp[];
+}
+const patternOf = (name: string): RegExp => patternsOf(name)[0] as RegExp;
 
 export const VERSION = "0.1.0";
 
@@ -101,17 +123,11 @@ export const CHECK_CODES = {
 export type CheckName = keyof typeof CHECK_CODES;
 export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
 
+type Value = number | string | boolean | null;
+type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
+
 /** One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence; `evidence` is what it rests on. */
-export interface Part {
-  part: string;
-  status: Status;
-  measured: number | string | boolean | null;
-  limit: number | string | boolean | null;
-  unit: string | null;
-  says: string;
-  evidence: string[];
-  hint: string | null;
-}
+export type Part = Measure & { part: string; says: string; evidence: string[]; hint: string | null };
 
 /** What a check found: its worst part speaks for it, all parts are listed. */
 export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
@@ -122,8 +138,8 @@ export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; par
  */
 export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
 
-/** A slice of evidence: what was seen, or why it was not. `at` is epoch milliseconds, `ms` how long the look took. */
-export type Observed<T> = { at: number; ms: number } & ({ seen: true; value: T } | { seen: false; why: string; hint: string | null });
+/** A slice of evidence: what was seen, or why it was not. */
+export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null };
 
 /** An error of the person's making; `code` is the exit status, and the message says what to do. */
 export class UserError extends Error {
@@ -151,16 +167,13 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-/** Runs one probe and records its time. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
+/** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
 export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
-  const at = Date.now();
-  const begun = performance.now();
   try {
-    const value = await probe();
-    return { seen: true, at, ms: performance.now() - begun, value };
+    return { seen: true, value: await probe() };
   } catch (error) {
     if (!(error instanceof Unobservable)) throw error;
-    return { seen: false, at, ms: performance.now() - begun, why: error.message, hint: error.hint };
+    return { seen: false, why: error.message, hint: error.hint };
   }
 }
 
@@ -168,10 +181,8 @@ function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const letter of a) {
     const next: number[] = [];
-    for (const [j, above] of row.entries()) {
-      const substituted = (row[j - 1] ?? Infinity) + (b[j - 1] === letter ? 0 : 1);
-      next.push(Math.min(above + 1, (next[j - 1] ?? Infinity) + 1, substituted));
-    }
+    for (const [j, above] of row.entries())
+      next.push(Math.min(above + 1, (next[j - 1] ?? Infinity) + 1, (row[j - 1] ?? Infinity) + (b[j - 1] === letter ? 0 : 1)));
     row = next;
   }
   return row.at(-1) ?? Infinity;
@@ -219,7 +230,8 @@ export function spanOf(seconds: number): string {
 
 // A secret is first overwritten in place, each character by HIDDEN, so that later rules and decoded views keep their offsets;
 // runs of HIDDEN become `***` at the very end. Line breaks are never overwritten, so masked lines stay apart.
-// Every regular expression starts at a boundary or is bounded, so that hostile text costs linear time.
+// What a secret looks like stands in config/patterns.txt. Every regular expression starts at a boundary or is bounded, so that
+// hostile text costs linear time.
 
 const HIDDEN = "\uffff"; // A Unicode noncharacter: it has no business in any text.
 const KNOWN_LENGTH_MIN = 4; // Shorter known values ("on", "42") would blot out half of every line.
@@ -229,108 +241,20 @@ const ROUNDS_MAX = 4; // Real text is stable after one round; text that is not w
 const hide = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[^\r\n]/g, HIDDEN) : HIDDEN.repeat(text.length));
 const decodeBase64 = (run: string): string => Buffer.from(run, "base64").toString();
 
-const ACCOUNT = `//[^\\s/?#:"'<>[]{0,256}:`;
-const PORT = `\\d{1,5}(?:[/?#,;"'<>)\\s]|$)`;
-const INNER_QUOTE = `["'](?![\\s,;:)\\]}>]|$)`;
-const HOST = `@(?!sha256:)(?:\\[|[\\w.*\\u0080-\\uffff-]+(?:[:/,?&;\\s"'\`<>)\\]}\\\\|]|$))`;
-const STRICT = `(?:[^\\s"'/?#]|${INNER_QUOTE})+`;
-const LAX = `(?:[^\\s"':]|:(?!//)|${INNER_QUOTE}){1,128}`;
-const BEARER_PROSE = "token|auth|realm|scheme|error|header|credential|of|is|was|not|missing|required|scope";
-
-/** Secrets recognised by their own shape; what has to stand before them is a lookbehind and stays readable. */
-const SHAPES: readonly RegExp[] = [
-  // The password of a URL ends at the last @ before the path; user and host stay, because they say which account it was.
-  // A raw / ? or # in a password is invalid but happens; digits up to a delimiter are a port, and an @ in a path is harmless.
-  new RegExp(`(?<=${ACCOUNT})(?!${PORT})(?:${STRICT}(?=${HOST})|${LAX}(?=${HOST}))`, "gm"),
-  // A lone name before the @ of a web URL is a token when it has a digit or is long; elsewhere (ssh://git@host) it is a user.
-  /(?<=https?:\/\/)(?=[^\s@/]*\d|[^\s@/]{20})[^\s/?#:@"'<>]+(?=@)/gi,
-  /(?<=:\/\/)(?=[^\s@/]*\d)[\w.~%-]{24,}(?=@)/g,
-  /(?<=(?<![\w.-])[\w.-]{1,64}:)[^\s"']{1,128}(?=@(?:tcp|unix)\()/g, // A Go MySQL DSN has no scheme.
-  /(?<=\s(?:-u|--user|--proxy-user)[ =]["']?[A-Za-z][^\s:"']{0,64}:)[^\s"']+/g, // curl -u, but not docker -u 1000:1000.
-  new RegExp(`(?<=\\bbearer[ \\t]{1,8})(?!(?:${BEARER_PROSE})[\\w-]*(?![\\w./+~-]))[\\w.~+/-]+=*`, "gi"), // Bearer credentials outside a header.
-  /(?<=(?<![\w-])eyJ)(?=[\w-]{5,}\.)[\w-]+\.[\w-]+(?:\.[\w-]*){0,3}/g, // A JSON Web Token begins with the base64 of `{"`.
-  // AWS: a secret key is 40 anonymous characters, known only by the key id before it; the ids have fixed prefixes.
-  /(?<=(?<![A-Z0-9])A[KS]IA[A-Z0-9]{16}["']?[\s:,;=/|"']{1,5})[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])/g,
-  /(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])/g,
-  // Vendors that prefix their tokens: GitHub, GitLab, npm, Slack, Stripe, Google, SendGrid, Discord MFA, and others like them.
-  /(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|npm_[A-Za-z0-9]{30,})/g,
-  /(?<![A-Za-z0-9])gl(?:[dfpr]t|pat|ptt|imt|oas|cbt|soat|agent)-[\w-]{16,}/g,
-  /(?<![A-Za-z0-9])(?:xox[a-z](?:\.xox[a-z])?-[\w-]{8,}|xapp-[\w-]{8,}|[sr]k_(?:live|test)_\w{8,}|whsec_[\w+/=]{16,})/g,
-  /(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|mfa\.[\w-]{20,})/g,
-  /(?<![A-Za-z0-9])(?:(?:hf|glsa|glc|dop_v1|doo_v1|shpat|lin_api|figd|pypi|hvs)[_.-](?=[\w-]{0,99}\d)[\w-]{20,}|AGE-SECRET-KEY-\w{20,})/g,
-  /(?<![\w-])sk-(?=[\w-]*\d)[\w-]{20,}/g, // OpenAI, Anthropic; not sk-circle-fade-dot-animation.
-  /(?<=hooks\.slack\.com\/(?:services|workflows|triggers)\/)[\w/-]+/gi, // Whoever knows the path of a webhook may post.
-  /(?<=discord(?:app)?\.com\/api\/(?:v\d{1,3}\/)?webhooks\/\d{1,20}\/|\/webhooks\/\d{15,20}\/)[\w-]{6,}/gi,
-  /(?<![\w.-])[MNO][\w-]{22,28}\.[\w-]{6,7}\.[\w-]{27,}/g, // A Discord bot: base64 of its id, of a time, and a MAC.
-  /(?<!\d)\d{6,12}:[\w-]{35}(?![\w-])/g, // A Telegram bot: its id and 35 characters (a UUID has 36).
-  /(?<=[?&](?:sig|signature|x-(?:amz|goog)-(?:signature|credential))=)[^\s&#"'<>\\]+/gi, // A presigned URL (Azure, AWS, Google).
-  // A line of a private key without its fence: DER and OpenSSH keys begin alike, and a key file's lines are 64 or 70 wide.
-  /(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{2}[AQgw]IBA|MI[GH][A-Za-z0-9]AgE|MHcCAQEE|MC4CAQAw|b3BlbnNzaC1rZXkt)[A-Za-z0-9+/]{16,}={0,2}/g,
-  /(?<=^[ \t]{0,40})(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{70})(?=[ \t]*$)/gm,
-];
-
-/** Basic credentials outside a header decode to user:password; "basic authentication" does not. */
-const BASIC = /(?<=\bbasic[ \t]{1,8})[A-Za-z0-9+/_-]{4,}={0,2}/gi;
+/** Only what decodes to user:password is one; "basic authentication" is not. */
 const hideUserPassword = (run: string): string => (/^[\x20-\x7e\u00a0-\ufffc]*:/.test(decodeBase64(run)) ? hide(run) : run);
-
-/** Last words of a key whose value is a secret. Anything may stand before them (DB_PASSWORD, accessToken, PGPASSWORD). */
-const KEY_WORDS = [
-  "pass(?:word|wd|phrase|code)|pw|pwd|requirepass|masterauth|(?<!by|com|tres|sur|over|under)pass",
-  "secret|token|credentials?|otp|_auth|secret_?key_?base|connect\\.sid|sess(?:ion)?[ _.-]?id|authori[sz]ation|cookie",
-  "(?:api|access|private|secret|signing|encryption|account|master|auth|shared|storage|license)[ _.-]?key",
-].join("|");
-const KEY_END = "(s?)(?:\\d{1,2}|[_-]?(?:confirm(?:ation)?|hash))?(?:\\[\\d{0,3}\\])?\\]?";
-// Between key and value: `:` but not `::` or `://`, `=`, `=>`, `:=`, the `>` of an XML tag, `"value":` of a {name, value} pair,
-// and the comma or blank of a command line; a URL-encoded blank only before a quote.
-const SIGN = `=>|:=|={1,3}|:(?!:|//)|>|,[ \\t]{0,8}["']?value["']?[ \\t]{0,8}[:=]|,(?=[ \\t]{0,8}["'])|(?<=[ \\t])`;
-const BETWEEN = `[ \\t]{0,8}(${SIGN})(?:(?:%20|(?<=:)\\+|\\+(?=["'\`])){1,8}|[ \\t]{0,8})`;
-const KEYED = new RegExp(`(${KEY_WORDS})${KEY_END}(?![A-Za-z0-9_-])["'\`*]{0,2}\\]?${BETWEEN}`, "gi");
-const SECRET_KEY = new RegExp(`(?:${KEY_WORDS})${KEY_END}$`, "i");
-
-// What stands where a secret would: nothing is set, or a sentence about the secret. Fewer than four signs are punctuation.
-const HARMLESS = /^(?:null|none|nil|undefined|true|false|yes|no|ok|required|missing|invalid|expired|unset|n\/a|[^\p{L}\p{N}\uffff]{0,3})$/iu;
-// A plural, and `pass` alone, count or tell: "tokens: 15", "pass: 12", "pass: all checks".
-const COUNT = /^(?:[\d.,/%]+\w{0,2}|\p{L}+)$/u;
-
-// An Authorization header keeps its scheme; some schemes have parameters instead of one token. Cookies are pairs, dates and all.
-const SCHEME =
-  /(?:bearer|basic|digest|token|negotiate|ntlm|api-?key|bot|oauth|hawk|aws4-hmac-sha256|sharedkey|splunk|client-id|dpop|mac|jwt|key)[ \t]+/iy;
-const PARAMETERS = /(?:[\w-]{1,40}=(?:"[^"\r\n]*"|[^\s,"']+),?[ \t]*)+(?<![ \t])/y;
-const COOKIE = `(?:expires=\\w{3}, [\\w: -]{10,30}GMT|[^\\s;,"'=\\\\]+(?:=(?:"[^"\\r\\n]*"|[^\\s;"'\\\\]*))?)`;
-const COOKIES = new RegExp(`${COOKIE}(?:;[ \\t]*${COOKIE})*`, "iy");
-const ELEMENT = /[^<\r\n]+/y;
-// A quoted value ends at its quote, unless that is escaped (in JSON, twice), doubled, or inside a word (it's); without one, at the end of the line.
-const OPENING = /(?:[bru]{1,2}(?="[^"\r\n]{0,256}"|'[^'\r\n]{0,256}'))?(?:""(?=[^\s"',;:)\]}&])|["'`“„])/iy;
-const QUOTED: Readonly<Record<string, RegExp>> = {
-  '"': /(?:[^"\\\r\n]|\\[^\r\n]|"(?=[A-Za-z0-9]))*/y,
-  "'": /(?:[^'\\\r\n]|\\\\'(?!\s{0,8}(?:$|[,;](?:[\s"']|\w{1,40}=|$)|[)\]}]+(?:[\s,;."']|$)))|\\[^\r\n]|''|'\\''|'(?=[A-Za-z0-9]))*/y,
-  "`": /[^`\r\n]*/y,
-  "“": /[^”“\r\n]*/y,
-  "„": /[^”“\r\n]*/y,
-};
-// A list or an object under a secret key: its strings are secrets, its own keys, which a colon follows, are not.
-const NESTED = /[[{](?=\s{0,8}["'])(?:"(?:[^"\\\r\n]|\\[^\r\n])*"?|'(?:[^'\\\r\n]|\\[^\r\n])*'?|[^"'\]}\r\n])*/y;
-const NESTED_STRING = /(["'])((?:(?!\1)[^\\]|\\.)*)(\1?[ \t]{0,8}:?)/g;
 const hideString = (all: string, quote: string, content: string, tail: string): string => (tail.endsWith(":") ? all : quote + hide(content) + tail);
-// A bare value ends at a blank and at what encloses or follows it; the same signs with more value behind them belong to it.
-const NO_NAME = `(?!(?:amp;)?[A-Za-z_][\\w.%\\[\\]-]{0,40}["']?[ \\t]?`;
-const MORE = `(?![\\s,;)\\]}>"'\`<\\\\&]|:[\\s"'{[\\d]|[.:]?(?:\\s|$))`;
-const RUN = [
-  `[^\\s"'\`\\\\,;&)\\]}<>]+`,
-  `\\\\+(?![\\\\nrt"'\`])`,
-  `\\\\*["'\`)\\]}>]+${MORE}|<(?=[^\\s/])`,
-  `[,;](?=[^\\s"'\\\\])${NO_NAME}[=:])|&(?=\\S)${NO_NAME}=)`,
-].join("|");
-const BARE = new RegExp(`(?!\\\\*["'\`])(?:${RUN})+`, "y");
-// At the start of a line, `key: value` is YAML or a header, whose value may have blanks.
-const BARE_LINE = new RegExp(`${BARE.source}(?:[ \\t]+(?!#|[\\w.-]{1,40}["']?[=:])(?:${RUN})+)*`, "y");
+
+/** Which pattern says where a quoted value ends. */
+const QUOTED: Readonly<Record<string, string>> = { '"': "IN_DOUBLE", "'": "IN_SINGLE", "`": "IN_BACKTICKS", "“": "IN_CURLY", "„": "IN_CURLY" };
 
 /** A word that names a secret, the sign behind it, and up to 80 characters before it. */
 type Key = { word: string; isCounted: boolean; sign: string; before: string };
 
-function readAt(pattern: RegExp, text: string, at: number): string {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0] ?? "";
+function readAt(name: string, text: string, at: number): string {
+  const sticky = patternOf(name);
+  sticky.lastIndex = at;
+  return sticky.exec(text)?.[0] ?? "";
 }
 
 /** Whether what stands around a secret's word lets a value follow; `next` is the value's beginning. */
@@ -348,31 +272,31 @@ function hasValue({ word, sign, before }: Key, next: string): boolean {
 
 /** The secret of a key whose value begins at `at`, and where it starts; empty when it is no secret. */
 function findValue(text: string, at: number, { word, isCounted, sign, before }: Key): { start: number; value: string } {
-  const opening = sign === ">" ? "" : readAt(OPENING, text, at);
+  const opening = sign === ">" ? "" : readAt("OPENING", text, at);
   const isHeader = /^authori/i.test(word);
-  const start = at + opening.length + (isHeader ? readAt(SCHEME, text, at + opening.length).length : 0);
+  const start = at + opening.length + (isHeader ? readAt("SCHEME", text, at + opening.length).length : 0);
   const isLine = sign === ":" && !isCounted && /(?:^|[\r\n])[ \t]*(?:- )?[\w.-]*$/.test(before);
-  const bare = sign === ">" ? ELEMENT : isLine ? BARE_LINE : BARE;
-  const special = QUOTED[opening.slice(-1)] ?? (isHeader ? PARAMETERS : /^cookie$/i.test(word) ? COOKIES : bare);
+  const bare = sign === ">" ? "ELEMENT" : isLine ? "BARE_LINE" : "BARE";
+  const special = QUOTED[opening.slice(-1)] ?? (isHeader ? "PARAMETERS" : /^cookie$/i.test(word) ? "COOKIES" : bare);
   const run = readAt(special, text, start) || (opening ? "" : readAt(bare, text, start));
   // The end of a sentence is not part of the secret, nor is, in a URL, the rest of a sentence.
   const value = opening ? run : run.replace(/(?!^)[.:,]{1,8}$/, "").replace(/^(\w+)[,.]?%20.*/s, "$1");
-  return { start, value: HARMLESS.test(value) || (isCounted && COUNT.test(value)) ? "" : value };
+  return { start, value: patternOf("HARMLESS").test(value) || (isCounted && patternOf("COUNT").test(value)) ? "" : value };
 }
 
 /** Hides what follows a key that names a secret, in whatever notation. */
 function hideKeyed(text: string): string {
   let [out, done] = ["", 0];
-  for (const { 0: all, 1: word = "", 2: ending, 3: sign = "", index } of text.matchAll(KEYED)) {
+  for (const { 0: all, 1: word = "", 2: ending, 3: sign = "", index } of text.matchAll(patternOf("KEYED"))) {
     if (index < done) continue;
     const at = index + all.length;
     const before = (index > 80 ? "\0" : "") + text.slice(Math.max(0, index - 80), index);
     const isCounted = ending !== "" || (/^pass$/i.test(word) && !/[\w.-]$/.test(before));
     const key = { word, isCounted, sign, before };
     if (!hasValue(key, text.slice(at, at + 2))) continue;
-    const nested = readAt(NESTED, text, at);
+    const nested = readAt("NESTED", text, at);
     const { start, value } = nested ? { start: at, value: nested } : findValue(text, at, key);
-    out += text.slice(done, start) + (nested ? nested.replace(NESTED_STRING, hideString) : hide(value));
+    out += text.slice(done, start) + (nested ? nested.replace(patternOf("NESTED_STRING"), hideString) : hide(value));
     done = start + value.length;
   }
   return out + text.slice(done);
@@ -392,8 +316,6 @@ function hidePrivateKeys(text: string): string {
 }
 
 const CODES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", quot: '"', apos: "'", amp: "&", lt: "<", gt: ">" };
-const PERCENT = "%[0-7][0-9a-f]|%[cd][0-9a-f]%[89ab][0-9a-f]|%e[0-9a-f](?:%[89ab][0-9a-f]){2}|%f[0-4](?:%[89ab][0-9a-f]){3}";
-
 const characterOf = (code: string): string => String.fromCharCode(Number(code));
 const decodeEscape = (unit: string): string => (unit.length > 2 ? characterOf(`0x${unit.slice(2)}`) : (CODES[unit.slice(1)] ?? unit.slice(1)));
 const decodeEntity = (unit: string): string => CODES[unit.slice(1, -1).toLowerCase()] ?? characterOf(unit.slice(2, -1).replace(/^x/i, "0x"));
@@ -402,16 +324,15 @@ const isReadable = (text: string): boolean => /^[\t\n\r\x20-\x7e\u00a0-\ufffc]+$
 const decodeReadable = (run: string): string => (isReadable(decodeBase64(run)) ? `\n${decodeBase64(run)}\n` : run);
 
 /** Other spellings: the text is decoded unit by unit, and a unit is hidden when anything of what it decodes to is. */
-const VIEWS: readonly [unit: RegExp, decode: (unit: string) => string][] = [
-  [/\\(?:u[0-9a-f]{4}|x[0-9a-f]{2}|[^\r\n])/gi, decodeEscape], // JSON, JavaScript and Python escape alike.
-  [new RegExp(`(?!%20|%09)(?:${PERCENT})`, "gi"), decodePercent], // URL encoding, except blanks: encoded, they do not end a value.
-  [/&(?:quot|apos|amp|lt|gt|#\d{1,4}|#x[0-9a-f]{1,4});/gi, decodeEntity], // HTML and XML reports.
-  [/[^\P{Cc}\s]\[[\d;]{0,32}[A-Za-z]|\p{Cf}/gu, () => ""], // Colours and invisible characters inside or around a word.
-  [/[\w+/-]{16,}={0,2}/g, decodeReadable], // Base64 and base64url.
-  [/(?<=\/)[\w+-]{16,}={0,2}/g, decodeReadable], // In a URL, the slashes before a run are the path's.
-  // URL encoding with its blanks, for secrets that have some or begin behind one; last, because + is also a digit of base64.
-  [new RegExp(`${PERCENT}|\\+`, "gi"), decodePercent],
-];
+const VIEWS = Object.entries<(unit: string) => string>({
+  ESCAPE: decodeEscape,
+  PERCENT_BUT_BLANKS: decodePercent,
+  ENTITY: decodeEntity,
+  INVISIBLE: () => "",
+  BASE64: decodeReadable,
+  BASE64_IN_PATH: decodeReadable,
+  PERCENT_OR_PLUS: decodePercent,
+});
 
 function hideThrough(text: string, unit: RegExp, decode: (unit: string) => string, look: (text: string) => string): string {
   const decoded = text.replace(unit, (match) => decode(match));
@@ -451,12 +372,13 @@ export function maskOf(known: readonly string[]): (text: string) => string {
   const forms = values.flatMap((value) => [value, value.normalize("NFC"), value.normalize("NFD")]);
   const spellings = new Set(forms.filter((value) => value.length >= KNOWN_LENGTH_MIN).flatMap(spell));
   const needles = [...spellings].sort((a, b) => b.length - a.length);
+  const shapes = patternsOf("SHAPE");
   const look = (text: string, depth: number): string => {
     let out = needles.reduce((seen, needle) => seen.replaceAll(needle, hide(needle)), text);
-    out = hidePrivateKeys(out).replace(BASIC, hideUserPassword);
-    out = hideKeyed(SHAPES.reduce((seen, shape) => seen.replace(shape, hide), out));
+    out = hidePrivateKeys(out).replace(patternOf("BASIC"), hideUserPassword);
+    out = hideKeyed(shapes.reduce((seen, shape) => seen.replace(shape, hide), out));
     if (depth === VIEW_DEPTH_MAX) return out;
-    return VIEWS.reduce((seen, [unit, decode]) => hideThrough(seen, unit, decode, (decoded) => look(decoded, depth + 1)), out);
+    return VIEWS.reduce((seen, [name, decode]) => hideThrough(seen, patternOf(name), decode, (decoded) => look(decoded, depth + 1)), out);
   };
   return (text) => {
     let out = text;
@@ -472,7 +394,7 @@ export function maskOf(known: readonly string[]): (text: string) => string {
 /** Copies plain JSON data with every string and object key masked, and everything hidden that stands under a secret's key. */
 export function maskDeep<T>(value: T, mask: (text: string) => string): T {
   const copy = (part: unknown, isSecret: boolean): unknown => {
-    if (typeof part === "string") return isSecret && !HARMLESS.test(part) ? "***" : mask(part);
+    if (typeof part === "string") return isSecret && !patternOf("HARMLESS").test(part) ? "***" : mask(part);
     if (typeof part === "number") return isSecret ? "***" : part;
     if (Array.isArray(part)) return part.map((item) => copy(item, isSecret));
     if (part === null || typeof part !== "object") return part;
@@ -481,8 +403,8 @@ export function maskDeep<T>(value: T, mask: (text: string) => string): T {
       let name = mask(key);
       while (names.has(name)) name += "*"; // Two masked keys must not become one.
       names.add(name);
-      const [, plural] = SECRET_KEY.exec(key) ?? [];
-      const isCount = typeof item !== "object" && (plural !== "" || /^pass$/i.test(key)) && COUNT.test(String(item));
+      const [, plural] = patternOf("SECRET_KEY").exec(key) ?? [];
+      const isCount = typeof item !== "object" && (plural !== "" || /^pass$/i.test(key)) && patternOf("COUNT").test(String(item));
       return [name, copy(item, isSecret || (plural !== undefined && !isCount))];
     };
     return Object.fromEntries(Object.entries(part).map(copyEntry));
@@ -533,10 +455,7 @@ type LimitName = keyof typeof LIMITS;
 const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
 /** Limits that count something: with none of it, a check would pass without a look. */
-const COUNTS: readonly LimitName[] = [
-  ...(["healthTriesMax", "responseSamples", "memorySamples", "missesMax"] as const),
-  ...(["errorWindowSeconds", "healthTimeoutMs", "databaseMsMax"] as const),
-];
+const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax".split(" ");
 
 /** The limits of one run; those that may be null can be switched off by an environment, or a site. */
 export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
@@ -564,19 +483,12 @@ export const FIELD_POINTERS = {
 export type FieldName = keyof typeof FIELD_POINTERS;
 const FIELD_NAMES = Object.keys(FIELD_POINTERS) as FieldName[];
 
-/** `healthy` (seeds 001 and 002), `up` (seed 000), and what other bots say. */
-const STATUS_WORDS_UP = ["healthy", "up", "running", "ok"];
+const STATUS_WORDS_UP = ["healthy", "up", "running", "ok"]; // `healthy` (seeds 001 and 002), `up` (seed 000), and what other bots say.
 
 /** The parts that a config may declare off, beside whole checks. */
 const OFF_PARTS = [
-  "database.integrity",
-  "database.disk",
-  "health_endpoint.status",
-  "health_endpoint.age",
-  "connection.heartbeat",
-  "configuration.environment",
-  "configuration.channel",
-  "configuration.file",
+  ..."database.integrity database.disk health_endpoint.status health_endpoint.age connection.heartbeat".split(" "),
+  ..."configuration.environment configuration.channel configuration.file".split(" "),
 ];
 
 function isRegex(source: string): boolean {
@@ -589,96 +501,55 @@ function isRegex(source: string): boolean {
 
 const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
 
-/** The kinds of values in a config. A function, because valibot is loaded only when a config is read. */
-function schemaKinds(v: typeof Valibot) {
-  const text = (about: string) => v.pipe(v.string(), v.nonEmpty(), v.description(about));
-  const regex = (about: string) => v.pipe(v.string(), v.nonEmpty(), v.check(isRegex, "a regular expression"), v.description(about));
-  const list = (about: string) => v.pipe(v.array(v.pipe(v.string(), v.nonEmpty())), v.minLength(1), v.description(about));
-  const flag = (about: string) => v.optional(v.pipe(v.boolean(), v.description(about)));
-  const choice = <N extends string>(names: readonly N[], about: string) => v.optional(v.pipe(v.picklist(names), v.description(about)));
-  const section = <E extends Valibot.ObjectEntries>(entries: E) => v.optional(v.strictObject(entries));
+/** The shape of a config file; config/keys.txt says what its keys mean. A function, because valibot is loaded only when a config is read. */
+export function configSchema(v: typeof Valibot) {
+  const maybe = v.optional;
+  const section = <E extends Valibot.ObjectEntries>(entries: E) => maybe(v.strictObject(entries));
   const mapOf = <N extends string, S extends Valibot.GenericSchema>(names: readonly N[], schemaOf: (name: N) => S) =>
     v.strictObject(Object.fromEntries(names.map((name) => [name, schemaOf(name)])) as Record<N, S>);
-  const sentence = () => v.optional(v.pipe(v.string(), v.minLength(3)));
-  const sentences = (names: readonly string[], about: string) => v.optional(v.pipe(mapOf(names, sentence), v.description(about)));
+  const flag = maybe(v.boolean());
+  const text = v.pipe(v.string(), v.nonEmpty());
+  const list = v.pipe(v.array(text), v.minLength(1));
+  const regex = v.pipe(text, v.check(isRegex, "a regular expression"));
+  const url = v.pipe(v.string(), v.check(isHttpUrl, "an http:// or https:// URL"));
+  const sentence = maybe(v.pipe(v.string(), v.minLength(3)));
   const pointer = v.pipe(v.string(), v.startsWith("/"), v.description("A JSON pointer, such as /state/connected."));
-  const pointers = v.optional(v.union([pointer, v.array(pointer)]));
+  const pointers = maybe(v.union([pointer, v.array(pointer)]));
   const limit = (name: LimitName) => {
     const isCount = COUNTS.includes(name);
     const isAmount = (value: number): boolean => !isCount || Number.isInteger(value);
     const least = v.minValue<number, number>(isCount ? 1 : 0);
     // Beyond a million seconds, timers overflow and end at once.
-    const amount = v.pipe(v.number(), v.finite(), least, v.maxValue(1_000_000), v.check(isAmount, "a whole number"), v.description(LIMITS[name].why));
-    return v.optional(LIMITS[name].test === null ? v.nullable(amount) : amount);
+    const amount = v.pipe(v.number(), v.finite(), least, v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
+    return maybe(LIMITS[name].test === null ? v.nullable(amount) : amount);
   };
-  return { text, regex, list, flag, choice, section, mapOf, sentences, pointers, limit };
-}
-
-/** The shape of a config file. */
-export function configSchema(v: typeof Valibot) {
-  const { text, regex, list, flag, choice, section, mapOf, sentences, pointers, limit } = schemaKinds(v);
+  const bot = { unit: maybe(text), pidFile: maybe(text), command: maybe(regex) };
+  const source = { url: maybe(url), socket: maybe(text), headersFile: maybe(text), sql: maybe(text), statusUp: maybe(list) };
+  const logs = { files: maybe(list), journal: flag, noise: maybe(v.array(regex)), prefix: maybe(regex) };
+  const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(text) };
   return v.strictObject({
-    environment: choice(["test", "prod"], "Which limits apply; by default the name of the file, where that is test or prod."),
-    process: v.strictObject({
-      unit: v.optional(text("The bot's systemd unit.")),
-      pidFile: v.optional(text("A file that holds the bot's pid.")),
-      command: v.optional(regex("A regular expression for the bot's command line; exactly one process may match.")),
-    }),
-    health: v.strictObject({
-      url: v.optional(v.pipe(v.string(), v.check(isHttpUrl, "an http:// or https:// URL"), v.description("The health endpoint."))),
-      socket: v.optional(text("A UNIX socket to connect to; the URL then gives the path.")),
-      headersFile: v.optional(text("A file with request headers, one `Name: value` a line; for endpoints that ask for credentials.")),
-      sql: v.optional(text("A SELECT on database.file that returns one row, for bots without an endpoint.")),
-      statusUp: v.optional(list("Status words that mean healthy.")),
-      fields: v.optional(mapOf(FIELD_NAMES, () => pointers)),
-    }),
-    database: section({
-      file: text("The bot's SQLite database."),
-      tables: v.optional(list("Tables that must exist; by default, at least one.")),
-      backup: v.optional(
-        text("A backup, or the directory of backups: checked in place of a database that is too large to check while the bot writes."),
-      ),
-    }),
-    errorLogs: section({
-      files: v.optional(list("Log files that the bot writes.")),
-      journal: flag("Read the unit's journal; by default where the unit logs there."),
-      noise: v.optional(v.pipe(v.array(regex("Errors that are known and harmless.")), v.description("Counted and listed, not failed."))),
-      prefix: v.optional(regex("A line's anchored prefix, with the groups (?<time>…) and (?<level>…), where the built-in ones do not fit.")),
-      timeZone: choice(["local", "utc"], "Of timestamps that do not say."),
-      silent: flag("The bot may log nothing at all for a long time, so silence since the start is no reason for doubt."),
-    }),
-    configuration: section({
-      environment: v.optional(v.union([text("What the health document must say."), list("One of these is what the health document must say.")])),
-      channel: v.optional(text("The channel that the bot must be in; # and case do not matter.")),
-      file: v.optional(text("The bot's own configuration on disk, JSON or YAML.")),
-      fields: section({ environment: pointers, channel: pointers }),
-    }),
-    release: section({
-      version: v.optional(text("The version that must be running; --expect-version overrides it.")),
-      directory: v.optional(text("Releases live in DIRECTORY/<id>; the running one is known by the process's working directory.")),
-    }),
-    log: section({ file: text("Where the JSON lines go; by default /var/log/cytube-verify/<env>.jsonl.") }),
-    off: sentences([...CHECK_NAMES, ...OFF_PARTS], "Checks, or parts of checks, that cannot exist here, each with its reason."),
-    hints: sentences(CHECK_NAMES, "A line of your runbook for a check, shown when it fails."),
-    limits: v.optional(mapOf(LIMIT_NAMES, limit)),
+    environment: maybe(v.picklist(["test", "prod"])),
+    process: v.strictObject(bot),
+    health: v.strictObject({ ...source, fields: maybe(mapOf(FIELD_NAMES, () => pointers)) }),
+    database: section({ file: text, tables: maybe(list), backup: maybe(text) }),
+    errorLogs: section({ ...logs, timeZone: maybe(v.picklist(["local", "utc"])), silent: flag }),
+    configuration: section({ ...running, fields: section({ environment: pointers, channel: pointers }) }),
+    release: section({ version: maybe(text), directory: maybe(text) }),
+    log: section({ file: text }),
+    off: maybe(mapOf([...CHECK_NAMES, ...OFF_PARTS], () => sentence)),
+    hints: maybe(mapOf(CHECK_NAMES, () => sentence)),
+    limits: maybe(mapOf(LIMIT_NAMES, limit)),
   });
 }
 type ConfigFile = Valibot.InferOutput<ReturnType<typeof configSchema>>;
 
+/** What becomes of a config file once it is read. `headers` are those of the health endpoint; `secrets` must never leave this program. */
+type Resolved = { name: string; file: string; environment: Environment; limits: Limits; logFile: string; secrets: string[] };
+
 /** A validated config with its limits resolved and its paths absolute. */
-export interface Config extends Omit<ConfigFile, "environment" | "limits" | "off" | "hints" | "log"> {
-  name: string;
-  file: string;
-  environment: Environment;
-  limits: Limits;
-  off: Record<string, string>;
-  hints: Record<string, string>;
-  logFile: string;
-  /** Request headers of the health endpoint. Their values are secrets. */
-  headers: Record<string, string>;
-  /** Every value that must never leave this program. */
-  secrets: string[];
-}
+export type Config = Omit<ConfigFile, "environment" | "limits" | "off" | "hints" | "log"> &
+  Resolved &
+  Record<"off" | "hints" | "headers", Record<string, string>>;
 
 type ConfigIssue = { key: string[]; message: string };
 
@@ -794,31 +665,33 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
 /** Header lines as curl reads them: `Name: value`, blank lines and # comments left out. */
 export function parseHeaders(text: string): Record<string, string> {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const pairs = lines
-    .filter((line) => line && !line.startsWith("#"))
-    .map((line) => /^([\w!#$%&'*+.^`|~-]+)\s*:\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)?.slice(1));
+  const pairOf = (line: string) => /^([\w!#$%&'*+.^`|~-]+)\s*:\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)?.slice(1);
+  const pairs = lines.filter((line) => line && !line.startsWith("#")).map(pairOf);
   if (pairs.includes(undefined)) throw new UserError(EXIT.config, 'expected "Name: value" on each line, without control characters');
   return Object.fromEntries(pairs as [string, string][]);
 }
 
-/** Reads a small text file; `bytesMax` is a bound, not a quota: a longer file is refused. */
-function readSmallFile(file: string, bytesMax: number): string {
+/** At most `length` bytes of a file; `from` is null for what has no positions. A FIFO is not waited for. */
+function readPart(file: string, from: number | null, length: number): Buffer {
   const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
-    const buffer = Buffer.alloc(bytesMax + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length <= bytesMax; length += read)
-      read = fs.readSync(descriptor, buffer, length, buffer.length - length, null);
-    if (length > bytesMax) throw new Unobservable(`${file} is larger than ${bytesMax} bytes`);
-    return buffer.toString("utf8", 0, length);
+    const buffer = Buffer.alloc(length);
+    let bytes = 0;
+    for (let read = -1; read !== 0 && bytes < length; bytes += read)
+      read = fs.readSync(descriptor, buffer, bytes, length - bytes, from === null ? null : from + bytes);
+    return buffer.subarray(0, bytes);
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-const HERE = path.dirname(fileURLToPath(import.meta.url));
-/** Beside verify.ts in a checkout, one above in build/. */
-const SHIPPED_CONFIGS = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
+/** Reads a small text file; `bytesMax` is a bound, not a quota: a longer file is refused. */
+function readSmallFile(file: string, bytesMax: number): string {
+  const bytes = readPart(file, null, bytesMax + 1);
+  if (bytes.length > bytesMax) throw new Unobservable(`${file} is larger than ${bytesMax} bytes`);
+  return bytes.toString();
+}
+
 const SITE_CONFIGS = "/etc/cytube-verify";
 
 /** --config, then the site's, then the one that ships with the program. */
@@ -826,7 +699,7 @@ export function findConfig(name: string, given: string | undefined): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
     throw new UserError(EXIT.config, `--env "${name}" is not a name: letters, digits, dots, dashes`);
   if (given) return path.resolve(given);
-  const places = [SITE_CONFIGS, SHIPPED_CONFIGS];
+  const places = [SITE_CONFIGS, SHIPPED];
   const found = places.map((place) => path.join(place, `${name}.yaml`)).find((file) => fs.existsSync(file));
   if (found) return found;
   const there = places.flatMap((place) => (fs.existsSync(place) ? fs.readdirSync(place) : []));
@@ -871,8 +744,7 @@ export function readConfig(name: string, given?: string): Config {
     name,
     file,
     limits: { ...defaults, ...limits } as Limits,
-    off: { ...off } as Record<string, string>,
-    hints: { ...hints } as Record<string, string>,
+    ...({ off: { ...off }, hints: { ...hints } } as Pick<Config, "off" | "hints">),
     logFile,
     headers,
     secrets,
@@ -887,8 +759,7 @@ export function readConfig(name: string, given?: string): Config {
 
 // --- Probes: process ---------------------------------------------------------------------------------------------------------
 
-/** USER_HZ: the unit of times in /proc/PID/stat, 100 on every architecture that Debian ships (proc(5), sysconf(3)). */
-const TICKS_PER_SECOND = 100;
+const TICKS_PER_SECOND = 100; // USER_HZ: the unit of times in /proc/PID/stat, 100 on every architecture that Debian ships (proc(5), sysconf(3)).
 
 /** What vanishes between two looks, or belongs to another user, is null. */
 function orNull<T>(read: () => T): T | null {
@@ -934,8 +805,7 @@ function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null)
 
 type CommandResult = { code: number; stdout: string; stderr: string };
 
-/** 20,000 journal lines of ordinary length are 10 MB. */
-const COMMAND_BYTES_MAX = 16 << 20;
+const COMMAND_BYTES_MAX = 16 << 20; // 20,000 journal lines of ordinary length are 10 MB.
 
 /** Runs one command without a terminal, bounded in time and in output. A command that does not exist, or does not end, is `Unobservable`. */
 export async function readCommand(argv: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<CommandResult> {
@@ -955,8 +825,7 @@ export async function readCommand(argv: readonly string[], timeoutMs: number, si
   return { code: exitCode ?? 0, stdout, stderr: stderr.trim() };
 }
 
-/** `Key=value` lines of `systemctl show`. */
-export type UnitProperties = Record<string, string>;
+export type UnitProperties = Record<string, string>; // `Key=value` lines of `systemctl show`.
 
 export function parseUnit(text: string): UnitProperties {
   return Object.fromEntries([...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)].map(([, key = "", value = ""]) => [key, value]));
@@ -975,14 +844,11 @@ export async function readUnit(unit: string, signal?: AbortSignal): Promise<Unit
 }
 
 /** Where the bot was looked for and what was there. `stat` is null when no process could be named; `trouble` then says why in a sentence. */
-export interface ProcessEvidence {
-  source: string;
-  matches: { pid: number; commandLine: string }[];
-  unit: UnitProperties | null;
+export type ProcessEvidence = { source: string; matches: { pid: number; commandLine: string }[]; unit: UnitProperties | null } & {
   stat: ProcessStat | null;
   identity: Identity | null;
   trouble: string | null;
-}
+};
 
 const readCommandLine = (pid: number): string => orNull(() => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()) ?? "";
 const readMatch = ({ pid }: ProcessStat) => ({ pid, commandLine: cutText(readCommandLine(pid), 200) });
@@ -1191,19 +1057,17 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
 /** Lines of `quick_check`, of the file named; null when it was not run, and then one of the others says why. */
 type Integrity = { integrity: { file: string; lines: string[]; ms: number } | null; integrityOff: string | null; integrityUnseen: string | null };
 
-/** `bytes` is null when there is no such file; `openMs` are the milliseconds to open it and to read its schema. */
-export interface DatabaseEvidence extends Integrity {
+/**
+ * `bytes` is null when there is no such file; `openMs` are the milliseconds to open it and to read its schema. `open` says why that failed, with
+ * SQLite's own result code, so that "busy", "corrupt" and "not permitted" stay apart; `writeLock` how long one process was seen to hold it.
+ */
+export interface DatabaseEvidence extends Integrity, Record<"bytes" | "diskFreeMb" | "inodesFree", number | null> {
   file: string;
-  bytes: number | null;
   journalMode: "wal" | "rollback" | null;
   tables: string[];
   openMs: number;
-  /** Why it could not be opened, with SQLite's own result code, so that "busy", "corrupt" and "not permitted" stay apart. */
   open: { code: string; message: string } | null;
-  /** How long one and the same process was seen to hold the write lock, in milliseconds, and its pid. */
   writeLock: { pid: number; ms: number } | null;
-  diskFreeMb: number | null;
-  inodesFree: number | null;
 }
 
 /** What SQLite locks to write: byte 120 of the -shm file, or RESERVED of a rollback-journal database (sqlite.org/fileformat2, os_unix.c). */
@@ -1237,14 +1101,8 @@ const sqlProblem = (error: unknown): string => `${sqlCodeOf(error)}: ${messageOf
 const ROLLBACK_CHECK_BYTES_MAX = 50 << 20;
 const WAL_CHECK_BYTES_MAX = 1 << 30;
 
-function isWal(file: string): boolean {
-  const descriptor = fs.openSync(file, "r");
-  // Byte 18 is the file format's write version; 2 means WAL (sqlite.org/fileformat2).
-  const version = Buffer.alloc(1);
-  fs.readSync(descriptor, version, 0, 1, 18);
-  fs.closeSync(descriptor);
-  return version[0] === 2;
-}
+/** Byte 18 is the file format's write version; 2 means WAL (sqlite.org/fileformat2). */
+const isWal = (file: string): boolean => readPart(file, 18, 1)[0] === 2;
 
 /** Opens read-only, and refuses where SQLite would create -shm and -wal: as the verifier's, they would keep the bot from opening its own database. */
 function readDatabase<T>(file: string, busyMs: number, look: (database: import("better-sqlite3").Database) => T): T {
@@ -1298,8 +1156,7 @@ async function readWriteLock(file: string, wal: boolean, limitMs: number): Promi
   while (pid !== null && readHolder() === pid) {
     const ms = performance.now() - begun;
     if (ms >= limitMs) return { pid, ms };
-    // Often enough to meet the gaps between the commits of a busy bot.
-    await sleep(7);
+    await sleep(7); // Often enough to meet the gaps between the commits of a busy bot.
   }
   return null;
 }
@@ -1326,8 +1183,7 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
   return evidence;
 }
 
-/** The first rows of a query, two at most: enough to tell one from several. */
-type QueryAnswer = { rows: unknown[]; problem: string | null };
+type QueryAnswer = { rows: unknown[]; problem: string | null }; // The first rows of a query, two at most: enough to tell one from several.
 
 const CELL_CHARACTERS_MAX = 65_536;
 
@@ -1381,10 +1237,8 @@ export function serveDatabase(): void {
 
 export type DatabaseReader = { inspect(): Promise<DatabaseEvidence>; query(sql: string, timeoutMs: number): Promise<QueryAnswer>; close(): void };
 
-/** Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema. */
-const CHILD_SLACK_MS = 3000;
-/** A database of the largest size that is checked in place takes 2 s from a disk that is not cached. */
-const INTEGRITY_MS_MAX = 20_000;
+const CHILD_SLACK_MS = 3000; // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema.
+const INTEGRITY_MS_MAX = 20_000; // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
 
 /** SQLite's calls block, so they are made in a child process that can be killed. It is started on first use, and anew after it had to be killed. */
 export function openDatabaseReader(config: Config): DatabaseReader {
@@ -1443,8 +1297,7 @@ export function openDatabaseReader(config: Config): DatabaseReader {
 
 // --- Probes: health document -------------------------------------------------------------------------------------------------
 
-/** A response is read up to here and no further. */
-const RESPONSE_BYTES_MAX = 1 << 20;
+const RESPONSE_BYTES_MAX = 1 << 20; // A response is read up to here and no further.
 
 /** One answer of an HTTP endpoint. `problem` is null when a whole response came; `ms` is the time from before the connection to the last byte. */
 export type HttpAnswer = { ms: number; status: number | null; headers: NodeJS.Dict<string | string[]>; body: string; problem: string | null };
@@ -1473,12 +1326,7 @@ async function readHttp(config: Config, timeoutMs: number, agent: import("node:h
   const begun = performance.now();
   const signal = AbortSignal.timeout(timeoutMs);
   try {
-    const where = {
-      host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: url.port,
-      path: url.pathname + url.search,
-      ...(socketPath ? { socketPath } : {}),
-    };
+    const where = { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port, path: url.pathname + url.search, socketPath };
     const request = loadHttp(url).get({ ...where, agent, headers: { ...own, ...config.headers }, maxHeaderSize: 16_384, signal });
     // A connection that is upgraded (101) has no response and no error; and an error after the headers is the response's to report.
     request.on("error", () => {});
@@ -1558,8 +1406,7 @@ export function parseInstant(value: unknown): number | null {
   if (typeof value === "number" && Number.isFinite(value) && value > 0) return value > 1e11 ? value : value * 1000;
   if (typeof value !== "string") return null;
   if (/^\d+(\.\d+)?$/.test(value)) return parseInstant(Number(value));
-  // V8 makes a date of any text with a number in it.
-  if (!/^\d{4}-\d\d-\d\d/.test(value)) return null;
+  if (!/^\d{4}-\d\d-\d\d/.test(value)) return null; // V8 makes a date of any text with a number in it.
   // SQLite's CURRENT_TIMESTAMP has no zone and is UTC.
   const at = Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/.test(value) ? `${value.replace(" ", "T")}Z` : value);
   return Number.isNaN(at) ? null : at;
@@ -1608,8 +1455,7 @@ export function openHealth(config: Config, database: DatabaseReader): HealthRead
   return { read: sql ? readRow : readEndpoint };
 }
 
-/** How long to wait between two looks at a bot that is still starting. */
-const READINESS_EVERY_MS = 250;
+const READINESS_EVERY_MS = 250; // How long to wait between two looks at a bot that is still starting.
 const ANSWERS_KEPT = 8;
 
 /**
@@ -1679,8 +1525,7 @@ export async function readUsage(root: number, previous: UsageSample | null): Pro
   return { at: Date.now(), memoryMb: sum("memory") / 2 ** 20, cpuPercent: previous ? sum("cpu") : null, processes: known.length };
 }
 
-/** Milliseconds between two samples: four of them stay within the second that seed 000 gives the check. */
-const USAGE_GAP_MS = 250;
+const USAGE_GAP_MS = 250; // Milliseconds between two samples: four of them stay within the second that seed 000 gives the check.
 
 export async function readUsageSamples(root: number, samples: number, signal: AbortSignal): Promise<UsageSample[]> {
   const taken: UsageSample[] = [await readUsage(root, null)];
@@ -1693,41 +1538,16 @@ export async function readUsageSamples(root: number, samples: number, signal: Ab
 
 // --- Probes: error logs ------------------------------------------------------------------------------------------------------
 
-/** Of a longer line only this much is looked at; its prefix is all that counts. */
-const LINE_BYTES_MAX = 64 << 10;
+const LINE_BYTES_MAX = 64 << 10; // Of a longer line only this much is looked at; its prefix is all that counts.
 const CHUNK_BYTES = 256 << 10;
 const SEAM_BYTES = 64;
 const JOURNAL_LINES_MAX = 20_000;
 const EXAMPLES_MAX = 5;
 const EXAMPLE_CHARACTERS = 300;
-/** Lines of several threads may be a little out of order; the search for the window goes this much further back. */
-const DISORDER_MS = 5000;
+const DISORDER_MS = 5000; // Lines of several threads may be a little out of order; the search for the window goes this much further back.
 const HALF_HOUR_MS = 1_800_000;
 
 export type Severity = "error" | "warning" | "other";
-
-const ERROR_LEVELS = ["emergency", "emerg", "alert", "critical", "crit", "fatal", "severe", "panic", "error", "err"];
-const WARNING_LEVELS = ["warning", "warn"];
-const LEVEL = [...ERROR_LEVELS, ...WARNING_LEVELS, "notice", "success", "info", "debug", "trace", "verbose"].join("|");
-const TIME = String.raw`\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?\b))?`;
-/** A timestamp with or without brackets. */
-const STAMP = new RegExp(String.raw`^\s?\[?(${TIME})\]?`);
-/** Between timestamp and level: loggers in brackets, or one between dashes as Python's default has it. Nothing of the message can match. */
-const IN_BRACKETS = String.raw`(?:\s*\[(?!\s*(?:${LEVEL})\s*\])[^\]\n]{0,80}\]){0,3}`;
-const LOGGERS = String.raw`${IN_BRACKETS}\s*(?:[-|:]\s*)?(?:(?!(?:${LEVEL})[\s:|])[\w.$:/-]{1,80}\s+-\s+)?`;
-const LEVEL_AFTER_STAMP = new RegExp(String.raw`^${LOGGERS}(\[\s*)?(${LEVEL})\b(\s*:)?`, "i");
-/** A line that begins with its level: `ERROR:root:text`, `[ERROR] text`, `FATAL text`. Upper case only, for sentences begin with such words. */
-const LEVEL_FIRST = new RegExp(String.raw`^(?:\[(${LEVEL.toUpperCase()})\]|(${LEVEL.toUpperCase()})[:\s]|(error|fatal|critical): )`);
-const TRACEBACK = /^\s*(?:\+ Exception Group )?Traceback \(most recent call last\):/;
-const TRACEBACK_CHAIN = /^(?:During handling of the above exception|The above exception was the direct cause)/;
-const STACK_HEAD = /^(?:Uncaught |Unhandled |Exception in thread "[^"]*" )?(?:[\w$]+\.)*(?:[A-Z]\w*)?(?:Error|Exception)\b/;
-const STACK_FRAME = /^\s+at\s/;
-/** A line that somebody dated, or gave a level, in a form that is not known here: what it says of errors cannot be told. */
-const STRANGE = /^.{0,40}?\b\d{1,2}:\d\d:\d\d\b|^\d{10}(?:\.\d+)?\s|^\{|\b(?:level|lvl|severity)=/;
-/** Of these, one that has a severe level right behind its clock is an error, only of an unknown moment. */
-const SUSPECT = /^.{0,40}?(?:\b\d{1,2}:\d\d:\d\d\S*|^\d{10}\S*)\s+(?:\[\S*\]\s+)?\[?(?:ERROR|CRITICAL|FATAL)\b/;
-/** Last words of a runtime, printed without any prefix. */
-const LAST_WORDS = /^(?:Fatal Python error: |FATAL ERROR: |panic: |thread '[^']*' panicked |Segmentation fault|terminate called after throwing)/;
 
 /** Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. */
 export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; utc: boolean };
@@ -1738,8 +1558,7 @@ export type LogPrefix = { time: number | null; severity: Severity; strange?: tru
 /** Lists are bounded, counts are not. `uncertain`: between a line before the window and one within it; `undated`: before the first timestamp. */
 export interface LogTally extends Record<"lines" | "levelled" | "strange" | "errors" | "warnings" | "noise" | "uncertain" | "undated", number> {
   examples: string[];
-  /** Of the newest line that had a timestamp. */
-  lastTime: number | null;
+  lastTime: number | null; // Of the newest line that had a timestamp.
 }
 
 /** Where a reader stands between two lines; a traceback may be cut by the end of one read. `held` errors wait for the time of the next record. */
@@ -1771,9 +1590,9 @@ export function parseStamp(stamp: string, utc: boolean): number | null {
 /** By a word, or by a number of pino and bunyan (30 info, 40 warn, 50 error, 60 fatal). */
 function severityOf(level: unknown): Severity {
   if (typeof level === "number") return level >= 50 || level <= 3 ? "error" : level >= 40 || level === 4 ? "warning" : "other";
-  const word = String(level).toLowerCase();
+  const word = String(level);
   if (/^\d+$/.test(word)) return severityOf(Number(word));
-  return ERROR_LEVELS.includes(word) ? "error" : WARNING_LEVELS.includes(word) ? "warning" : "other";
+  return patternOf("IS_ERROR").test(word) ? "error" : patternOf("IS_WARNING").test(word) ? "warning" : "other";
 }
 
 const severityOfPriority = (priority = "6"): Severity => (Number(priority) <= 3 ? "error" : Number(priority) === 4 ? "warning" : "other");
@@ -1789,8 +1608,6 @@ function parseJsonObject(text: string): Record<string, unknown> | null {
   }
 }
 
-const KNOWN_LEVEL = new RegExp(`^(?:${LEVEL}|\\d+)$`, "i");
-
 /** Of a record that was cut: its level and time stand before its long text in all common forms. */
 function parseJsonHead(line: string): Record<string, unknown> {
   const find = (names: string) => new RegExp(`"(?:${names})"\\s*:\\s*(?:"([^"]{1,40})"|(\\d{1,16}))`).exec(line.slice(0, 1000));
@@ -1803,8 +1620,8 @@ function parseJsonPrefix(line: string, utc: boolean): LogPrefix | null {
   const level = record.level ?? record.severity ?? record.levelname ?? record.lvl ?? record["log.level"];
   const time = record.timestamp ?? record.time ?? record["@timestamp"] ?? record.ts ?? record.asctime;
   if (level === undefined && time === undefined) return null;
-  const at = typeof time === "string" && STAMP.test(time) ? parseStamp(time, utc) : parseInstant(time);
-  return { time: at, severity: severityOf(level), ...(KNOWN_LEVEL.test(String(level)) ? {} : { strange: true }) };
+  const at = typeof time === "string" && patternOf("STAMP").test(time) ? parseStamp(time, utc) : parseInstant(time);
+  return { time: at, severity: severityOf(level), ...(patternOf("IS_LEVEL").test(String(level)) ? {} : { strange: true }) };
 }
 
 /** Level and time by a line's anchored prefix or its JSON fields, never by its text: chat is in there. Null: it continues the record before it. */
@@ -1812,20 +1629,18 @@ export function parseLogPrefix(line: string, rules: LogRules): LogPrefix | null 
   const groups = rules.prefix?.exec(line)?.groups;
   if (groups) return { time: groups.time ? parseStamp(groups.time, rules.utc) : null, severity: severityOf(groups.level) };
   if (line.startsWith("{")) return parseJsonPrefix(line, rules.utc);
-  // A syslog priority, as in `<3>text`, may stand before all other forms.
-  const priority = /^<(\d)>/.exec(line)?.[1];
+  const priority = /^<(\d)>/.exec(line)?.[1]; // A syslog priority, as in `<3>text`, may stand before all other forms.
   const text = priority ? line.slice(3) : line;
-  const stamp = STAMP.exec(text);
+  const stamp = patternOf("STAMP").exec(text);
   if (!stamp) {
-    const first = LEVEL_FIRST.exec(text);
+    const first = patternOf("LEVEL_FIRST").exec(text);
     if (!first && !priority) return null;
-    // Django has the time behind the level.
-    const late = first && STAMP.exec(text.slice(first[0].length));
+    const late = first && patternOf("STAMP").exec(text.slice(first[0].length)); // Django has the time behind the level.
     const level = severityOf(first?.[1] ?? first?.[2] ?? first?.[3]);
     return { time: late ? parseStamp(late[1] as string, rules.utc) : null, severity: worse(level, severityOfPriority(priority)) };
   }
   const rest = text.slice(stamp[0].length);
-  const [, bracket, word = "", colon] = LEVEL_AFTER_STAMP.exec(rest) ?? [];
+  const [, bracket, word = "", colon] = patternOf("AFTER_STAMP").exec(rest) ?? [];
   // In running text a level word may follow the timestamp too; then it is not in capitals, in brackets, before a colon or behind a tab.
   const severity = bracket || colon || rest.startsWith("\t") || word === word.toUpperCase() ? severityOf(word) : "other";
   const time = parseStamp(stamp[1] as string, rules.utc);
@@ -1846,18 +1661,18 @@ function countError(tally: LogTally, position: LogPosition, rules: LogRules, tex
 function addContinuation(tally: LogTally, position: LogPosition, rules: LogRules, line: string): void {
   const { severity, traceback, stackHead } = position;
   // What stands under a severe record has been counted, and under a warning it is no worse; but a runtime's last words always count.
-  if (severity === "error" || (severity === "warning" && !LAST_WORDS.test(line))) return;
-  if (TRACEBACK.test(line)) position.traceback = traceback === "chained" ? "ended" : "body";
-  else if (traceback === "ended" && TRACEBACK_CHAIN.test(line)) position.traceback = "chained";
+  if (severity === "error" || (severity === "warning" && !patternOf("LAST_WORDS").test(line))) return;
+  if (patternOf("TRACEBACK").test(line)) position.traceback = traceback === "chained" ? "ended" : "body";
+  else if (traceback === "ended" && patternOf("CHAINED").test(line)) position.traceback = "chained";
   else if (traceback === "body" && /^\S/.test(line)) {
     position.traceback = "ended";
     countError(tally, position, rules, `Traceback … ${line}`);
-  } else if (stackHead && STACK_FRAME.test(line)) {
+  } else if (stackHead && patternOf("STACK_FRAME").test(line)) {
     position.stackHead = null;
     countError(tally, position, rules, stackHead);
   } else {
-    if (line.trim()) position.stackHead = STACK_HEAD.test(line) ? line : null;
-    if (LAST_WORDS.test(line)) countError(tally, position, rules, line);
+    if (line.trim()) position.stackHead = patternOf("STACK_HEAD").test(line) ? line : null;
+    if (patternOf("LAST_WORDS").test(line)) countError(tally, position, rules, line);
   }
 }
 
@@ -1869,8 +1684,8 @@ export function addLogLine(tally: LogTally, position: LogPosition, rules: LogRul
   const last = text.slice(text.lastIndexOf("\r") + 1);
   const line = last !== text && !parseLogPrefix(text, rules) && parseLogPrefix(last, rules) ? last : text;
   const prefix = parseLogPrefix(line, rules);
-  if (!prefix && SUSPECT.test(line)) tally.undated++;
-  if (prefix ? prefix.strange : STRANGE.test(line)) tally.strange++;
+  if (!prefix && patternOf("SUSPECT").test(line)) tally.undated++;
+  if (prefix ? prefix.strange : patternOf("STRANGE").test(line)) tally.strange++;
   else if (prefix) tally.levelled++;
   const severity = worse(prefix?.severity ?? "other", severityOfPriority(priority));
   const time = at ?? prefix?.time ?? null;
@@ -1889,11 +1704,7 @@ export function addLogLine(tally: LogTally, position: LogPosition, rules: LogRul
   else if (severity === "warning" && (position.time ?? 0) >= rules.since) tally.warnings++;
 }
 
-function readChunkAt(descriptor: number, buffer: Buffer, offset: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.read(descriptor, buffer, 0, buffer.length, offset, (error, bytes) => (error ? reject(error) : resolve(bytes)));
-  });
-}
+const readBytes = promisify(fs.read);
 
 /** The first timestamp at the beginning of a line of a chunk; a chunk cut from a file begins within a line. */
 function firstStamp(text: string, rules: LogRules, cut: boolean): { time: number; index: number } | null {
@@ -1913,8 +1724,8 @@ export async function findWindow(descriptor: number, size: number, rules: LogRul
   const buffer = Buffer.alloc(CHUNK_BYTES);
   for (let end = size; end > 0; end -= CHUNK_BYTES) {
     const begin = Math.max(0, end - CHUNK_BYTES);
-    const bytes = await readChunkAt(descriptor, buffer, begin);
-    const stamp = firstStamp(buffer.toString("latin1", 0, bytes), rules, begin > 0);
+    const { bytesRead } = await readBytes(descriptor, buffer, 0, CHUNK_BYTES, begin);
+    const stamp = firstStamp(buffer.toString("latin1", 0, bytesRead), rules, begin > 0);
     if (stamp && stamp.time < rules.since - DISORDER_MS) return { offset: begin + stamp.index, covered: true, bounded: false };
     if (size - begin > bytesMax) return { offset: begin, covered: true, bounded: true };
   }
@@ -1944,8 +1755,7 @@ function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
     .filter((name) => name.startsWith(base) && /^[.-][\d._-]+(\.(gz|xz|bz2|zst))?$/.test(name.slice(base.length)));
   const siblings = names.flatMap((name) => {
     const sibling = path.join(dir, name);
-    // It may be rotated further between the two looks.
-    const stat = fs.statSync(sibling, { throwIfNoEntry: false });
+    const stat = fs.statSync(sibling, { throwIfNoEntry: false }); // It may be rotated further between the two looks.
     return stat ? [{ file: sibling, modifiedAt: stat.mtimeMs }] : [];
   });
   return siblings.sort((a, b) => b.modifiedAt - a.modifiedAt);
@@ -1977,13 +1787,12 @@ async function openTail({ config, rules, source, tails }: LogFile, file: string)
 /** Reads a tail to its present end. The bounds are those of the window; a bound that is met makes the count unknown, not small. */
 async function readTail(log: LogFile, tail: Tail): Promise<void> {
   const { logMegabytesMax, logSecondsMax } = log.config.limits;
-  // Most polls find nothing new, and need no buffer for it.
-  if (fs.fstatSync(tail.descriptor).size <= tail.offset) return;
+  if (fs.fstatSync(tail.descriptor).size <= tail.offset) return; // Most polls find nothing new, and need no buffer for it.
   const buffer = Buffer.alloc(CHUNK_BYTES);
   const begun = performance.now();
   let bound = "";
   for (let read = 0; !bound; ) {
-    const bytes = await readChunkAt(tail.descriptor, buffer, tail.offset);
+    const { bytesRead: bytes } = await readBytes(tail.descriptor, buffer, 0, CHUNK_BYTES, tail.offset);
     if (bytes === 0 || log.signal.aborted) return;
     tail.carry = addLines(log, Buffer.concat([tail.carry, buffer.subarray(0, bytes)]));
     tail.seam = Buffer.from(buffer.subarray(Math.max(0, bytes - SEAM_BYTES), bytes));
@@ -2073,8 +1882,8 @@ async function recoverTruncated(log: LogFile, tail: Tail): Promise<void> {
 /** Whether a file was cut, or was cut and has grown beyond where it was read to: then its bytes there are others. */
 async function isTruncated({ descriptor, offset, seam }: Tail): Promise<boolean> {
   const found = Buffer.alloc(seam.length);
-  const bytes = await readChunkAt(descriptor, found, offset - seam.length);
-  return fs.fstatSync(descriptor).size < offset || bytes < seam.length || !found.equals(seam);
+  const { bytesRead } = await readBytes(descriptor, found, 0, seam.length, offset - seam.length);
+  return fs.fstatSync(descriptor).size < offset || bytesRead < seam.length || !found.equals(seam);
 }
 
 /** What was read, and what the last line would add that has no end yet, or the traceback that has none: the next read counts them for good. */
@@ -2177,13 +1986,7 @@ function addJournal(source: LogSource, position: LogPosition, rules: LogRules, e
  * Reads a unit's journal for one invocation, then follows by cursor. `-u` also matches PID 1's and journald's own records about the unit.
  * Silence is trusted only when records of root are visible: journals are split by user, and a user without the group sees none of them.
  */
-export async function followJournal(
-  unit: string,
-  invocation: string,
-  rules: LogRules,
-  signal: AbortSignal,
-  trouble: string | null = null,
-): Promise<LogFollower> {
+export async function followJournal(unit: string, invocation: string, rules: LogRules, signal: AbortSignal, trouble: string | null = null) {
   const source: LogSource = { source: `journal of ${unit}`, since: rules.since, tally: emptyTally(), unseen: trouble, hint: null };
   const position = emptyPosition();
   let from = `--since=@${(rules.since / 1000).toFixed(3)}`;
@@ -2276,12 +2079,8 @@ export type ReleaseEvidence = { expected: string | null; version: string | null;
 export function readReleaseId(config: Config, pid: number | null): string | null {
   const directory = config.release?.directory;
   if (!directory || pid === null) return null;
-  try {
-    const [id] = path.relative(fs.realpathSync(directory), fs.readlinkSync(`/proc/${pid}/cwd`)).split(path.sep);
-    return id && id !== ".." ? id : null;
-  } catch {
-    return null;
-  }
+  const [id] = orNull(() => path.relative(fs.realpathSync(directory), fs.readlinkSync(`/proc/${pid}/cwd`)).split(path.sep)) ?? [];
+  return id && id !== ".." ? id : null;
 }
 
 /** The samples of the last release that passed, out of the log. */
@@ -2298,20 +2097,10 @@ export function parseRecords(text: string): LogRecords {
 
 /** The newest records of a log, bounded; a first line that the bound has cut is not counted as torn. */
 export function readRecords(file: string): LogRecords {
-  let descriptor: number | null = null;
-  try {
-    // A FIFO would wait for its writer for ever.
-    descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    const { size } = fs.fstatSync(descriptor);
-    const begin = Math.max(0, size - HISTORY_BYTES_MAX);
-    const buffer = Buffer.alloc(size - begin);
-    const text = buffer.toString("utf8", 0, fs.readSync(descriptor, buffer, 0, buffer.length, begin));
-    return parseRecords(begin ? text.slice(text.indexOf("\n") + 1) : text);
-  } catch {
-    return { records: [], torn: 0 };
-  } finally {
-    if (descriptor !== null) fs.closeSync(descriptor);
-  }
+  const size = orNull(() => fs.statSync(file).size) ?? 0;
+  const begin = Math.max(0, size - HISTORY_BYTES_MAX);
+  const text = orNull(() => readPart(file, begin, size - begin).toString()) ?? "";
+  return parseRecords(begin ? text.slice(text.indexOf("\n") + 1) : text);
 }
 
 export function parseHistory(records: readonly Record<string, unknown>[], env: string, release: string | null): HistoryEvidence | null {
@@ -2331,42 +2120,29 @@ const UPTIME_SLACK_SECONDS = 2;
 const MEMORY_RECENT = 3;
 
 /** Equally long lists in the order of the polls and samples; times are seconds since the watch began. */
-export interface WatchSeries {
-  pollSeconds: number[];
-  responseMs: (number | null)[];
-  users: (number | null)[];
-  sampleSeconds: number[];
-  memoryMb: number[];
-  cpuPercent: (number | null)[];
-}
+export type WatchSeries = Record<"pollSeconds" | "sampleSeconds" | "memoryMb", number[]> &
+  Record<"responseMs" | "users" | "cpuPercent", (number | null)[]>;
 
 type MissKind = "health" | "connection" | "users";
 
-export interface WatchEvidence {
-  secondsPlanned: number;
-  secondsWatched: number;
+/** `unseen` polls could not look, which is no miss of the bot's. `incident` ended the watch before its time. `newErrors`: null without a log. */
+export type WatchEvidence = Record<"secondsPlanned" | "secondsWatched" | "polls" | "unseen", number> & {
   series: WatchSeries;
-  polls: number;
   misses: Record<MissKind, number>;
-  /** Polls that could not look, which is no miss of the bot's. */
-  unseen: number;
-  /** What ended the watch before its time, or null. */
   incident: Incident | null;
-  /** Null when no log was followed. */
   newErrors: number | null;
   history: HistoryEvidence | null;
-}
+};
 
 /** What a progress line shows. */
 export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
 
-/** Everything the watch needs; `signal` ends it from outside (a signal, the deadline, an identity incident). */
+/** Everything the watch needs; `signal` ends it from outside. `uptimeBefore`: what the initial checks read of the bot's own uptime, in seconds. */
 export interface WatchInput {
   config: Config;
   pid: number;
   health: HealthReader;
   logs: LogFollower[];
-  /** What the initial checks read of the bot's own uptime, in seconds. */
   uptimeBefore: number | null;
   signal: AbortSignal;
   progress: (progress: WatchProgress) => void;
@@ -2397,11 +2173,10 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
   }
 }
 
-/** What a watch has seen so far, and how it says that it has seen enough. */
+/** What a watch has seen so far, and how it says that it has seen enough: `ended` ends it, and with it `signal`. */
 interface WatchState extends WatchInput {
   evidence: WatchEvidence;
   begun: number;
-  /** Ends the watch, and with it `signal`. */
   ended: AbortController;
   inARow: Record<MissKind, string[]>;
   uptime: { value: number; since: number } | null;
@@ -2623,8 +2398,7 @@ function checkStatus(fields: HealthFields, health: Config["health"]): Part {
   return partOf("status", "unknown", "the document has no status word", [word, accepted]);
 }
 
-/** A document may be this much older than its process, for clocks are read at different moments. */
-const AGE_SLACK_SECONDS = 5;
+const AGE_SLACK_SECONDS = 5; // A document may be this much older than its process, for clocks are read at different moments.
 
 /** A document that is older than the process comes from another one: an old bot that still holds the port, or a row that nobody updates. */
 function checkDocumentAge(fields: HealthFields, startedAt: number | null): Part[] {
@@ -2657,8 +2431,7 @@ export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evid
   return [answer, checkStatus(fields, config.health), ...checkDocumentAge(fields, startedAt)];
 }
 
-/** A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead. */
-const CLOCK_AHEAD_SECONDS_MAX = 60;
+const CLOCK_AHEAD_SECONDS_MAX = 60; // A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead.
 
 /** A row without a heartbeat may be a dead bot's last word; an endpoint at least answers by itself. */
 function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limits }: CheckContext): Part {
@@ -2835,16 +2608,12 @@ function upperTail(z: number): number {
 
 /** One-sided Mann–Whitney: the p-value of "a is not larger than b", by the normal approximation with ties corrected. */
 export function mannWhitney(a: readonly number[], b: readonly number[]): number {
-  const all = [...a, ...b].sort((x, y) => x - y);
-  let rankSum = 0;
-  let ties = 0;
-  for (let i = 0, j = 0; i < all.length; i = j) {
-    while (j < all.length && all[j] === all[i]) j++;
-    rankSum += a.filter((value) => value === all[i]).length * ((i + j + 1) / 2);
-    ties += (j - i) ** 3 - (j - i);
-  }
-  const [n, m, total] = [a.length, b.length, all.length];
-  const u = rankSum - (n * (n + 1)) / 2;
+  const [n, m, total] = [a.length, b.length, a.length + b.length];
+  // Of all pairs, those in which a is larger; ties count half.
+  const u = a.reduce((sum, x) => sum + b.filter((y) => y < x).length + b.filter((y) => y === x).length / 2, 0);
+  const sizes = new Map<number, number>();
+  for (const value of [...a, ...b]) sizes.set(value, (sizes.get(value) ?? 0) + 1);
+  const ties = [...sizes.values()].reduce((sum, size) => sum + size ** 3 - size, 0);
   const deviation = Math.sqrt(((n * m) / 12) * (total + 1 - ties / (total * (total - 1))));
   return deviation > 0 ? upperTail((u - (n * m) / 2 - 0.5) / deviation) : 1;
 }
@@ -2928,67 +2697,51 @@ export const CHECKS: readonly CheckRow[] = [
   { name: "uptime_stability", needs: "watch", check: checkStability, off: unwatched },
 ];
 
-/** What to look at next when a check fails; `LOGS` stands for the command that shows the bot's last words. A config's `hints:` come first. */
-const HINTS: Record<CheckName, string> = {
-  process: "LOGS",
-  database: "ls -la DATABASE*; is the disk full (df -h)?",
-  health_endpoint: "LOGS",
-  connection: "LOGS: was the bot kicked or banned, or is the chat server down?",
-  response_time: "top: is the host busy, or the bot's event loop blocked?",
-  user_count: "Open the channel in a browser: is the bot in it?",
-  memory_usage: "ps -o pid,rss,args --forest; raise limits.memoryMbMax only where the host has the room.",
-  error_logs: "LOGS; a known and harmless line goes into errorLogs.noise.",
-  configuration: "Which config does the bot load: its symlink, BOT_ENV, the working directory?",
-  release: "Was the bot restarted after the deployment?",
-  uptime_stability: "LOGS; free -m and dmesg show whether the kernel killed it.",
-};
+/**
+ * What to do when a check fails, by config/advice.json. `hint` is what to look at next (a config's `hints:` come first; LOGS stands for the command
+ * that shows the bot's last words), `action` is seed 000's decision tree: the kind of failure says what to hand on with the rollback.
+ */
+export const adviceOn = (check: CheckName): { hint: string; action: string } => load(path.join(SHIPPED, "advice.json"))[check];
 
 function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: Config): string {
   const logs = unit ? `journalctl -u ${unit} -n 50` : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
-  return HINTS[check].replace("LOGS", logs).replace("DATABASE", database?.file ?? "the database");
+  const { hint } = adviceOn(check);
+  return hint.replace("LOGS", logs).replace("DATABASE", database?.file ?? "the database");
 }
 
 // --- Runner ------------------------------------------------------------------------------------------------------------------
 
 export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
 
-/** Why a run stopped looking before its end. */
-export type Interruption = "incident" | "deadline";
+export type Interruption = "incident" | "deadline"; // Why a run stopped looking before its end.
 
 /** Where a run tells what it is doing. */
 export type Narrator = { narrate: (line: string) => void; progress: (progress: WatchProgress) => void };
 
 /** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
-export interface Run extends Narrator {
-  id: string;
-  config: Config;
-  selected: ReadonlySet<CheckName>;
-  begunAt: number;
-  begun: number;
-  phase: Phase;
-  identity: Identity | null;
-  release: string | null;
-  findings: Map<CheckName, Finding>;
-  observations: Observations;
-  watch: WatchEvidence | null;
-  metrics: Record<string, number | null>;
-  notes: string[];
-  /** The newest ones of the log, from before this run. */
-  records: LogRecords["records"];
-  interruption: Interruption | null;
-  incident: Incident | null;
-  follower: IdentityFollower | null;
-  /** Ends every look under way. */
-  stop: AbortController;
-}
-
-export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator): Run {
-  const begun = { id: randomUUID(), begunAt: Date.now(), begun: performance.now(), phase: "initial" as const, stop: new AbortController() };
+export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator) {
   const { records, torn } = readRecords(config.logFile);
-  const notes = torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [];
-  const found = { identity: null, release: null, findings: new Map(), observations: {}, watch: null, metrics: {}, notes, records };
-  return { ...begun, ...found, interruption: null, incident: null, follower: null, config, selected, ...narrator };
+  return {
+    ...narrator,
+    ...{ id: randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
+    phase: "initial" as Phase,
+    identity: null as Identity | null,
+    release: null as string | null,
+    findings: new Map<CheckName, Finding>(),
+    observations: {} as Observations,
+    watch: null as WatchEvidence | null,
+    metrics: {} as Record<string, number | null>,
+    notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
+    /** The newest ones of the log, from before this run. */
+    records,
+    interruption: null as Interruption | null,
+    incident: null as Incident | null,
+    follower: null as IdentityFollower | null,
+    /** Ends every look under way. */
+    stop: new AbortController(),
+  };
 }
+export type Run = ReturnType<typeof openRun>;
 
 /** The finding of a check that no part could be judged for. */
 function plainFinding(check: CheckName, phase: Phase, status: Status, says: string, hint: string | null = null): Finding {
@@ -3167,7 +2920,7 @@ const WATCH_ROW = CHECKS.find((check) => check.needs === "watch") as CheckRow;
 function judgeWatch(run: Run, watch: WatchEvidence): void {
   const value = { ...watch, incident: run.incident ?? watch.incident };
   const whole = value.incident !== null || value.secondsWatched >= value.secondsPlanned;
-  const seen: Observations = whole ? { watch: { seen: true, at: run.begunAt, ms: value.secondsWatched * 1000, value } } : {};
+  const seen: Observations = whole ? { watch: { seen: true, value } } : {};
   run.findings.set(WATCH_ROW.name, judgeCheck(WATCH_ROW, seen, { ...run, phase: "watch" }, Date.now()));
 }
 
@@ -3234,28 +2987,13 @@ const PRIORITY_FIRST: readonly CheckName[] = ["process", "connection", "database
 const PRIORITY_REST = CHECK_NAMES.filter((name) => !PRIORITY_FIRST.includes(name)).sort((a, b) => CHECK_CODES[a] - CHECK_CODES[b]);
 export const PRIORITY: readonly CheckName[] = [...PRIORITY_FIRST, ...PRIORITY_REST];
 
-/** Seed 000's decision tree: what kind of failure it is says what to hand on with the rollback. */
-const ACTIONS: Record<CheckName, string> = {
-  process: "Roll back at once: the bot is down.",
-  database: "Roll back at once: the database is not usable.",
-  health_endpoint: "Roll back at once: the bot does not answer, or says that it is not healthy.",
-  connection: "Roll back, unless the chat server itself is down: the bot is not connected.",
-  response_time: "Roll back, and keep the response times for the analysis.",
-  memory_usage: "Roll back, and keep the memory figures for the analysis.",
-  error_logs: "Roll back if the errors are new with this release.",
-  configuration: "Correct the configuration, or roll back if it came with this release.",
-  release: "Restart the bot, or deploy again: another release than the expected one runs.",
-  user_count: "Look whether the bot is in its channel; a rollback is optional here.",
-  uptime_stability: "Roll back, and keep the series of the watch for the analysis.",
-};
-
 /** The pure fold of findings. A measured failure decides before an unknown; what an unknown means is the environment's policy. */
 export function judgeVerdict(findings: readonly Finding[], environment: Environment, interruption: Interruption | null): Verdict {
   const having = (status: Status): CheckName[] =>
     PRIORITY.filter((name) => findings.some((finding) => finding.check === name && finding.status === status));
   const failed = having("fail");
   const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
-  if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: ACTIONS[first] };
+  if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: adviceOn(first).action };
   const unseen = (exit: number, what: string): Verdict => ({ verdict: "unknown", exit, action: `Nothing was measured to be wrong, but ${what}` });
   if (interruption === "deadline") return unseen(EXIT.deadline, "not everything was seen in time. Look at what was slow, and run again.");
   const unknown = having("unknown");
@@ -3457,41 +3195,8 @@ const CONFIG_OPTIONS = { env: WORD, config: WORD, "expect-version": WORD, only: 
 const OUTPUT_OPTIONS = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH, schema: SWITCH, help: SWITCH, version: SWITCH };
 const OPTIONS = { ...CONFIG_OPTIONS, ...OUTPUT_OPTIONS };
 
-export const HELP = `cytube-verify ${VERSION}: proves that a CyTube chat bot works after a restart
-
-Usage:
-  verify.ts --env NAME              initial checks, watch, final checks
-  verify.ts config --env NAME       the effective config, secrets masked
-
-Which bot:
-  --env NAME            the config's name, such as prod, test or demo
-  --config FILE         this file, instead of ${SITE_CONFIGS}/NAME.yaml or
-                        the shipped config/NAME.yaml
-  --expect-version V    fail unless this version (or release id) is running
-
-Which checks (names: see --dry-run):
-  --only a,b            only these
-  --skip a,b            all but these
-  --dry-run             validate, list every check with its exit code and
-                        limits, and touch nothing
-
-Output (the result on stdout, narration on stderr, a line in the log):
-  --format pretty|json  for people (the default), or one JSON document
-  --json                the same as --format json
-  --quiet               no narration, and no pretty result when all is well
-  --no-color            no colour (NO_COLOR works too)
-  --schema              print the JSON Schema of config files
-  --help, --version
-
-Exit codes:
-  0 passed   1 process   2 connection   3 database   5 response_time
-  6 health_endpoint   7 user_count   8 memory_usage   9 error_logs
-  10 configuration   11 uptime_stability   19 release
-  64 usage   70 internal error   73 log not written   78 config
-  124 deadline   129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM
-  A check that could not look ends with its own code in prod, and its
-  verdict is "unknown"; in test it warns.
-`;
+/** What --help prints, and README.md repeats. */
+export const readHelp = (): string => readShipped("help.txt").replace("{version}", VERSION).replace("{site}", SITE_CONFIGS);
 
 /** A mistake in the command line; `words` are what `word` could have been meant to be. */
 function usageError(message: string, word = "", words: readonly string[] = [], dashes = ""): UserError {
@@ -3538,11 +3243,19 @@ export function parseCommandLine(args: readonly string[]) {
 }
 type CommandLine = ReturnType<typeof parseCommandLine>;
 
+/** The JSON Schema of config files, with the words of config/keys.txt and of LIMITS. */
+function readConfigSchema(): unknown {
+  const { toJsonSchema } = load("@valibot/to-json-schema") as typeof import("@valibot/to-json-schema");
+  const schema = toJsonSchema(configSchema(load("valibot") as typeof Valibot), { errorMode: "ignore" });
+  const abouts = Object.fromEntries(LIMIT_NAMES.map((name) => [`limits.${name}`, LIMITS[name].why]));
+  for (const [, key = "", about = ""] of readShipped("keys.txt").matchAll(/^([\w.]+) +(.+)$/gm)) abouts[key] = about;
+  for (const [key, description] of Object.entries(abouts))
+    Object.assign(valueAt(schema, `/properties/${key.replaceAll(".", "/properties/")}`) as object, { description });
+  return schema;
+}
+
 function runConfigCommand({ env, flags }: CommandLine): string {
-  if (flags.schema) {
-    const { toJsonSchema } = load("@valibot/to-json-schema") as typeof import("@valibot/to-json-schema");
-    return `${JSON.stringify(toJsonSchema(configSchema(load("valibot") as typeof Valibot), { errorMode: "ignore" }), null, 2)}\n`;
-  }
+  if (flags.schema) return `${JSON.stringify(readConfigSchema(), null, 2)}\n`;
   const { secrets, headers, ...config } = readConfig(env, flags.config);
   const masked = { ...config, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, "***"])) };
   return `${renderJson(maskDeep(masked, maskOf(secrets)), 2)}\n`;
@@ -3625,15 +3338,15 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const line = parseCommandLine(args);
     const { help, version, schema } = line.flags;
-    if (help || version) await writeStream(process.stdout, help ? HELP : `${VERSION}\n`);
+    if (help || version) await writeStream(process.stdout, help ? readHelp() : `${VERSION}\n`);
     else if (line.command === "config" || schema) await writeStream(process.stdout, runConfigCommand(line));
     else return await runVerify(line);
     return EXIT.passed;
   } catch (error) {
     const known = error instanceof UserError;
     const text = known ? error.message : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;
-    const lines = maskOf([])(text).split("\n").map(printable);
-    await writeStream(process.stderr, `${lines.join("\n")}\n`);
+    const masked = orNull(() => maskOf([])(text)) ?? `Internal error: "${SHIPPED}/patterns.txt" cannot be used`;
+    await writeStream(process.stderr, `${masked.split("\n").map(printable).join("\n")}\n`);
     return known ? error.code : EXIT.internal;
   }
 }

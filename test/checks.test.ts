@@ -1153,7 +1153,7 @@ describe("foldParts() and judgeCheck()", () => {
 
   test("judgeCheck() turns a slice that is missing or was not seen into unknown, with the reason", () => {
     assert.deepEqual([judgeCheck(row, {}, run, now).status, judgeCheck(row, {}, run, now).says], ["unknown", "nothing was observed"]);
-    const unseen: Observations = { fields: { seen: false, at: now, ms: 1, why: "there is no health document", hint: "curl" } };
+    const unseen: Observations = { fields: { seen: false, why: "there is no health document", hint: "curl" } };
     const finding = judgeCheck(row, unseen, run, now);
     assert.deepEqual([finding.status, finding.says, finding.hint], ["unknown", "there is no health document", "curl"]);
     assert.match(judgeCheck(row, {}, { ...run, interruption: "deadline" }, now).says, /deadline/);
@@ -1168,7 +1168,7 @@ describe("foldParts() and judgeCheck()", () => {
 
   test("judgeCheck() is off with the config's reason, whatever was observed", () => {
     const config = { ...prod.config, off: { connection: "it has no connection" } };
-    const seen: Observations = { fields: { seen: true, at: now, ms: 1, value: fieldsOf({ connected: false }) } };
+    const seen: Observations = { fields: { seen: true, value: fieldsOf({ connected: false }) } };
     assert.deepEqual([judgeCheck(row, seen, { ...run, config }, now).status, judgeCheck(row, seen, run, now).status], ["off", "fail"]);
   });
 

@@ -108,6 +108,19 @@ test("config/schema.json is what `config --schema` prints", async () => {
   assert.equal(readFileSync(join(configDirectory, "schema.json"), "utf8"), stdout, "run: npm run schema");
 });
 
+test("config/schema.json says of every key what it means", () => {
+  const silent: string[] = [];
+  const walk = (schema: Record<string, unknown>, at: string): void => {
+    for (const [key, inner] of Object.entries((schema.properties ?? {}) as Record<string, Record<string, unknown>>)) {
+      // A section's keys speak for it, and so does the list of fields, of checks or of parts.
+      if (!inner.properties && !inner.description && !/^\/(health\/fields|configuration\/fields|off|hints)$/.test(at)) silent.push(`${at}/${key}`);
+      walk(inner, `${at}/${key}`);
+    }
+  };
+  walk(JSON.parse(readFileSync(join(configDirectory, "schema.json"), "utf8")) as Record<string, unknown>, "");
+  assert.deepEqual(silent, []);
+});
+
 test("config/schema.json refuses what parseConfig() refuses of wrong types and unknown keys", () => {
   const schema = JSON.parse(readFileSync(join(configDirectory, "schema.json"), "utf8")) as { $schema?: string };
   const valid = new Ajv({ strict: false, validateSchema: false }).compile(schema);

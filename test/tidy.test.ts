@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { HELP } from "../verify.ts";
+import { readHelp } from "../verify.ts";
 import { projectDirectory } from "./harness.ts";
 
 const source = readFileSync(join(projectDirectory, "verify.ts"), "utf8");
@@ -49,7 +49,23 @@ test("README.md carries --help verbatim", () => {
   const readme = readFileSync(join(projectDirectory, "README.md"), "utf8");
   const block = /--help.*\n+(?:```\n+)?```text\n([\s\S]*?)\n```/.exec(readme)?.[1];
   assert.ok(block !== undefined, "there is no ```text block after a line with --help");
-  assert.equal(block.trimEnd(), HELP.trimEnd());
+  assert.equal(block.trimEnd(), readHelp().trimEnd());
+});
+
+test("config/patterns.txt holds every pattern that verify.ts names, and no other", () => {
+  const rows = [...readFileSync(join(projectDirectory, "config/patterns.txt"), "utf8").matchAll(/^(\w+) (\S+) +(.+)$/gm)];
+  const named = (isPiece: boolean) => [...new Set(rows.filter(([, , flags]) => (flags === "=") === isPiece).map(([, name]) => name as string))];
+  const pieces = new Set(rows.flatMap(([, , , text = ""]) => text.match(/(?<=\{)[A-Z_]{2,}(?=\})/g) ?? []));
+  assert.deepEqual([...pieces].sort(), named(true).sort());
+  assert.deepEqual(
+    named(false).filter((name) => !new RegExp(`"${name}"|^ {2}${name}: `, "m").test(source)),
+    [],
+  );
+  const used = [...source.matchAll(/\b(?:patterns?Of|readAt)\("(\w+)"/g)].map(([, name]) => name as string);
+  assert.deepEqual(
+    used.filter((name) => !named(false).includes(name)),
+    [],
+  );
 });
 
 for (const name of readdirSync(join(projectDirectory, "config")).filter((file) => file.endsWith(".yaml"))) {

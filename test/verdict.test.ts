@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
+  adviceOn,
   CHECK_CODES,
   CHECK_NAMES,
   type CheckName,
@@ -216,4 +217,13 @@ test("judgeVerdict() takes nothing at all for no pass", () => {
     assert.notEqual(judgeVerdict(findings, "prod", null).exit, 0);
     assert.notEqual(judgeVerdict(findings, "test", null).verdict, "pass");
   }
+});
+
+test("adviceOn() has a hint and an action for every check", () => {
+  for (const check of CHECK_NAMES)
+    assert.deepEqual(
+      Object.values(adviceOn(check)).map((words) => words.length > 3),
+      [true, true],
+      check,
+    );
 });
