@@ -52,7 +52,6 @@
  */
 
 import { type ChildProcess, fork } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
@@ -65,39 +64,31 @@ import type * as Valibot from "valibot";
 
 // --- Vocabulary --------------------------------------------------------------------------------------------------------------
 
-/**
- * Loads a library when it is needed. `require` and not `import()`: the ESM wrapper of zx costs up to four times as much
- * CPU, this program starts every 15 minutes on a small server, and a missing package has to become exit 70 instead of Node's own
- * exit 1, which would read as the verdict "process".
- */
+/** Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing package must exit 70, not Node's 1 (process). */
 const load = createRequire(import.meta.url);
-
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** Beside verify.ts in a checkout, one above in build/. */
 const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
-
 const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
 
-let patterns: Record<string, RegExp[]> = {};
+const patterns = new Map<string, RegExp[]>();
 
 /** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
 function patternsOf(name: string): RegExp[] {
-  if (patterns[name]) return patterns[name];
+  const known = patterns.get(name);
+  if (known) return known;
   const pieces: Record<string, string> = {};
-  patterns = {};
   for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)) {
     const whole = text.replace(/\{([A-Z_]{2,})\}/g, (_, piece) => pieces[piece] as string);
     if (flags === "=") pieces[key] = pieces[key] ? `${pieces[key]}|${whole}` : whole;
-    else patterns[key] = [...(patterns[key] ?? []), new RegExp(whole, flags.replace("-", ""))];
+    else patterns.set(key, [...(patterns.get(key) ?? []), new RegExp(whole, flags.replace("-", ""))]);
   }
-  return patterns[name] as RegExp[];
+  return patterns.get(name) as RegExp[];
 }
 const patternOf = (name: string): RegExp => patternsOf(name)[0] as RegExp;
 
 export const VERSION = "0.1.0";
-
 export const EXIT = { passed: 0, usage: 64, internal: 70, logNotWritten: 73, config: 78, deadline: 124, SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-
 export type Environment = "test" | "prod";
 export type Phase = "initial" | "watch" | "final";
 export const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted"] as const;
@@ -123,6 +114,11 @@ export const CHECK_CODES = {
 export type CheckName = keyof typeof CHECK_CODES;
 export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
 
+type SqlMeaning = { code: string; status: "fail" | "unknown"; says: string; hint: string | null };
+type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] };
+/** What is said of a failure: where to look (LOGS: the bot's last words), what to do (seed 000's decision tree), what an error's code means. */
+export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
+
 type Value = number | string | boolean | null;
 type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
 
@@ -132,10 +128,7 @@ export type Part = Measure & { part: string; says: string; evidence: string[]; h
 /** What a check found: its worst part speaks for it, all parts are listed. */
 export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
 
-/**
- * Which start of which process was looked at: a restart between two looks makes them differ. `startTicks` are kernel clock ticks
- * from boot to the start, so that pid reuse shows; `startedAt` is epoch milliseconds; `invocation` is the systemd unit's, if any.
- */
+/** Which start of which process was looked at. `startTicks` are the kernel's, from boot to the start, so that pid reuse shows. */
 export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
 
 /** A slice of evidence: what was seen, or why it was not. */
@@ -160,11 +153,21 @@ export class Unobservable extends Error {
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const isoOf = (at: number): string => new Date(at).toISOString();
 
 /** The error's code, such as ENOENT, or "". */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : "";
+}
+
+/** Null where reading throws: what vanishes between two looks, belongs to another user, or is malformed. */
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
 }
 
 /** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
@@ -197,16 +200,12 @@ export function nearestWord(word: string, words: readonly string[]): string | nu
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return mean(sorted.slice((sorted.length - 1) >> 1, (sorted.length >> 1) + 1));
-}
+export const median = (values: readonly number[]): number =>
+  mean(values.toSorted((a, b) => a - b).slice((values.length - 1) >> 1, (values.length >> 1) + 1));
 
 /** The nearest-rank quantile: always a value that was measured. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-}
+export const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)] ?? Number.NaN;
 
 /** A number for people: three significant digits, no exponent, no trailing zeros. */
 export const round = (value: number): number => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
@@ -237,7 +236,6 @@ const HIDDEN = "\uffff"; // A Unicode noncharacter: it has no business in any te
 const KNOWN_LENGTH_MIN = 4; // Shorter known values ("on", "42") would blot out half of every line.
 const VIEW_DEPTH_MAX = 3; // JSON in JSON in base64 is met in practice; a further layer only costs time on hostile text.
 const ROUNDS_MAX = 4; // Real text is stable after one round; text that is not was built to evade.
-
 const hide = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[^\r\n]/g, HIDDEN) : HIDDEN.repeat(text.length));
 const decodeBase64 = (run: string): string => Buffer.from(run, "base64").toString();
 
@@ -362,9 +360,8 @@ function spell(value: string): string[] {
 }
 
 /**
- * Returns a function that replaces each secret in a text by `***` and leaves the rest of the line: the known values in every
- * encoding, and what looks like a secret. Known values shorter than 4 characters are ignored. Give it text that is as it will
- * be printed: a secret that a later step puts together again, such as one with an escape sequence inside, is beyond it.
+ * Replaces each secret in a text by `***` and leaves the rest of the line: known values in every encoding, and what looks like a secret. Give it
+ * text as it will be printed: a secret that a later step puts together again, such as one with an escape sequence inside, is beyond it.
  */
 export function maskOf(known: readonly string[]): (text: string) => string {
   // A value of several lines is also looked for line by line, because logs print it so.
@@ -422,10 +419,7 @@ export function printable(text: string): string {
 
 // --- Configuration -----------------------------------------------------------------------------------------------------------
 
-/**
- * The one home of every number that judges a bot; `why` says its unit, its meaning and where it comes from.
- * `null` means that this environment does not check it. A config's `limits:` overrides.
- */
+/** The one home of every number that judges a bot; a config's `limits:` overrides. `null`: this environment does not check it. `why` says its unit. */
 export const LIMITS = {
   startupSecondsMax: { test: 10, prod: 30, why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept." },
   healthTriesMax: { test: 3, prod: 5, why: "Tries with backoff once the start-up deadline has passed (seed 000)." },
@@ -457,7 +451,7 @@ const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 /** Limits that count something: with none of it, a check would pass without a look. */
 const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax".split(" ");
 
-/** The limits of one run; those that may be null can be switched off by an environment, or a site. */
+/** The limits of one run. Null switches a check off. */
 export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
 
 /** What an environment makes of a finding. This is the only place that says so. */
@@ -482,7 +476,6 @@ export const FIELD_POINTERS = {
 } as const;
 export type FieldName = keyof typeof FIELD_POINTERS;
 const FIELD_NAMES = Object.keys(FIELD_POINTERS) as FieldName[];
-
 const STATUS_WORDS_UP = ["healthy", "up", "running", "ok"]; // `healthy` (seeds 001 and 002), `up` (seed 000), and what other bots say.
 
 /** The parts that a config may declare off, beside whole checks. */
@@ -491,14 +484,7 @@ const OFF_PARTS = [
   ..."configuration.environment configuration.channel configuration.file".split(" "),
 ];
 
-function isRegex(source: string): boolean {
-  try {
-    return Boolean(new RegExp(source));
-  } catch {
-    return false;
-  }
-}
-
+const isRegex = (source: string): boolean => orNull(() => new RegExp(source)) !== null;
 const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
 
 /** The shape of a config file; config/keys.txt says what its keys mean. A function, because valibot is loaded only when a config is read. */
@@ -523,13 +509,12 @@ export function configSchema(v: typeof Valibot) {
     const amount = v.pipe(v.number(), v.finite(), least, v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
     return maybe(LIMITS[name].test === null ? v.nullable(amount) : amount);
   };
-  const bot = { unit: maybe(text), pidFile: maybe(text), command: maybe(regex) };
   const source = { url: maybe(url), socket: maybe(text), headersFile: maybe(text), sql: maybe(text), statusUp: maybe(list) };
   const logs = { files: maybe(list), journal: flag, noise: maybe(v.array(regex)), prefix: maybe(regex) };
   const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(text) };
   return v.strictObject({
     environment: maybe(v.picklist(["test", "prod"])),
-    process: v.strictObject(bot),
+    process: v.strictObject({ unit: maybe(text), pidFile: maybe(text), command: maybe(regex) }),
     health: v.strictObject({ ...source, fields: maybe(mapOf(FIELD_NAMES, () => pointers)) }),
     database: section({ file: text, tables: maybe(list), backup: maybe(text) }),
     errorLogs: section({ ...logs, timeZone: maybe(v.picklist(["local", "utc"])), silent: flag }),
@@ -543,14 +528,10 @@ export function configSchema(v: typeof Valibot) {
 }
 type ConfigFile = Valibot.InferOutput<ReturnType<typeof configSchema>>;
 
-/** What becomes of a config file once it is read. `headers` are those of the health endpoint; `secrets` must never leave this program. */
-type Resolved = { name: string; file: string; environment: Environment; limits: Limits; logFile: string; secrets: string[] };
-
-/** A validated config with its limits resolved and its paths absolute. */
-export type Config = Omit<ConfigFile, "environment" | "limits" | "off" | "hints" | "log"> &
-  Resolved &
-  Record<"off" | "hints" | "headers", Record<string, string>>;
-
+/** What a config file has once it is read: its limits resolved, its paths absolute. `secrets` must never leave this program. */
+type Resolved = { name: string; file: string; limits: Limits; logFile: string; secrets: string[] } & Texts;
+type Texts = Record<"off" | "hints" | "headers", Record<string, string>>;
+export type Config = Omit<ConfigFile, "environment" | "limits" | "off" | "hints" | "log"> & Resolved & { environment: Environment };
 type ConfigIssue = { key: string[]; message: string };
 
 /** No key of a config has a digit in it, but a secret in the wrong place has. */
@@ -564,7 +545,6 @@ export function describeFound(value: unknown): string {
   return Array.isArray(value) ? "a list" : typeof value === "object" ? "a map" : "nothing";
 }
 
-/** What valibot expects, in words. */
 const KINDS: Readonly<Record<string, string>> = { Object: "a map", Array: "a list", string: "text", number: "a number", boolean: "true or false" };
 
 function issueOf({ path: at, type, received, expected, message, input }: Valibot.BaseIssue<unknown>): ConfigIssue {
@@ -631,8 +611,7 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const refuse = (mistakes: { at: number; message: string }[]): never => {
-    const inOrder = [...mistakes].sort((a, b) => a.at - b.at);
-    const placed = inOrder.map(({ at, message }) => ({ ...lines.linePos(at), message }));
+    const placed = mistakes.toSorted((a, b) => a.at - b.at).map(({ at, message }) => ({ ...lines.linePos(at), message }));
     throw new UserError(EXIT.config, placed.map(({ line, col, message }) => `${file}:${line}:${col}: ${message}`).join("\n"));
   };
   // YAML's own messages may quote the line, and the line may hold a secret: only their fixed beginning is used.
@@ -664,8 +643,8 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
 
 /** Header lines as curl reads them: `Name: value`, blank lines and # comments left out. */
 export function parseHeaders(text: string): Record<string, string> {
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
   const pairOf = (line: string) => /^([\w!#$%&'*+.^`|~-]+)\s*:\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)?.slice(1);
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
   const pairs = lines.filter((line) => line && !line.startsWith("#")).map(pairOf);
   if (pairs.includes(undefined)) throw new UserError(EXIT.config, 'expected "Name: value" on each line, without control characters');
   return Object.fromEntries(pairs as [string, string][]);
@@ -694,7 +673,6 @@ function readSmallFile(file: string, bytesMax: number): string {
 
 const SITE_CONFIGS = "/etc/cytube-verify";
 
-/** --config, then the site's, then the one that ships with the program. */
 export function findConfig(name: string, given: string | undefined): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
     throw new UserError(EXIT.config, `--env "${name}" is not a name: letters, digits, dots, dashes`);
@@ -702,7 +680,7 @@ export function findConfig(name: string, given: string | undefined): string {
   const places = [SITE_CONFIGS, SHIPPED];
   const found = places.map((place) => path.join(place, `${name}.yaml`)).find((file) => fs.existsSync(file));
   if (found) return found;
-  const there = places.flatMap((place) => (fs.existsSync(place) ? fs.readdirSync(place) : []));
+  const there = places.flatMap((place) => orNull(() => fs.readdirSync(place)) ?? []);
   const names = there.filter((file) => file.endsWith(".yaml") && !file.startsWith("prometheus")).map((file) => file.slice(0, -5));
   const known = [...new Set(names)].sort().join(", ");
   throw new UserError(EXIT.config, `No config for the environment "${name}" in ${places.join(" or ")}; there are: ${known}`);
@@ -717,7 +695,6 @@ function orRefuse<T>(what: string, look: () => T): T {
   }
 }
 
-/** Reads, validates and resolves a config. The result is frozen. */
 export function readConfig(name: string, given?: string): Config {
   const file = findConfig(name, given);
   const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
@@ -739,15 +716,11 @@ export function readConfig(name: string, given?: string): Config {
   if (botFiles.some((other) => other !== undefined && absolute(other) === logFile))
     throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
   const defaults = Object.fromEntries(LIMIT_NAMES.map((key) => [key, LIMITS[key][rest.environment]]));
+  const said = { off: { ...off }, hints: { ...hints } } as Omit<Texts, "headers">;
+  const resolved: Resolved = { name, file, limits: { ...defaults, ...limits } as Limits, ...said, logFile, headers, secrets };
   return Object.freeze({
     ...rest,
-    name,
-    file,
-    limits: { ...defaults, ...limits } as Limits,
-    ...({ off: { ...off }, hints: { ...hints } } as Pick<Config, "off" | "hints">),
-    logFile,
-    headers,
-    secrets,
+    ...resolved,
     process: { ...rest.process, pidFile: maybe(rest.process.pidFile) },
     health: { ...rest.health, socket: maybe(rest.health.socket), headersFile },
     database: rest.database && { ...rest.database, file: absolute(rest.database.file), backup: maybe(rest.database.backup) },
@@ -760,17 +733,6 @@ export function readConfig(name: string, given?: string): Config {
 // --- Probes: process ---------------------------------------------------------------------------------------------------------
 
 const TICKS_PER_SECOND = 100; // USER_HZ: the unit of times in /proc/PID/stat, 100 on every architecture that Debian ships (proc(5), sysconf(3)).
-
-/** What vanishes between two looks, or belongs to another user, is null. */
-function orNull<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
-}
-
-/** `state` is R, S, D, Z (zombie), T (stopped), t (traced) or X. */
 export type ProcessStat = { pid: number; command: string; state: string; parent: number; startTicks: number };
 
 /** Parses /proc/PID/stat. The command may itself hold spaces and parentheses, so the fields are counted from the last one. */
@@ -781,7 +743,6 @@ export function parseProcessStat(text: string): ProcessStat | null {
   return { pid: Number(pid), command, state, parent: Number(parent), startTicks: Number(startTicks) };
 }
 
-/** `null` when there is no such process. */
 export function readProcessStat(pid: number): ProcessStat | null {
   try {
     return parseProcessStat(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
@@ -794,9 +755,8 @@ export function readProcessStat(pid: number): ProcessStat | null {
   }
 }
 
-/** The time of the start is counted back from now, since /proc/stat's btime is cut to whole seconds. */
+/** Counted back from this program's own start: btime is cut to whole seconds, and a container may show another uptime than start times count from. */
 function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null): Identity {
-  // Counted from this program's own start: a container may show another uptime than the one that start times are counted from.
   const ownTicks = parseProcessStat(fs.readFileSync("/proc/self/stat", "utf8"))?.startTicks ?? Number.NaN;
   const startedAt = Date.now() - process.uptime() * 1000 - ((ownTicks - startTicks) / TICKS_PER_SECOND) * 1000;
   const bootId = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -804,7 +764,6 @@ function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null)
 }
 
 type CommandResult = { code: number; stdout: string; stderr: string };
-
 const COMMAND_BYTES_MAX = 16 << 20; // 20,000 journal lines of ordinary length are 10 MB.
 
 /** Runs one command without a terminal, bounded in time and in output. A command that does not exist, or does not end, is `Unobservable`. */
@@ -843,13 +802,10 @@ export async function readUnit(unit: string, signal?: AbortSignal): Promise<Unit
   return properties;
 }
 
-/** Where the bot was looked for and what was there. `stat` is null when no process could be named; `trouble` then says why in a sentence. */
-export type ProcessEvidence = { source: string; matches: { pid: number; commandLine: string }[]; unit: UnitProperties | null } & {
-  stat: ProcessStat | null;
-  identity: Identity | null;
-  trouble: string | null;
-};
+type Found = { stat: ProcessStat | null; identity: Identity | null; trouble: string | null };
 
+/** Where the bot was looked for and what was there; `trouble` says why no process could be named. */
+export type ProcessEvidence = Found & { source: string; matches: { pid: number; commandLine: string }[]; unit: UnitProperties | null };
 const readCommandLine = (pid: number): string => orNull(() => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()) ?? "";
 const readMatch = ({ pid }: ProcessStat) => ({ pid, commandLine: cutText(readCommandLine(pid), 200) });
 
@@ -877,21 +833,15 @@ function readBots(pattern: string): ProcessStat[] {
   const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const stats = pids.flatMap((pid) => readProcessStat(Number(pid)) ?? []);
   const ancestors = ancestorsOf({ parent: process.ppid }, stats);
-  // In a container the first process may be the bot itself.
-  const own = [process.pid, ...ancestors.map(({ pid }) => pid).filter((pid) => pid > 1)];
+  const own = [process.pid, ...ancestors.map(({ pid }) => pid).filter((pid) => pid > 1)]; // In a container the first process may be the bot itself.
   const others = stats.filter(({ pid, parent }) => !own.includes(pid) && parent !== process.pid).map(({ pid }) => pid);
   const regex = new RegExp(pattern);
   const matches = (line: string): boolean => line !== "" && regex.test(line);
   return parseMatches(stats, new Set(others.filter((pid) => matches(readCommandLine(pid)))));
 }
 
-/** The pid that a pid file names, or null when it names none. */
-export function parsePidFile(text: string): number | null {
-  const pid = Number(/^\s*(\d{1,10})\s*$/.exec(text)?.[1]);
-  return pid > 0 ? pid : null;
-}
+export const parsePidFile = (text: string): number | null => Number(/^\s*(\d{1,10})\s*$/.exec(text)?.[1] ?? 0) || null;
 
-/** The process that a pid file names, or the trouble. */
 function readByPidFile(file: string): ProcessStat | string {
   let written: { text: string; at: number };
   try {
@@ -921,7 +871,6 @@ export function parseUnitState(unit: UnitProperties): string {
   return `${name} is ${active} (${sub}), result ${result}, exit status ${unit.ExecMainStatus}`;
 }
 
-/** The main process of a unit, or the trouble. */
 function readByUnit(unit: UnitProperties): ProcessStat | string {
   const state = parseUnitState(unit);
   if (state === "starting") return `${unit.Id} is still activating (${unit.SubState})`;
@@ -1074,10 +1023,7 @@ export interface DatabaseEvidence extends Integrity, Record<"bytes" | "diskFreeM
 const WAL_WRITE_BYTE = 120;
 const RESERVED_BYTE = 0x40000001;
 
-/**
- * The pid that holds a write lock on one byte of an inode, from the text of /proc/locks, or null. `device` is `major:minor` in hex there;
- * it counts only where it occurs at all, for an overlay shows another one than stat does.
- */
+/** Who holds a write lock on one byte of an inode, by /proc/locks. `device` counts only where it occurs at all: an overlay shows another than stat. */
 export function parseLockHolder(locks: string, inode: number, byte: number, device = ""): number | null {
   const rows = locks.split("\n").map((line) => line.trim().split(/\s+/));
   const known = device !== "" && rows.some(([, , , , , file]) => file?.startsWith(`${device}:`));
@@ -1184,7 +1130,6 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
 }
 
 type QueryAnswer = { rows: unknown[]; problem: string | null }; // The first rows of a query, two at most: enough to tell one from several.
-
 const CELL_CHARACTERS_MAX = 65_536;
 
 /** No status is a blob, or that long; and the answer has to cross to the parent. */
@@ -1236,7 +1181,6 @@ export function serveDatabase(): void {
 }
 
 export type DatabaseReader = { inspect(): Promise<DatabaseEvidence>; query(sql: string, timeoutMs: number): Promise<QueryAnswer>; close(): void };
-
 const CHILD_SLACK_MS = 3000; // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema.
 const INTEGRITY_MS_MAX = 20_000; // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
 
@@ -1250,17 +1194,15 @@ export function openDatabaseReader(config: Config): DatabaseReader {
     child?.kill("SIGKILL");
     child = null;
   };
-  // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
-  process.once("exit", close);
+  process.once("exit", close); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
   const start = (): ChildProcess => {
     // In this file's directory, from where `--import tsx` is found again.
     const started = fork(fileURLToPath(import.meta.url), [DATABASE_CHILD], { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] });
     // One that the kernel has killed between two requests answers no more.
-    return started
-      .on("error", () => {})
-      .once("exit", () => {
-        if (child === started) child = null;
-      });
+    started.once("exit", () => {
+      if (child === started) child = null;
+    });
+    return started.on("error", () => {});
   };
   const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
     child ??= start();
@@ -1302,20 +1244,9 @@ const RESPONSE_BYTES_MAX = 1 << 20; // A response is read up to here and no furt
 /** One answer of an HTTP endpoint. `problem` is null when a whole response came; `ms` is the time from before the connection to the last byte. */
 export type HttpAnswer = { ms: number; status: number | null; headers: NodeJS.Dict<string | string[]>; body: string; problem: string | null };
 type Http = typeof import("node:http");
-
 const loadHttp = (url: URL): Http => load(url.protocol === "https:" ? "node:https" : "node:http") as Http;
 
-const HTTP_PROBLEMS: Record<string, string> = {
-  ECONNREFUSED: "connection refused: nothing listens there",
-  ECONNRESET: "the connection was closed before the response was complete",
-  ENOENT: "there is no such socket",
-  EACCES: "permission denied",
-};
-
-/**
- * One GET, on a connection of its own or on the agent's; redirects are not followed. It never rejects: what went wrong is the answer's `problem`.
- * Node's own client, because undici's parser is WebAssembly, whose compilation costs this short run twice what bare Node costs.
- */
+/** One GET; redirects are not followed, and it never rejects. Node's own client: compiling undici's WebAssembly costs twice what bare Node does. */
 async function readHttp(config: Config, timeoutMs: number, agent: import("node:http").Agent | false = false): Promise<HttpAnswer> {
   const url = new URL(config.health.url as string);
   const own = { accept: "application/json", "user-agent": `cytube-verify/${VERSION}`, connection: agent ? "keep-alive" : "close" };
@@ -1341,7 +1272,7 @@ async function readHttp(config: Config, timeoutMs: number, agent: import("node:h
   } catch (error) {
     const inner = (error as { errors?: Error[] }).errors?.[0] ?? error;
     const came = bytes ? ` (${bytes} bytes came)` : answer.status ? " (only headers came)" : "";
-    answer.problem = signal.aborted ? `no whole response within ${timeoutMs} ms${came}` : (HTTP_PROBLEMS[codeOf(inner)] ?? messageOf(inner));
+    answer.problem = signal.aborted ? `no whole response within ${timeoutMs} ms${came}` : (loadAdvice().http[codeOf(inner)] ?? messageOf(inner));
   }
   answer.ms = performance.now() - begun;
   answer.body = Buffer.concat(chunks).toString("utf8");
@@ -1362,13 +1293,12 @@ export function parseHealthAnswer({ status, headers, body, problem }: HttpAnswer
   if (String(status).startsWith("3")) return refuse(`HTTP ${status} to ${headers.location ?? "nowhere"}; redirects are not followed`);
   if (status !== 200) return refuse(`HTTP ${status}`);
   if (headers["content-encoding"]) return refuse(`the body is encoded (${headers["content-encoding"]}), which was not asked for`);
-  let document: unknown;
-  try {
-    document = JSON.parse(body.replace(/^\ufeff/, ""));
-  } catch {
+  const json = orNull(() => ({ document: JSON.parse(body.replace(/^\ufeff/, "")) as unknown }));
+  if (!json) {
     const kind = /^\s*</.test(body) ? "HTML" : body ? "not JSON" : "empty";
     return refuse(`HTTP 200, but the body is ${kind} (${headers["content-type"] ?? "no content type"}, ${body.length} characters)`);
   }
+  const { document } = json;
   if (typeof document !== "object" || document === null || Array.isArray(document)) return refuse("HTTP 200, but the JSON is not an object");
   return { document: document as Record<string, unknown>, problem: null };
 }
@@ -1434,7 +1364,6 @@ export function isReady(fields: HealthFields, { off, health, limits: { userCount
 
 /** The tries until the bot was ready, or out of time. `readyMs` counts from the start of the process, where an earlier answer was not ready yet. */
 export type HealthEvidence = { answers: HealthAnswer[]; tries: number; fields: HealthFields | null; ready: boolean; readyMs: number | null };
-
 export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };
 
 export function openHealth(config: Config, database: DatabaseReader): HealthReader {
@@ -1546,7 +1475,6 @@ const EXAMPLES_MAX = 5;
 const EXAMPLE_CHARACTERS = 300;
 const DISORDER_MS = 5000; // Lines of several threads may be a little out of order; the search for the window goes this much further back.
 const HALF_HOUR_MS = 1_800_000;
-
 export type Severity = "error" | "warning" | "other";
 
 /** Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. */
@@ -1556,18 +1484,14 @@ export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; 
 export type LogPrefix = { time: number | null; severity: Severity; strange?: true };
 
 /** Lists are bounded, counts are not. `uncertain`: between a line before the window and one within it; `undated`: before the first timestamp. */
-export interface LogTally extends Record<"lines" | "levelled" | "strange" | "errors" | "warnings" | "noise" | "uncertain" | "undated", number> {
-  examples: string[];
-  lastTime: number | null; // Of the newest line that had a timestamp.
-}
+export const emptyTally = () => ({
+  ...{ lines: 0, levelled: 0, strange: 0, errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 },
+  ...{ examples: [] as string[], lastTime: null as number | null },
+});
+export type LogTally = ReturnType<typeof emptyTally>;
 
 /** Where a reader stands between two lines; a traceback may be cut by the end of one read. `held` errors wait for the time of the next record. */
 type LogPosition = Omit<LogPrefix, "strange"> & { traceback: "none" | "body" | "ended" | "chained"; stackHead: string | null; held: number };
-
-export function emptyTally(): LogTally {
-  const counts = { lines: 0, levelled: 0, strange: 0, errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 };
-  return { ...counts, examples: [], lastTime: null };
-}
 export const emptyPosition = (): LogPosition => ({ severity: "other", time: null, traceback: "none", stackHead: null, held: 0 });
 
 /** The latest second that was parsed: most lines of a busy log have the same one as the line before. */
@@ -1579,10 +1503,8 @@ export function parseStamp(stamp: string, utc: boolean): number | null {
   const text = `${second}${zone}`;
   if (text !== parsedSecond.text) {
     const iso = text.replaceAll("/", "-").replace(" ", "T").replace("UTC", "Z");
-    parsedSecond = {
-      text,
-      time: Date.parse(iso.replace(/(:\d\d)([+-]\d\d):?(\d\d)?$/, (_, end, hours, minutes = "00") => `${end}${hours}:${minutes}`)),
-    };
+    const zoned = iso.replace(/(:\d\d)([+-]\d\d):?(\d\d)?$/, (_, end, hours, minutes = "00") => `${end}${hours}:${minutes}`);
+    parsedSecond = { text, time: Date.parse(zoned) };
   }
   return Number.isNaN(parsedSecond.time) ? null : parsedSecond.time + Number(`0.${fraction}`) * 1000;
 }
@@ -1592,7 +1514,8 @@ function severityOf(level: unknown): Severity {
   if (typeof level === "number") return level >= 50 || level <= 3 ? "error" : level >= 40 || level === 4 ? "warning" : "other";
   const word = String(level);
   if (/^\d+$/.test(word)) return severityOf(Number(word));
-  return patternOf("IS_ERROR").test(word) ? "error" : patternOf("IS_WARNING").test(word) ? "warning" : "other";
+  const severe = patternOf("SEVERE").exec(word);
+  return severe?.[1] ? "error" : severe ? "warning" : "other";
 }
 
 const severityOfPriority = (priority = "6"): Severity => (Number(priority) <= 3 ? "error" : Number(priority) === 4 ? "warning" : "other");
@@ -1600,12 +1523,8 @@ const worse = (a: Severity, b: Severity): Severity => (a === "error" || b === "o
 
 /** Null for what is no JSON, or no object. */
 function parseJsonObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
-  } catch {
-    return null;
-  }
+  const value: unknown = orNull(() => JSON.parse(text));
+  return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
 }
 
 /** Of a record that was cut: its level and time stand before its long text in all common forms. */
@@ -1716,11 +1635,8 @@ function firstStamp(text: string, rules: LogRules, cut: boolean): { time: number
   return null;
 }
 
-/** `covered`: the file reaches back beyond the window, so no older file holds any of it. `bounded`: the search was given up. */
-type LogWindow = { offset: number; covered: boolean; bounded: boolean };
-
-/** Where to begin reading so that nothing of the window is missed: steps back from the end until a line is older than the window. */
-export async function findWindow(descriptor: number, size: number, rules: LogRules, bytesMax: number): Promise<LogWindow> {
+/** Where to begin reading: back from the end until a line is older than the window, so that nothing is missed. `bounded`: the search was given up. */
+export async function findWindow(descriptor: number, size: number, rules: LogRules, bytesMax: number) {
   const buffer = Buffer.alloc(CHUNK_BYTES);
   for (let end = size; end > 0; end -= CHUNK_BYTES) {
     const begin = Math.max(0, end - CHUNK_BYTES);
@@ -1744,21 +1660,19 @@ type Tail = { descriptor: number; inode: number; offset: number; carry: Buffer; 
 /** A log that is kept in a file and in its rotated neighbours. The tails are open, oldest first, and one position runs through them. */
 type LogFile = { config: Config; rules: LogRules; source: LogSource; position: LogPosition; tails: Tail[]; signal: AbortSignal };
 type BotStart = Pick<Identity, "pid" | "startedAt">;
-
 const PACKED = /\.(gz|xz|bz2|zst)$/;
 
 /** Rotated neighbours of a log file, newest first: `bot.log.1`, `bot.log-20261121`, either of them compressed. */
 function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
   const { dir, base } = path.parse(fs.realpathSync(file));
-  const names = fs
-    .readdirSync(dir || ".")
-    .filter((name) => name.startsWith(base) && /^[.-][\d._-]+(\.(gz|xz|bz2|zst))?$/.test(name.slice(base.length)));
-  const siblings = names.flatMap((name) => {
-    const sibling = path.join(dir, name);
-    const stat = fs.statSync(sibling, { throwIfNoEntry: false }); // It may be rotated further between the two looks.
-    return stat ? [{ file: sibling, modifiedAt: stat.mtimeMs }] : [];
-  });
-  return siblings.sort((a, b) => b.modifiedAt - a.modifiedAt);
+  const isRotated = (name: string): boolean => name.startsWith(base) && /^[.-][\d._-]+(\.(gz|xz|bz2|zst))?$/.test(name.slice(base.length));
+  const siblings = fs
+    .readdirSync(dir)
+    .filter(isRotated)
+    .map((name) => path.join(dir, name));
+  // It may be rotated further between the two looks.
+  const modified = siblings.map((sibling) => ({ file: sibling, modifiedAt: fs.statSync(sibling, { throwIfNoEntry: false })?.mtimeMs ?? 0 }));
+  return modified.filter(({ modifiedAt }) => modifiedAt > 0).sort((a, b) => b.modifiedAt - a.modifiedAt);
 }
 
 /** Adds the whole lines of `bytes` and returns the rest, bounded. */
@@ -1982,10 +1896,7 @@ function addJournal(source: LogSource, position: LogPosition, rules: LogRules, e
   if (entries.length >= JOURNAL_LINES_MAX) source.unseen = `${JOURNAL_LINES_MAX} journal lines or more at once; errors behind them were not counted`;
 }
 
-/**
- * Reads a unit's journal for one invocation, then follows by cursor. `-u` also matches PID 1's and journald's own records about the unit.
- * Silence is trusted only when records of root are visible: journals are split by user, and a user without the group sees none of them.
- */
+/** One invocation of a unit, by cursor. Silence is trusted only where records of root are visible: who is not in the group sees none of them. */
 export async function followJournal(unit: string, invocation: string, rules: LogRules, signal: AbortSignal, trouble: string | null = null) {
   const source: LogSource = { source: `journal of ${unit}`, since: rules.since, tally: emptyTally(), unseen: trouble, hint: null };
   const position = emptyPosition();
@@ -2023,31 +1934,24 @@ export function journalIsUsed(config: Config, unit: UnitProperties | null): { us
   return { used: true, trouble: `the unit's output goes to ${outputs.join(" and ")}, not to the journal; name the file in errorLogs.files` };
 }
 
-/** Opens every log source of the config and reads its window. */
 export async function followLogs(config: Config, { identity, unit }: ProcessEvidence, signal: AbortSignal): Promise<LogFollower[]> {
   // A timestamp of whole seconds may be up to a second older than the start that it follows.
   const startedAt = Math.floor((identity?.startedAt ?? 0) / 1000) * 1000;
   const since = Math.max(startedAt, Date.now() - config.limits.errorWindowSeconds * 1000);
   const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
-  const patterns = noise.map((pattern) => new RegExp(pattern));
-  const rules: LogRules = { since, noise: patterns, prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc" };
+  const rules = { since, noise: noise.map((pattern) => new RegExp(pattern)), prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc" };
   const followers = files.map((file) => followLogFile(config, file, rules, identity, signal));
   const { used, trouble } = journalIsUsed(config, unit);
-  // The invocation of a bot that has died is still known, and its last lines say why.
-  const invocation = identity?.invocation || unit?.InvocationID;
+  const invocation = identity?.invocation || unit?.InvocationID; // The invocation of a bot that has died is still known, and its last lines say why.
   if (used && config.process.unit && invocation) followers.push(followJournal(config.process.unit, invocation, rules, signal, trouble));
   return Promise.all(followers);
 }
 
 // --- Probes: configuration, release, history ---------------------------------------------------------------------------------
 
-export interface ConfigurationEvidence {
-  fields: HealthFields;
-  startedAt: number | null;
-  /** The bot's own configuration file: only the two values that are compared are ever taken from it. */
-  file: { path: string; environment: unknown; channel: unknown; modifiedAt: number } | null;
-}
-
+/** The bot's own configuration file: only the two values that are compared are ever taken from it. */
+type BotConfiguration = { path: string; environment: unknown; channel: unknown; modifiedAt: number };
+export type ConfigurationEvidence = { fields: HealthFields; startedAt: number | null; file: BotConfiguration | null };
 const HISTORY_BYTES_MAX = 2 << 20;
 const BOT_CONFIG_POINTERS = {
   environment: ["/environment", "/env", "/bot/environment"],
@@ -2075,17 +1979,17 @@ export function readConfiguration(config: Config, fields: HealthFields, startedA
 /** `version` is by the health document; `id` by the working directory of the process, where releases live in directories of their own. */
 export type ReleaseEvidence = { expected: string | null; version: string | null; id: string | null };
 
-/** The release that a process runs from, `releases/<id>/…`, however `current` has been switched since. */
-export function readReleaseId(config: Config, pid: number | null): string | null {
-  const directory = config.release?.directory;
-  if (!directory || pid === null) return null;
-  const [id] = orNull(() => path.relative(fs.realpathSync(directory), fs.readlinkSync(`/proc/${pid}/cwd`)).split(path.sep)) ?? [];
-  return id && id !== ".." ? id : null;
+export function readRelease(config: Config, fields: Observed<HealthFields> | undefined, pid: number | null): ReleaseEvidence {
+  const { directory, version: expected = null } = config.release ?? {};
+  const version = fields?.seen && ["string", "number"].includes(typeof fields.value.version) ? String(fields.value.version) : null;
+  // `releases/<id>/…`, however `current` has been switched since.
+  const readPath = (): string => (directory ? path.relative(fs.realpathSync(directory), fs.readlinkSync(`/proc/${pid}/cwd`)) : "");
+  const [id] = (orNull(readPath) ?? "").split(path.sep);
+  return { expected, version, id: id && id !== ".." ? id : null };
 }
 
 /** The samples of the last release that passed, out of the log. */
 export type HistoryEvidence = { release: string; ts: string; responseMs: number[]; memoryMb: number[] };
-
 export type LogRecords = { records: Record<string, unknown>[]; torn: number };
 
 /** Splits a log's text into records. A line that is not a JSON object with `v` is counted and left out; an empty one is a fence. */
@@ -2134,19 +2038,11 @@ export type WatchEvidence = Record<"secondsPlanned" | "secondsWatched" | "polls"
   history: HistoryEvidence | null;
 };
 
-/** What a progress line shows. */
 export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
 
-/** Everything the watch needs; `signal` ends it from outside. `uptimeBefore`: what the initial checks read of the bot's own uptime, in seconds. */
-export interface WatchInput {
-  config: Config;
-  pid: number;
-  health: HealthReader;
-  logs: LogFollower[];
-  uptimeBefore: number | null;
-  signal: AbortSignal;
-  progress: (progress: WatchProgress) => void;
-}
+/** `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's own uptime, in seconds. */
+type WatchBounds = { signal: AbortSignal; uptimeBefore: number | null };
+export type WatchInput = WatchBounds & Pick<Narrator, "progress"> & { config: Config; pid: number; health: HealthReader; logs: LogFollower[] };
 
 /** Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the number of users. */
 export function parseMisses(answer: HealthAnswer, fields: HealthFields | null, { off, health, limits }: Config): Partial<Record<MissKind, string>> {
@@ -2173,16 +2069,11 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
   }
 }
 
-/** What a watch has seen so far, and how it says that it has seen enough: `ended` ends it, and with it `signal`. */
-interface WatchState extends WatchInput {
-  evidence: WatchEvidence;
-  begun: number;
-  ended: AbortController;
+/** What a watch has seen so far; `ended` ends it, and with it `signal`. */
+type WatchState = WatchInput & { evidence: WatchEvidence; begun: number; ended: AbortController; errorsBefore: number; usage: UsageSample | null } & {
   inARow: Record<MissKind, string[]>;
   uptime: { value: number; since: number } | null;
-  usage: UsageSample | null;
-  errorsBefore: number;
-}
+};
 
 const elapsedSeconds = (state: WatchState): number => (performance.now() - state.begun) / 1000;
 
@@ -2217,11 +2108,10 @@ async function pollHealth(state: WatchState): Promise<void> {
   const misses = blind ? {} : parseMisses(answer, fields, config);
   for (const [kind, row] of Object.entries(inARow) as [MissKind, string[]][]) {
     const says = misses[kind];
-    // A poll without a document says nothing about the connection, so it neither adds to that row nor ends it.
-    if (!says && fields) row.length = 0;
+    if (!says && fields) row.length = 0; // A poll without a document says nothing about the connection, so it neither adds to that row nor ends it.
     if (!says) continue;
     evidence.misses[kind]++;
-    row.push(`${new Date(answer.at).toISOString()} ${says}`);
+    row.push(`${isoOf(answer.at)} ${says}`);
     if (row.length >= config.limits.missesMax) reportIncident(state, kind, `${config.limits.missesMax} polls in a row missed: ${says}`, row);
   }
   const uptime = fields && uptimeOf(fields);
@@ -2294,7 +2184,6 @@ export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
 
 // --- Checks ------------------------------------------------------------------------------------------------------------------
 
-/** The slices of evidence that a run can gather. */
 export interface Evidence {
   process: ProcessEvidence & { incident: Incident | null };
   database: DatabaseEvidence;
@@ -2311,7 +2200,6 @@ export type SliceName = keyof Evidence;
 
 /** What a check may know beside its slice: the config with its limits, and the clock in epoch milliseconds. */
 export type CheckContext = { config: Config; limits: Limits; now: number };
-
 type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
 
 function partOf(part: string, status: Status, says: string, gauge: Gauge = [null], evidence: string[] = [], hint: string | null = null): Part {
@@ -2324,9 +2212,7 @@ const warnIf = (warns: boolean): Status => (warns ? "warn" : "pass");
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : /[sx]$/.test(noun) ? "es" : "s"}`;
 
 /** Shows a value of the health document as it stood there, shortened: `"false"` with its quotes is not `false`. */
-function shown(value: unknown): string {
-  return value === undefined ? "missing" : (JSON.stringify(value)?.slice(0, 80) ?? String(value));
-}
+const shown = (value: unknown): string => (value === undefined ? "missing" : (JSON.stringify(value)?.slice(0, 80) ?? String(value)));
 
 export function checkProcess(evidence: Evidence["process"], { limits, now }: CheckContext): Part[] {
   const { source, matches, unit, stat, identity, trouble, incident } = evidence;
@@ -2342,25 +2228,19 @@ export function checkProcess(evidence: Evidence["process"], { limits, now }: Che
   return running("pass", "running", `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
 }
 
-const RESTORE = "Restore the newest backup; keep the damaged file.";
-
-/** What SQLite's result codes, and the system's, say about the bot: broken, or merely not visible to this user. */
-const SQL_MEANINGS: readonly [code: RegExp, status: "fail" | "unknown", says: string, hint: string | null][] = [
-  [/^ENOENT|^ENOTDIR/, "fail", "there is no database file", null],
-  [/^EISDIR/, "fail", "it is a directory, not a database", null],
-  [/^SQLITE_(NOTADB|CORRUPT)/, "fail", "it is damaged, or no SQLite database at all", RESTORE],
-  [/^SQLITE_(BUSY|LOCKED)/, "fail", "it is locked exclusively, so the bot cannot use it either", "fuser -v FILE shows who has it open."],
-  [/^SQLITE_IOERR/, "fail", "it cannot be read from the disk", "dmesg | tail shows disk errors."],
-  [/^ERR_DLOPEN/, "unknown", "better-sqlite3 was built for another version of Node", "npm rebuild better-sqlite3"],
-  [/./, "unknown", "this user cannot look at it", "Let this user read it, its -wal and -shm files and their directory."],
-];
-
 function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEvidence): Part {
   if (integrityOff) return partOf("integrity", "off", integrityOff);
   if (!integrity) return partOf("integrity", "unknown", `quick_check could not be run: ${integrityUnseen ?? "no answer"}`);
   const { file, lines, ms } = integrity;
   if (lines.length === 1 && lines[0] === "ok") return partOf("integrity", "pass", `quick_check says ok in ${round(ms)} ms`, ["ok", "ok"]);
-  return partOf("integrity", "fail", `quick_check found damage in ${file}`, ["damaged", "ok"], lines.slice(0, 5), RESTORE);
+  return partOf(
+    "integrity",
+    "fail",
+    `quick_check found damage in ${file}`,
+    ["damaged", "ok"],
+    lines.slice(0, 5),
+    "Restore the newest backup; keep the damaged file.",
+  );
 }
 
 function checkDisk({ diskFreeMb, inodesFree }: DatabaseEvidence, { diskFreeMbMin }: Limits): Part[] {
@@ -2374,7 +2254,7 @@ export function checkDatabase(evidence: DatabaseEvidence, { config, limits }: Ch
   const gauge: Gauge = [round(openMs), limits.databaseMsMax, "ms"];
   const facts = [file, `${evidence.bytes ?? "no"} bytes, ${evidence.journalMode ?? "unknown"} journal, ${plural(tables.length, "table")}`];
   if (open) {
-    const [, status, says, hint] = SQL_MEANINGS.find(([code]) => code.test(open.code)) as (typeof SQL_MEANINGS)[number];
+    const { status, says, hint } = loadAdvice().sqlite.find(({ code }) => new RegExp(code).test(open.code)) as SqlMeaning;
     const opening = partOf("open", status, `cannot open ${file}: ${says}`, gauge, [...facts, `${open.code}: ${open.message}`], hint);
     return [opening, ...checkDisk(evidence, limits)];
   }
@@ -2415,9 +2295,7 @@ function checkDocumentAge(fields: HealthFields, startedAt: number | null): Part[
 
 export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evidence["health"], { config }: CheckContext): Part[] {
   const last = answers.at(-1);
-  const lines = answers.map(({ at, source, problem, ms }) => {
-    return `${new Date(at).toISOString()} ${source}: ${problem ?? "a document"} in ${round(ms)} ms`;
-  });
+  const lines = answers.map(({ at, source, problem, ms }) => `${isoOf(at)} ${source}: ${problem ?? "a document"} in ${round(ms)} ms`);
   if (!fields || !last) {
     const problem = last?.problem ?? "no answer";
     const says = `no health document${tries > 1 ? ` after ${tries} tries` : ""}: ${problem}`;
@@ -2447,7 +2325,7 @@ function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limi
   if (seconds < -CLOCK_AHEAD_SECONDS_MAX) return partOf("heartbeat", "unknown", future, age);
   const stale = seconds > secondsMax;
   const says = `last heartbeat ${spanOf(Math.max(0, seconds))} ago${stale ? ": the bot's own loop stands still" : ""}`;
-  return partOf("heartbeat", failIf(stale), says, age, [`heartbeat ${new Date(beatAt).toISOString()}`]);
+  return partOf("heartbeat", failIf(stale), says, age, [`heartbeat ${isoOf(beatAt)}`]);
 }
 
 export function checkConnection(fields: HealthFields, context: CheckContext): Part[] {
@@ -2482,9 +2360,8 @@ export function checkResponse({ fresh, keptAlive, failures }: ResponseEvidence, 
 }
 
 export function checkUserCount({ userCount }: HealthFields, { limits }: CheckContext): Part[] {
-  const count = (status: Status, says: string): Part[] => {
-    return [partOf("count", status, says, [typeof userCount === "number" ? userCount : shown(userCount), limits.userCountMin, "users"])];
-  };
+  const measured = typeof userCount === "number" ? userCount : shown(userCount);
+  const count = (status: Status, says: string): Part[] => [partOf("count", status, says, [measured, limits.userCountMin, "users"])];
   if (userCount === undefined) return count("unknown", "the document has no user count");
   if (typeof userCount !== "number" || !Number.isInteger(userCount) || userCount < 0)
     return count("fail", `the user count is ${shown(userCount)}, which is no count`);
@@ -2576,16 +2453,12 @@ export function checkRelease({ expected, version, id }: ReleaseEvidence): Part[]
 const TREND_BLOCKS = 5;
 const TREND_SAMPLES_MIN = 10;
 
-/** Medians of equal consecutive blocks. */
 export function blockMedians(values: readonly number[], blocks: number): number[] {
   const size = values.length / blocks;
   return Array.from({ length: blocks }, (_, block) => median(values.slice(Math.round(block * size), Math.round((block + 1) * size))));
 }
 
-/**
- * Steady growth over a watch, in the unit of the values, or 0. Block medians are compared: they must not be carried by a single step
- * (a cache that was filled once), and every late value must lie above every early one (a sawtooth heap does not).
- */
+/** Steady growth over a watch, or 0: no single step (a cache that was filled once), and every late value above every early one (no sawtooth heap). */
 export function steadyGrowth(values: readonly number[]): number {
   if (values.length < TREND_SAMPLES_MIN) return 0;
   const medians = blockMedians(values, TREND_BLOCKS);
@@ -2618,7 +2491,6 @@ export function mannWhitney(a: readonly number[], b: readonly number[]): number 
   return deviation > 0 ? upperTail((u - (n * m) / 2 - 0.5) / deviation) : 1;
 }
 
-/** Steady growth is told, and warns beyond its limit. */
 function checkGrowth(part: string, values: readonly number[], limit: number, unit: string, span: string): Part[] {
   const growth = round(steadyGrowth(values));
   if (growth <= 0) return [];
@@ -2672,8 +2544,8 @@ function unless(exists: (config: Config) => unknown, why?: string): Off {
   return (config) => (exists(config) ? null : (why ?? `not checked in ${config.environment}`));
 }
 
+const UNVERSIONED = "no version is expected (--expect-version)";
 const always = unless(() => true);
-
 const unwatched: Off = ({ environment, limits }) =>
   limits.watchSeconds > 0 ? null : LIMITS.watchSeconds[environment] ? "limits.watchSeconds is 0" : `not checked in ${environment}`;
 
@@ -2688,34 +2560,20 @@ export const CHECKS: readonly CheckRow[] = [
   { name: "memory_usage", needs: "usage", check: checkMemory, off: unless(({ limits }) => limits.memoryMbMax !== null) },
   { name: "error_logs", needs: "logs", check: checkErrorLogs, off: always },
   { name: "configuration", needs: "configuration", check: checkConfiguration, off: unless((config) => POLICY[config.environment].configuration) },
-  {
-    name: "release",
-    needs: "release",
-    check: checkRelease,
-    off: unless(({ release }) => release?.version, "no version is expected (--expect-version)"),
-  },
+  { name: "release", needs: "release", check: checkRelease, off: unless(({ release }) => release?.version, UNVERSIONED) },
   { name: "uptime_stability", needs: "watch", check: checkStability, off: unwatched },
 ];
 
-/**
- * What to do when a check fails, by config/advice.json. `hint` is what to look at next (a config's `hints:` come first; LOGS stands for the command
- * that shows the bot's last words), `action` is seed 000's decision tree: the kind of failure says what to hand on with the rollback.
- */
-export const adviceOn = (check: CheckName): { hint: string; action: string } => load(path.join(SHIPPED, "advice.json"))[check];
-
 function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: Config): string {
   const logs = unit ? `journalctl -u ${unit} -n 50` : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
-  const { hint } = adviceOn(check);
+  const { hint } = loadAdvice().checks[check];
   return hint.replace("LOGS", logs).replace("DATABASE", database?.file ?? "the database");
 }
 
 // --- Runner ------------------------------------------------------------------------------------------------------------------
 
 export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
-
 export type Interruption = "incident" | "deadline"; // Why a run stopped looking before its end.
-
-/** Where a run tells what it is doing. */
 export type Narrator = { narrate: (line: string) => void; progress: (progress: WatchProgress) => void };
 
 /** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
@@ -2723,7 +2581,7 @@ export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrat
   const { records, torn } = readRecords(config.logFile);
   return {
     ...narrator,
-    ...{ id: randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
+    ...{ id: crypto.randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
     phase: "initial" as Phase,
     identity: null as Identity | null,
     release: null as string | null,
@@ -2732,18 +2590,15 @@ export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrat
     watch: null as WatchEvidence | null,
     metrics: {} as Record<string, number | null>,
     notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
-    /** The newest ones of the log, from before this run. */
-    records,
+    records, // The newest ones of the log, from before this run.
     interruption: null as Interruption | null,
     incident: null as Incident | null,
     follower: null as IdentityFollower | null,
-    /** Ends every look under way. */
-    stop: new AbortController(),
+    stop: new AbortController(), // Ends every look under way.
   };
 }
 export type Run = ReturnType<typeof openRun>;
 
-/** The finding of a check that no part could be judged for. */
 function plainFinding(check: CheckName, phase: Phase, status: Status, says: string, hint: string | null = null): Finding {
   return { check, status, phase, says, hint, measured: null, limit: null, unit: null, evidence: [], parts: [] };
 }
@@ -2788,7 +2643,6 @@ export function worseFinding(before: Finding | undefined, after: Finding): Findi
   return before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
 }
 
-/** The probes of one run: what stays open between its phases. */
 type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
 
 /** What a probe rests on; where it was not seen, neither is what the probe would have looked at. */
@@ -2800,11 +2654,6 @@ function seenValue<T>(slice: Observed<T>): T {
 function existing<T>(value: T | null, why: string): T {
   if (value === null) throw new Unobservable(why);
   return value;
-}
-
-function readRelease(config: Config, fields: Observations["fields"], identity: Identity | null): ReleaseEvidence {
-  const version = fields?.seen && ["string", "number"].includes(typeof fields.value.version) ? String(fields.value.version) : null;
-  return { expected: config.release?.version ?? null, version, id: readReleaseId(config, identity?.pid ?? null) };
 }
 
 /** Opens the logs once and follows them to the end of the run, so that no line is counted twice or lost between the phases. */
@@ -2854,8 +2703,7 @@ async function gather(run: Run, probes: Probes, triesMax: number): Promise<void>
       return existing(fields, `there is no health document: ${answers.at(-1)?.problem ?? "no answer"}`);
     });
   }
-  // The release is told in every report, whether it is checked or not.
-  needed.add("release");
+  needed.add("release"); // The release is told in every report, whether it is checked or not.
   const look = async <S extends SliceName>(slice: S, probe: () => Evidence[S] | Promise<Evidence[S]>): Promise<void> => {
     if (needed.has(slice)) Object.assign(seen, { [slice]: await observe(probe) });
   };
@@ -2865,7 +2713,7 @@ async function gather(run: Run, probes: Probes, triesMax: number): Promise<void>
     look("usage", () => readUsageSamples(existing(identity, "there is no process to look at").pid, config.limits.memorySamples, signal)),
     look("logs", () => readLogs(run, probes, found)),
     look("configuration", () => readConfiguration(config, seenValue(seen.fields as Observed<HealthFields>), startedAt)),
-    look("release", () => readRelease(config, seen.fields, identity)),
+    look("release", () => readRelease(config, seen.fields, identity?.pid ?? null)),
   ]);
 }
 
@@ -2874,15 +2722,13 @@ async function gatherUntilStopped(run: Run, probes: Probes, triesMax: number): P
   const { signal } = run.stop;
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   const gathered = gather(run, probes, triesMax).catch((error) => {
-    // An interrupted look may reject in any way it likes; a defect outside of that must not be swallowed.
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) throw error; // An interrupted look may reject in any way it likes; a defect outside of that must not be swallowed.
   });
   await Promise.race([gathered, stopped]);
   // A bot that died while the last look was under way is not judged by what was seen before: its death is waited for.
   while (run.follower?.isGone() && !run.interruption) await sleep(50);
 }
 
-/** Figures for people and dashboards, from the latest look. */
 function metricsOf({ observations, metrics }: Run): Record<string, number | null> {
   const valueIn = <T>(slice: Observed<T> | undefined): T | undefined => (slice?.seen ? slice.value : undefined);
   const figure = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? round(value) : null);
@@ -2993,7 +2839,7 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
     PRIORITY.filter((name) => findings.some((finding) => finding.check === name && finding.status === status));
   const failed = having("fail");
   const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
-  if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: adviceOn(first).action };
+  if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: loadAdvice().checks[first].action };
   const unseen = (exit: number, what: string): Verdict => ({ verdict: "unknown", exit, action: `Nothing was measured to be wrong, but ${what}` });
   if (interruption === "deadline") return unseen(EXIT.deadline, "not everything was seen in time. Look at what was slow, and run again.");
   const unknown = having("unknown");
@@ -3010,13 +2856,13 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
   return {
     v: 1 as const,
     kind: "verify" as const,
-    ts: new Date(now).toISOString(),
+    ts: isoOf(now),
     run: run.id,
     env: run.config.name,
     host: hostname(),
     verifier: VERSION as string,
     config: run.config.file,
-    identity: identity && { ...identity, startedAt: new Date(identity.startedAt).toISOString(), release },
+    identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
     ...verdict,
     ms: Math.round(performance.now() - run.begun),
     findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
@@ -3031,7 +2877,6 @@ export type Result = ReturnType<typeof resultOf>;
 
 // --- Outputs -----------------------------------------------------------------------------------------------------------------
 
-/** SGR parameters (ECMA-48). */
 const COLOURS = { fail: "31;1", unknown: "35;1", aborted: "35;1", warn: "33", pass: "32", skipped: "2", off: "2", dim: "2", bold: "1" };
 type Paint = (style: keyof typeof COLOURS, text: string) => string;
 
@@ -3066,7 +2911,6 @@ function renderFinding(finding: Finding, paint: Paint): string[] {
   ];
 }
 
-/** For people: every check with what was measured beside its limit, then the verdict and what to do. */
 export function renderPretty(result: Result, colour: boolean): string {
   const paint: Paint = (style, text) => (colour ? `\u001b[${COLOURS[style]}m${text}\u001b[0m` : text);
   const { identity, findings, verdict } = result;
@@ -3120,22 +2964,17 @@ export function renderPlan(config: Config, selected: ReadonlySet<CheckName>): st
   ].join("\n");
 }
 
-/**
- * Appends one record: one write, fsync, close. A line that a power cut left torn is fenced off by a line break, never glued to this one.
- * Throws when the record is not safely on disk.
- */
+/** Appends one record, or throws: one write, fsync, close. A line that a power cut left torn is fenced off by a line break, never glued to this one. */
 export function writeRecord(file: string, line: string): void {
   const directory = path.dirname(file);
   if (!fs.existsSync(directory)) fs.mkdirSync(directory, { recursive: true, mode: 0o770 });
   const isNew = !fs.existsSync(file);
   const descriptor = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT, 0o660);
   try {
-    // A file that root creates has to stay writable for the service that owns the directory.
-    const { uid, gid } = fs.statSync(directory);
+    const { uid, gid } = fs.statSync(directory); // A file that root creates has to stay writable for the service that owns the directory.
     if (isNew && process.geteuid?.() === 0) fs.fchownSync(descriptor, uid, gid);
     const { size } = fs.fstatSync(descriptor);
-    const last = Buffer.alloc(1);
-    const torn = size > 0 && fs.readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 10;
+    const torn = size > 0 && readPart(file, size - 1, 1)[0] !== 10;
     const bytes = Buffer.from(`${torn ? "\n" : ""}${line}\n`);
     const written = fs.writeSync(descriptor, bytes);
     if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
@@ -3194,8 +3033,6 @@ const [WORD, SWITCH] = [{ type: "string" }, { type: "boolean" }] as const;
 const CONFIG_OPTIONS = { env: WORD, config: WORD, "expect-version": WORD, only: WORD, skip: WORD, "dry-run": SWITCH };
 const OUTPUT_OPTIONS = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH, schema: SWITCH, help: SWITCH, version: SWITCH };
 const OPTIONS = { ...CONFIG_OPTIONS, ...OUTPUT_OPTIONS };
-
-/** What --help prints, and README.md repeats. */
 export const readHelp = (): string => readShipped("help.txt").replace("{version}", VERSION).replace("{site}", SITE_CONFIGS);
 
 /** A mistake in the command line; `words` are what `word` could have been meant to be. */
