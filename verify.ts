@@ -5,7 +5,6 @@
  *     node --import tsx verify.ts --env prod
  *
  * Data flows one way, and so does this file:
- *
  *   1. config    config/<env>.yaml is parsed, validated, frozen. Limits are keyed by environment and have one home.
  *   2. evidence  Probes look at the world once and record what they saw, when, how long it took, and what they could not see.
  *                readX does the I/O, parseX is pure. Every look is bounded: time, bytes, lines, tries.
@@ -18,7 +17,6 @@
  * first look to the last, so that no restart can hide between two probes.
  *
  * Rules of the verdict:
- *
  *   - pass     everything that was looked at is within its limits.
  *   - warn     passes, with something a person should read.
  *   - fail     measured, and outside its limits. A measured failure decides before anything that could not be seen.
@@ -27,13 +25,15 @@
  *   - off      the config or the host says that it cannot exist. Always listed, never counted as a pass.
  *
  * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time · 6 health_endpoint · 7 user_count ·
- * 8 memory_usage · 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 64 usage · 70 internal error ·
- * 73 the log could not be written (only where the code would be 0) · 78 config · 124 the run's own deadline ·
- * 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM. When several checks fail: process, connection, database,
- * health_endpoint, response_time, then by number; but what the watch saw fail exits 11 whatever fails after it.
+ * 8 memory_usage · 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 30 a tick saw a failure ·
+ * 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback refused · 64 usage ·
+ * 69 an alert reached nobody · 70 internal error ·
+ * 73 the log could not be written (only where the code would be 0) · 75 busy: nothing to judge yet, the bot was stopped, a deployment
+ * holds the lock · 77 permission · 78 config · 124 the run's own deadline · 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM.
+ * When several checks fail: process, connection, database, health_endpoint, response_time, then by number; but what the watch
+ * saw fail exits 11 whatever fails after it.
  *
  * Sections:
- *
  *   Vocabulary
  *   Masking
  *   Configuration
@@ -48,10 +48,14 @@
  *   Runner
  *   Verdict
  *   Outputs
+ *   Releases and rollback
+ *   On a host
+ *   Alerts
  *   Command line
  */
 
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
+import { hash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
@@ -70,13 +74,10 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** Beside verify.ts in a checkout, one above in build/. */
 const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
 const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
-
 const patterns = new Map<string, RegExp[]>();
-
 /** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
 function patternsOf(name: string): RegExp[] {
-  const known = patterns.get(name);
-  if (known) return known;
+  if (patterns.has(name)) return patterns.get(name) as RegExp[];
   const pieces: Record<string, string> = {};
   for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)) {
     const whole = text.replace(/\{([A-Z_]{2,})\}/g, (_, piece) => pieces[piece] as string);
@@ -86,13 +87,17 @@ function patternsOf(name: string): RegExp[] {
   return patterns.get(name) as RegExp[];
 }
 const patternOf = (name: string): RegExp => patternsOf(name)[0] as RegExp;
-
 export const VERSION = "0.1.0";
-export const EXIT = { passed: 0, usage: 64, internal: 70, logNotWritten: 73, config: 78, deadline: 124, SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+/** Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it starts. */
+const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT ? (process.env.INVOCATION_ID ?? null) : null;
+const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+const ROLLBACK_EXITS = { redFlag: 30, nothingToRollBackTo: 40, stillUnhealthy: 41, refused: 42 };
+const SYSTEM_EXITS = { usage: 64, undelivered: 69, internal: 70, logNotWritten: 73, busy: 75, permission: 77, config: 78, deadline: 124 };
+export const EXIT = { passed: 0, ...ROLLBACK_EXITS, ...SYSTEM_EXITS, ...SIGNAL_EXITS };
 export type Environment = "test" | "prod";
 export type Phase = "initial" | "watch" | "final";
-export const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted"] as const;
-
+/** `superseded`: a person restarted the bot, and the next record judges the new start; `paused`: a person stopped it; `refused`: a rollback. */
+export const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted", "superseded", "paused", "refused"] as const;
 /** Worst first: a finding with several parts is as bad as its worst one. */
 export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const;
 export type Status = (typeof STATUSES)[number];
@@ -113,23 +118,21 @@ export const CHECK_CODES = {
 } as const;
 export type CheckName = keyof typeof CHECK_CODES;
 export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
-
 type SqlMeaning = { code: string; status: "fail" | "unknown"; says: string; hint: string | null };
 type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] };
 /** What is said of a failure: where to look (LOGS: the bot's last words), what to do (seed 000's decision tree), what an error's code means. */
 export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
-
 type Value = number | string | boolean | null;
 type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
-
 /** One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence; `evidence` is what it rests on. */
 export type Part = Measure & { part: string; says: string; evidence: string[]; hint: string | null };
-
 /** What a check found: its worst part speaks for it, all parts are listed. */
 export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
-
 /** Which start of which process was looked at. `startTicks` are the kernel's, from boot to the start, so that pid reuse shows. */
 export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
+/** One word for a start of the bot, equal for two looks at the same one. */
+export const startOf = (identity: Pick<Identity, "pid" | "startTicks" | "bootId" | "invocation">): string =>
+  identity.invocation ?? `${identity.bootId}/${identity.pid}/${identity.startTicks}`;
 
 /** A slice of evidence: what was seen, or why it was not. */
 export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null };
@@ -161,14 +164,18 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-/** Null where reading throws: what vanishes between two looks, belongs to another user, or is malformed. */
-function orNull<T>(read: () => T): T | null {
+/** What `act` returns, or else what `rescue` makes of the error. */
+function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
   try {
-    return read();
-  } catch {
-    return null;
+    return act();
+  } catch (error) {
+    return rescue(error);
   }
 }
+/** Null where reading throws: what vanishes between two looks, belongs to another user, or is malformed. */
+const orNull = <T>(read: () => T): T | null => attempt(read, () => null);
+/** Why something could not be done, or null when it was. */
+const orMessage = (act: () => unknown): string | null => attempt(() => void act(), messageOf) ?? null;
 
 /** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
 export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
@@ -198,18 +205,15 @@ export function nearestWord(word: string, words: readonly string[]): string | nu
   return best && best.far <= Math.max(3, word.length / 2) ? best.candidate : null;
 }
 
-export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+export const mean = (values: readonly number[]): number => sumOf(values) / values.length;
 export const median = (values: readonly number[]): number =>
   mean(values.toSorted((a, b) => a - b).slice((values.length - 1) >> 1, (values.length >> 1) + 1));
-
 /** The nearest-rank quantile: always a value that was measured. */
 export const quantile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)] ?? Number.NaN;
-
 /** A number for people: three significant digits, no exponent, no trailing zeros. */
 export const round = (value: number): number => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
-
 /** Cuts at a blank: half of a URL or of a token would no longer look like the secret that it holds. */
 export const cutText = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most).replace(/\S*$/, "")}…` : text);
 
@@ -238,14 +242,11 @@ const VIEW_DEPTH_MAX = 3; // JSON in JSON in base64 is met in practice; a furthe
 const ROUNDS_MAX = 4; // Real text is stable after one round; text that is not was built to evade.
 const hide = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[^\r\n]/g, HIDDEN) : HIDDEN.repeat(text.length));
 const decodeBase64 = (run: string): string => Buffer.from(run, "base64").toString();
-
 /** Only what decodes to user:password is one; "basic authentication" is not. */
 const hideUserPassword = (run: string): string => (/^[\x20-\x7e\u00a0-\ufffc]*:/.test(decodeBase64(run)) ? hide(run) : run);
 const hideString = (all: string, quote: string, content: string, tail: string): string => (tail.endsWith(":") ? all : quote + hide(content) + tail);
-
 /** Which pattern says where a quoted value ends. */
 const QUOTED: Readonly<Record<string, string>> = { '"': "IN_DOUBLE", "'": "IN_SINGLE", "`": "IN_BACKTICKS", "“": "IN_CURLY", "„": "IN_CURLY" };
-
 /** A word that names a secret, the sign behind it, and up to 80 characters before it. */
 type Key = { word: string; isCounted: boolean; sign: string; before: string };
 
@@ -359,11 +360,9 @@ function spell(value: string): string[] {
   return [value, encodeURI(bytes.toString()), bytes.toString("latin1"), hex, hex.toUpperCase(), ...base64, ...base64url];
 }
 
-/**
- * Replaces each secret in a text by `***` and leaves the rest of the line: known values in every encoding, and what looks like a secret. Give it
- * text as it will be printed: a secret that a later step puts together again, such as one with an escape sequence inside, is beyond it.
- */
+/** Replaces each secret in a text by `***` and leaves the rest of the line: known values in every encoding, and what looks like a secret. */
 export function maskOf(known: readonly string[]): (text: string) => string {
+  // It wants text as it will be printed: a secret that a later step puts together again, such as one with an escape sequence inside, is beyond it.
   // A value of several lines is also looked for line by line, because logs print it so.
   const values = known.flatMap((value) => [value, value.trim(), ...value.split(/[\r\n]+/).map((line) => line.trim())]);
   const forms = values.flatMap((value) => [value, value.normalize("NFC"), value.normalize("NFD")]);
@@ -447,10 +446,8 @@ export const LIMITS = {
 } satisfies Record<string, Record<Environment, number | null> & { why: string }>;
 type LimitName = keyof typeof LIMITS;
 const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
-
 /** Limits that count something: with none of it, a check would pass without a look. */
 const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax".split(" ");
-
 /** The limits of one run. Null switches a check off. */
 export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
 
@@ -460,23 +457,15 @@ export const POLICY: Record<Environment, { unknown: "unknown" | "warn"; configur
   prod: { unknown: "unknown", configuration: true },
 };
 
-/** Where a field of the health document is looked for, first hit wins: the dialects of the three seeds and of the public bot's status row. */
-export const FIELD_POINTERS = {
-  status: ["/status", "/state", "/health"],
-  connected: ["/connected", "/bot_connected", "/is_connected"],
-  channel: ["/channel", "/channel_name"],
-  environment: ["/environment", "/env"],
-  uptime: ["/uptime_seconds", "/uptime"],
-  startedAt: ["/bot_start_time", "/started_at", "/start_time"],
-  userCount: ["/user_count", "/current_chat_users", "/users"],
-  errorCount: ["/error_count", "/errors"],
-  requests: ["/requests_handled", "/requests"],
-  heartbeat: ["/last_updated", "/last_heartbeat", "/heartbeat"],
-  version: ["/version", "/release"],
-} as const;
-export type FieldName = keyof typeof FIELD_POINTERS;
-const FIELD_NAMES = Object.keys(FIELD_POINTERS) as FieldName[];
-const STATUS_WORDS_UP = ["healthy", "up", "running", "ok"]; // `healthy` (seeds 001 and 002), `up` (seed 000), and what other bots say.
+/** The ten of seed 000, less the user count, which it calls optional. */
+const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== "user_count" && name !== "release");
+
+const STATE_FIELDS = ["status", "connected", "channel", "environment", "uptime", "startedAt"] as const;
+const FIELD_NAMES = [...STATE_FIELDS, "userCount", "errorCount", "requests", "heartbeat", "version"] as const;
+export type FieldName = (typeof FIELD_NAMES)[number];
+type Dialects = { fields: Record<FieldName, string[]>; configuration: Record<"environment" | "channel", string[]>; statusUp: string[] };
+/** Where fields stand in a health document and in a bot's own configuration, first hit wins, and its words for healthy: those of the seeds' bots too. */
+export const loadDialects = (): Dialects => load(path.join(SHIPPED, "dialects.json"));
 
 /** The parts that a config may declare off, beside whole checks. */
 const OFF_PARTS = [
@@ -486,6 +475,8 @@ const OFF_PARTS = [
 
 const isRegex = (source: string): boolean => orNull(() => new RegExp(source)) !== null;
 const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
+const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
+type SinkKind = (typeof SINK_KINDS)[number];
 
 /** The shape of a config file; config/keys.txt says what its keys mean. A function, because valibot is loaded only when a config is read. */
 export function configSchema(v: typeof Valibot) {
@@ -509,8 +500,13 @@ export function configSchema(v: typeof Valibot) {
     const amount = v.pipe(v.number(), v.finite(), least, v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
     return maybe(LIMITS[name].test === null ? v.nullable(amount) : amount);
   };
+  const isName = v.check<string, string>((name) => /^\w[\w.-]{0,63}$/.test(name), "the name of a credential, not the URL itself");
+  const credential = v.pipe(v.string(), isName);
+  const sinks = maybe(v.array(v.strictObject({ kind: v.picklist(SINK_KINDS), urlFrom: maybe(credential), command: maybe(list) })));
+  const count = (least: number, most: number) => maybe(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)));
   const source = { url: maybe(url), socket: maybe(text), headersFile: maybe(text), sql: maybe(text), statusUp: maybe(list) };
   const logs = { files: maybe(list), journal: flag, noise: maybe(v.array(regex)), prefix: maybe(regex) };
+  const rollback = { auto: flag, on: maybe(v.array(v.picklist(CHECK_NAMES))), command: maybe(list) };
   const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(text) };
   return v.strictObject({
     environment: maybe(v.picklist(["test", "prod"])),
@@ -519,7 +515,11 @@ export function configSchema(v: typeof Valibot) {
     database: section({ file: text, tables: maybe(list), backup: maybe(text) }),
     errorLogs: section({ ...logs, timeZone: maybe(v.picklist(["local", "utc"])), silent: flag }),
     configuration: section({ ...running, fields: section({ environment: pointers, channel: pointers }) }),
-    release: section({ version: maybe(text), directory: maybe(text) }),
+    release: section({ version: maybe(text), directory: maybe(text), current: maybe(text) }),
+    rollback: section({ ...rollback, maxPerDay: count(0, 100), secondsMax: count(1, 3600) }),
+    chatServer: section({ url }),
+    alert: section({ sinks, ping: section({ urlFrom: credential }), repeatHours: maybe(v.pipe(v.number(), v.minValue(0.01), v.maxValue(8760))) }),
+    state: section({ directory: maybe(text), flags: maybe(text) }),
     log: section({ file: text }),
     off: maybe(mapOf([...CHECK_NAMES, ...OFF_PARTS], () => sentence)),
     hints: maybe(mapOf(CHECK_NAMES, () => sentence)),
@@ -528,12 +528,7 @@ export function configSchema(v: typeof Valibot) {
 }
 type ConfigFile = Valibot.InferOutput<ReturnType<typeof configSchema>>;
 
-/** What a config file has once it is read: its limits resolved, its paths absolute. `secrets` must never leave this program. */
-type Resolved = { name: string; file: string; limits: Limits; logFile: string; secrets: string[] } & Texts;
-type Texts = Record<"off" | "hints" | "headers", Record<string, string>>;
-export type Config = Omit<ConfigFile, "environment" | "limits" | "off" | "hints" | "log"> & Resolved & { environment: Environment };
 type ConfigIssue = { key: string[]; message: string };
-
 /** No key of a config has a digit in it, but a secret in the wrong place has. */
 const shownKey = (key: string): string => (/^(\d{1,3}|[A-Za-z_.-]{1,40})$/.test(key) ? key : `(a key of ${key.length} characters)`);
 
@@ -546,7 +541,6 @@ export function describeFound(value: unknown): string {
 }
 
 const KINDS: Readonly<Record<string, string>> = { Object: "a map", Array: "a list", string: "text", number: "a number", boolean: "true or false" };
-
 function issueOf({ path: at, type, received, expected, message, input }: Valibot.BaseIssue<unknown>): ConfigIssue {
   const key = (at ?? []).map((item) => String(item.key));
   if (received === "undefined") return { key, message: "missing; expected a value" };
@@ -556,8 +550,9 @@ function issueOf({ path: at, type, received, expected, message, input }: Valibot
 
 /** Takes out the keys that a schema does not know and reports each: valibot itself stops at the first one of a map. */
 function takeUnknownKeys(schema: unknown, value: unknown, at: string[] = []): ConfigIssue[] {
-  const { wrapped, entries } = schema as { wrapped?: unknown; entries?: Record<string, unknown> };
+  const { wrapped, item, entries } = schema as { wrapped?: unknown; item?: unknown; entries?: Record<string, unknown> };
   if (wrapped) return takeUnknownKeys(wrapped, value, at);
+  if (item && Array.isArray(value)) return value.flatMap((inner, index) => takeUnknownKeys(item, inner, [...at, String(index)]));
   if (!entries || typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([name, inner]) => {
     const key = [...at, name];
@@ -585,6 +580,10 @@ function crossIssues(file: ConfigFile, environment: Environment): ConfigIssue[] 
   demand(hasLogs, "errorLogs", "missing; name the log files, or say in off.error_logs why there are none");
   demand(!errorLogs?.prefix || errorLogs.prefix.includes("(?<level>"), "errorLogs.prefix", "has no group (?<level>…)");
   demand(!errorLogs?.journal || bot.unit, "errorLogs.journal", "needs process.unit");
+  for (const [index, { kind, urlFrom, command }] of (file.alert?.sinks ?? []).entries()) {
+    const [needs, has, other] = kind === "command" ? ["command", command, urlFrom] : ["urlFrom", urlFrom, command];
+    demand(has && !other, `alert.sinks.${index}`, `kind ${kind} needs ${needs}, and nothing else`);
+  }
   const isKnown = configuration || off.configuration || !POLICY[environment].configuration;
   demand(isKnown, "configuration", "missing; say what must be running, or say in off.configuration why it cannot be known");
   return issues;
@@ -617,13 +616,9 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
   // YAML's own messages may quote the line, and the line may hold a secret: only their fixed beginning is used.
   const withoutQuotes = (message: string): string => message.split(/[:\n"'`!]/)[0]?.trim() || "broken YAML";
   if (document.errors.length) refuse(document.errors.map(({ pos, message }) => ({ at: pos[0], message: withoutQuotes(message) })));
-  let raw: unknown;
-  try {
-    raw = document.toJS({ maxAliasCount: 20 }) ?? {};
-  } catch (error) {
-    // Aliases are resolved only now: one without an anchor, or so many that they are an attack.
-    refuse([{ at: Math.max(0, text.indexOf("*")), message: withoutQuotes(messageOf(error)) }]);
-  }
+  // Aliases are resolved only now: one without an anchor, or so many that they are an attack.
+  const refuseAlias = (error: unknown) => refuse([{ at: Math.max(0, text.indexOf("*")), message: withoutQuotes(messageOf(error)) }]);
+  let raw: unknown = attempt(() => document.toJS({ maxAliasCount: 20 }) ?? {}, refuseAlias);
   // A section whose keys are all commented out is not there.
   if (yaml.isMap(document.contents)) raw = Object.fromEntries(Object.entries(raw as object).filter(([, value]) => value !== null));
   const schema = configSchema(v);
@@ -672,7 +667,6 @@ function readSmallFile(file: string, bytesMax: number): string {
 }
 
 const SITE_CONFIGS = "/etc/cytube-verify";
-
 export function findConfig(name: string, given: string | undefined): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
     throw new UserError(EXIT.config, `--env "${name}" is not a name: letters, digits, dots, dashes`);
@@ -686,19 +680,17 @@ export function findConfig(name: string, given: string | undefined): string {
   throw new UserError(EXIT.config, `No config for the environment "${name}" in ${places.join(" or ")}; there are: ${known}`);
 }
 
-/** What `look` returns, or a `UserError` that says what could not be had, and why. */
 function orRefuse<T>(what: string, look: () => T): T {
-  try {
-    return look();
-  } catch (error) {
+  return attempt(look, (error) => {
     throw new UserError(EXIT.config, `${what}: ${messageOf(error)}`);
-  }
+  });
 }
 
-export function readConfig(name: string, given?: string): Config {
+/** A validated config with its limits resolved and its paths absolute. `secrets` must never leave this program. */
+export function readConfig(name: string, given?: string) {
   const file = findConfig(name, given);
   const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
-  const { limits, log, off, hints, ...rest } = parseConfig(text, file, name);
+  const { limits, log, off = {}, hints = {}, rollback, state, ...rest } = parseConfig(text, file, name);
   const absolute = (relative: string): string => path.resolve(path.dirname(file), relative);
   const maybe = (relative: string | undefined): string | undefined => (relative === undefined ? undefined : absolute(relative));
   const headersFile = maybe(rest.health.headersFile);
@@ -715,26 +707,36 @@ export function readConfig(name: string, given?: string): Config {
   const botFiles = [rest.database?.file, rest.process.pidFile, rest.configuration?.file, ...(rest.errorLogs?.files ?? [])];
   if (botFiles.some((other) => other !== undefined && absolute(other) === logFile))
     throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
+  const { directory: memory = "/var/lib/cytube-verify", flags = "/run/cytube-verify" } = state ?? {};
+  const remembered = path.join(absolute(memory), name);
+  const flag = (which: "passed" | "rollback" | "rolling" | "unverified"): string => path.join(absolute(flags), `${name}.${which}`);
+  const releases = maybe(rest.release?.directory);
+  const current = maybe(rest.release?.current) ?? (releases && path.join(path.dirname(releases), "current"));
   const defaults = Object.fromEntries(LIMIT_NAMES.map((key) => [key, LIMITS[key][rest.environment]]));
-  const said = { off: { ...off }, hints: { ...hints } } as Omit<Texts, "headers">;
-  const resolved: Resolved = { name, file, limits: { ...defaults, ...limits } as Limits, ...said, logFile, headers, secrets };
+  const said = { off, hints } as Record<"off" | "hints", Record<string, string>>;
   return Object.freeze({
-    ...rest,
-    ...resolved,
+    ...{ ...rest, name, file, limits: { ...defaults, ...limits } as Limits, ...said, logFile, headers, secrets },
     process: { ...rest.process, pidFile: maybe(rest.process.pidFile) },
     health: { ...rest.health, socket: maybe(rest.health.socket), headersFile },
     database: rest.database && { ...rest.database, file: absolute(rest.database.file), backup: maybe(rest.database.backup) },
     errorLogs: rest.errorLogs && { ...rest.errorLogs, files: rest.errorLogs.files?.map(absolute) },
     configuration: rest.configuration && { ...rest.configuration, file: maybe(rest.configuration.file) },
-    release: rest.release && { ...rest.release, directory: maybe(rest.release.directory) },
+    release: rest.release && { ...rest.release, directory: releases, current },
+    // What outlives a run: what is remembered, and the flags that systemd looks at, each file by the name of the environment.
+    state: { releases: `${remembered}.releases.json`, alert: `${remembered}.alert.json`, flag },
+    rollback: { auto: false, on: ROLLBACK_ON, maxPerDay: 3, secondsMax: 60, ...rollback, command: rollback?.command ?? null },
   });
 }
+type Resolved = "name" | "file" | "environment" | "limits" | "off" | "hints" | "rollback" | "state" | "logFile" | "headers" | "secrets";
+export type Config = Omit<ConfigFile, Resolved | "log"> & Pick<ReturnType<typeof readConfig>, Resolved>;
 
 // --- Probes: process ---------------------------------------------------------------------------------------------------------
 
 const TICKS_PER_SECOND = 100; // USER_HZ: the unit of times in /proc/PID/stat, 100 on every architecture that Debian ships (proc(5), sysconf(3)).
-export type ProcessStat = { pid: number; command: string; state: string; parent: number; startTicks: number };
 
+const PROC_IS_HIDDEN = "Other users' processes are hidden (/proc is mounted with hidepid)";
+/** `state` is R, S, D, Z (zombie), T (stopped), t (traced) or X. */
+export type ProcessStat = { pid: number; command: string; state: string; parent: number; startTicks: number };
 /** Parses /proc/PID/stat. The command may itself hold spaces and parentheses, so the fields are counted from the last one. */
 export function parseProcessStat(text: string): ProcessStat | null {
   const match = /^(\d+) \((.*)\) (\S+) (\d+) (?:\S+ ){17}(\d+)/s.exec(text);
@@ -748,8 +750,7 @@ export function readProcessStat(pid: number): ProcessStat | null {
     return parseProcessStat(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch (error) {
     const gone = ["ENOENT", "ESRCH"].includes(codeOf(error));
-    if (gone && !fs.existsSync("/proc/1/stat"))
-      throw new Unobservable("Other users' processes are hidden (/proc is mounted with hidepid)", "Run as the bot's user.");
+    if (gone && !fs.existsSync("/proc/1/stat")) throw new Unobservable(PROC_IS_HIDDEN, "Run as the bot's user.");
     if (gone) return null;
     throw new Unobservable(`Cannot read /proc/${pid}/stat: ${messageOf(error)}`);
   }
@@ -759,24 +760,31 @@ export function readProcessStat(pid: number): ProcessStat | null {
 function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null): Identity {
   const ownTicks = parseProcessStat(fs.readFileSync("/proc/self/stat", "utf8"))?.startTicks ?? Number.NaN;
   const startedAt = Date.now() - process.uptime() * 1000 - ((ownTicks - startTicks) / TICKS_PER_SECOND) * 1000;
-  const bootId = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  return { pid, startTicks, startedAt, bootId, invocation };
+  return { pid, startTicks, startedAt, bootId: fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(), invocation };
 }
 
-type CommandResult = { code: number; stdout: string; stderr: string };
+/** The standard input of a command, and variables for its environment. */
+type Letter = { text: string; variables: NodeJS.ProcessEnv };
 const COMMAND_BYTES_MAX = 16 << 20; // 20,000 journal lines of ordinary length are 10 MB.
-
+const BACKGROUND_MS_MAX = 2000; // After the end of a command; its own output is in the pipe by then.
 /** Runs one command without a terminal, bounded in time and in output. A command that does not exist, or does not end, is `Unobservable`. */
-export async function readCommand(argv: readonly string[], timeoutMs: number, signal?: AbortSignal): Promise<CommandResult> {
+export async function readCommand(argv: readonly string[], timeoutMs: number, signal?: AbortSignal, letter?: Letter) {
   const { $ } = load("zx/core") as typeof import("zx/core");
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME ?? "/", LC_ALL: "C.UTF-8", SYSTEMD_COLORS: "0", SYSTEMD_PAGER: "" };
-  const bounded = $({ nothrow: true, quiet: true, stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs, timeoutSignal: "SIGKILL", env, signal });
+  const { PATH, HOME = "/" } = process.env;
+  const env = { PATH, HOME, LC_ALL: "C.UTF-8", SYSTEMD_COLORS: "0", SYSTEMD_PAGER: "", ...letter?.variables };
+  const stdio: ("pipe" | "ignore")[] = [letter ? "pipe" : "ignore", "pipe", "pipe"];
+  const bounded = $({ nothrow: true, quiet: true, stdio, timeout: timeoutMs, timeoutSignal: "SIGKILL", env, signal });
   const running = bounded`exec ${argv}`;
+  // A command that does not read to the end is none the worse for it.
+  if (letter) running.stdin.on("error", () => {}).end(letter.text);
   let bytes = 0;
   running.stdout.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > COMMAND_BYTES_MAX) void running.kill("SIGKILL");
   });
+  // What a command leaves behind in the background may hold its output open for ever.
+  const letGo = (): unknown => [running.stdout, running.stderr].map((stream) => stream.destroy());
+  running.child?.once("exit", () => setTimeout(letGo, BACKGROUND_MS_MAX).unref());
   const { exitCode, signal: killed, stdout, stderr } = await running;
   if (bytes > COMMAND_BYTES_MAX) throw new Unobservable(`${argv[0]} printed more than ${COMMAND_BYTES_MAX >> 20} MB`);
   if (killed) throw new Unobservable(`${argv[0]} did not answer within ${timeoutMs} ms`);
@@ -786,11 +794,12 @@ export async function readCommand(argv: readonly string[], timeoutMs: number, si
 
 export type UnitProperties = Record<string, string>; // `Key=value` lines of `systemctl show`.
 
-export function parseUnit(text: string): UnitProperties {
-  return Object.fromEntries([...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)].map(([, key = "", value = ""]) => [key, value]));
-}
+export const parseUnit = (text: string): UnitProperties =>
+  Object.fromEntries([...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)].map(([, key = "", value = ""]) => [key, value]));
 
-const UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,StandardOutput,StandardError,ExecMainStatus";
+const UNIT_PROPERTIES =
+  "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,StandardOutput,StandardError,ExecMainStatus,ControlGroup," +
+  "InactiveExitTimestampMonotonic,ActiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic";
 
 export async function readUnit(unit: string, signal?: AbortSignal): Promise<UnitProperties> {
   const { code, stdout, stderr } = await readCommand(["systemctl", "show", `--property=${UNIT_PROPERTIES}`, "--", unit], 5000, signal);
@@ -803,7 +812,6 @@ export async function readUnit(unit: string, signal?: AbortSignal): Promise<Unit
 }
 
 type Found = { stat: ProcessStat | null; identity: Identity | null; trouble: string | null };
-
 /** Where the bot was looked for and what was there; `trouble` says why no process could be named. */
 export type ProcessEvidence = Found & { source: string; matches: { pid: number; commandLine: string }[]; unit: UnitProperties | null };
 const readCommandLine = (pid: number): string => orNull(() => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()) ?? "";
@@ -819,7 +827,6 @@ function ancestorsOf({ parent }: Pick<ProcessStat, "parent">, stats: readonly Pr
 
 /** Programs that start the bot and wait for it; the bot is then their child, and it is the child that has to be followed. */
 const WRAPPERS = new Set("sh bash dash su sudo timeout setsid nohup env runuser setpriv systemd-inhibit screen".split(" "));
-
 /** The bots among the processes whose command line matches: a worker that a bot forked belongs to it, and a wrapper stands for its child. */
 export function parseMatches(stats: readonly ProcessStat[], matching: ReadonlySet<number>): ProcessStat[] {
   const counts = ({ pid, command }: ProcessStat): boolean => matching.has(pid) && !WRAPPERS.has(command);
@@ -828,10 +835,8 @@ export function parseMatches(stats: readonly ProcessStat[], matching: ReadonlySe
 
 /** Bots by their command line, leaving out this program, its ancestors (a shell whose own command line holds the pattern) and its children. */
 function readBots(pattern: string): ProcessStat[] {
-  if (!fs.existsSync("/proc/1/stat"))
-    throw new Unobservable("Other users' processes are hidden (/proc is mounted with hidepid)", "Use process.pidFile, or run as the bot's user.");
-  const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const stats = pids.flatMap((pid) => readProcessStat(Number(pid)) ?? []);
+  if (!fs.existsSync("/proc/1/stat")) throw new Unobservable(PROC_IS_HIDDEN, "Use process.pidFile, or run as the bot's user.");
+  const stats = fs.readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? (readProcessStat(Number(name)) ?? []) : []));
   const ancestors = ancestorsOf({ parent: process.ppid }, stats);
   const own = [process.pid, ...ancestors.map(({ pid }) => pid).filter((pid) => pid > 1)]; // In a container the first process may be the bot itself.
   const others = stats.filter(({ pid, parent }) => !own.includes(pid) && parent !== process.pid).map(({ pid }) => pid);
@@ -843,13 +848,12 @@ function readBots(pattern: string): ProcessStat[] {
 export const parsePidFile = (text: string): number | null => Number(/^\s*(\d{1,10})\s*$/.exec(text)?.[1] ?? 0) || null;
 
 function readByPidFile(file: string): ProcessStat | string {
-  let written: { text: string; at: number };
-  try {
-    written = { text: readSmallFile(file, 256), at: fs.statSync(file).mtimeMs };
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return "there is no pid file";
+  const refuse = (error: unknown): null => {
+    if (codeOf(error) === "ENOENT") return null;
     throw new Unobservable(`Cannot read the pid file "${file}": ${messageOf(error)}`);
-  }
+  };
+  const written = attempt(() => ({ text: readSmallFile(file, 256), at: fs.statSync(file).mtimeMs }), refuse);
+  if (!written) return "there is no pid file";
   const pid = parsePidFile(written.text);
   if (pid === null) return written.text.trim() ? "the pid file does not hold a pid" : "the pid file is empty";
   const stat = readProcessStat(pid);
@@ -894,9 +898,7 @@ async function readProcessOnce({ unit: name, pidFile, command = "" }: Config["pr
   return { ...evidenceOf(`command /${command}/`, bots.length > 1 ? several : bot), matches: bots.map(readMatch) };
 }
 
-/** A pid file is written just after the start, and a unit is briefly between two states: an absence has to last this long to be one. */
-const ABSENCE_MS = 800;
-
+const ABSENCE_MS = 800; // A pid file is written just after the start, and a unit is briefly between two states: an absence has to last this long.
 /** Finds the bot. Looks again for a moment when it is not there, and up to the start-up deadline while its unit is starting. */
 export async function readProcess(config: Config, signal: AbortSignal): Promise<ProcessEvidence> {
   const { startupSecondsMax, stoppedMsMax } = config.limits;
@@ -933,13 +935,10 @@ export function readOpenFiles(pid: number): string[] | null {
 }
 
 /** Something that happened to the bot's process while it was followed; `at` is epoch milliseconds. */
-export type Incident = { kind: IncidentKind; at: number; says: string; evidence: string[] };
+export type Incident = { kind: IncidentKind; at: number; says: string; evidence: string[]; planned?: "restart" | "stop" };
 type IncidentKind = "died" | "restarted" | "stopped" | "zombie" | "health" | "connection" | "users" | "memory" | "errors" | "uptime";
-
-/** How often the identity is compared. Reading one line of /proc costs some 20 µs, so five times a second is still free. */
-const IDENTITY_EVERY_MS = 200;
-/** How long a successor is waited for, to call a death a restart. */
-const SUCCESSOR_MS = 600;
+const IDENTITY_EVERY_MS = 200; // Between two looks. Reading one line of /proc costs some 20 µs, so five times a second is still free.
+const SUCCESSOR_MS = 600; // How long a successor is waited for, to call a death a restart.
 
 /** What took the place of a process, or stands beside it: another invocation of its unit, or another process. systemd's link is free to read. */
 function readSuccessor({ unit, pidFile, command }: Config["process"], identity: Identity): string | null {
@@ -947,28 +946,79 @@ function readSuccessor({ unit, pidFile, command }: Config["process"], identity: 
     const invocation = orNull(() => fs.readlinkSync(`/run/systemd/units/invocation:${unit.includes(".") ? unit : `${unit}.service`}`));
     return invocation && invocation !== identity.invocation ? `invocation ${invocation.slice(0, 8)}` : null;
   }
-  const pid = pidFile && fs.existsSync(pidFile) ? parsePidFile(readSmallFile(pidFile, 256)) : null;
-  const candidates = command ? readBots(command) : [pid ? readProcessStat(pid) : null];
-  const other = candidates.find((stat) => stat && stat.state !== "Z" && (stat.pid !== identity.pid || stat.startTicks !== identity.startTicks));
+  const candidates = command ? readBots(command) : [readByPidFile(pidFile as string)].filter((found) => typeof found !== "string");
+  const other = candidates.find(({ pid, state, startTicks }) => state !== "Z" && (pid !== identity.pid || startTicks !== identity.startTicks));
   return other ? `pid ${other.pid}` : null;
 }
 
-/** `isGone` is true when the process is not there at this moment, so that an incident is about to be reported. */
-export type IdentityFollower = { isGone(): boolean; stop(): void };
+type Ending = Pick<Incident, "kind" | "says" | "planned">;
+
+/**
+ * Whether a unit that is down was stopped on request: then it left its active state before its process ended, and a death has it the other way
+ * round. What systemd itself ends for a reason is no request, and a start that never became active says nothing of the one before (systemd 252).
+ */
+function wasAskedToStop(unit: UnitProperties): boolean {
+  const [begun, left, ended] = ["InactiveExit", "ActiveExit", "ExecMainExit"].map((name) => Number(unit[`${name}TimestampMonotonic`]));
+  const reasons = ["watchdog", "oom-kill", "start-limit-hit", "resources", "protocol"];
+  return !reasons.includes(unit.Result ?? "") && Number(begun) < Number(left) && Number(left) < Number(ended);
+}
+
+/**
+ * How a start of a unit has ended, by the unit's properties now; null while it is between two states. systemd counts only its own
+ * restarts, and each `systemctl restart` begins with none: so a new invocation without one was asked for (systemd 252).
+ */
+export function parseEnding(unit: UnitProperties, invocation: string | null): Ending | null {
+  const { ActiveState: active, SubState: sub, Result: result, NRestarts: count = "0" } = unit;
+  const next = `invocation ${unit.InvocationID?.slice(0, 8)} took its place`;
+  if (sub?.startsWith("auto-restart")) return { kind: "died", says: `died (result ${result}), and systemd will restart it` };
+  if (active === "failed" || active === "inactive") {
+    if (wasAskedToStop(unit)) return { kind: "died", says: "was stopped by a person", planned: "stop" };
+    return { kind: "died", says: `died (result ${result}), and systemd ${active === "failed" ? "has given up on it" : "leaves it so"}` };
+  }
+  if (unit.InvocationID === invocation || active === "deactivating") return null;
+  // systemd counts only its own restarts, and each `systemctl restart` begins with none: so a new invocation without one was asked for (systemd 252).
+  if (count !== "0") return { kind: "restarted", says: `died and was restarted by systemd (${count} so far): ${next}` };
+  return { kind: "restarted", says: `was restarted by a person: ${next}`, planned: "restart" };
+}
+
+/** Between the stop and the start of a restart, a unit looks stopped for some milliseconds. */
+const STOP_SETTLED_MS = 500;
+
+/** Asks systemd how a start has ended, until it has settled; a stop that was asked for may take its time. */
+async function readEnding(unit: string, { invocation }: Identity, secondsMax: number): Promise<Ending | null> {
+  let stoppedAt = 0;
+  for (const begun = performance.now(); performance.now() - begun < secondsMax * 1000; await sleep(30)) {
+    const answer = await observe(() => readUnit(unit));
+    const ending = answer.seen ? parseEnding(answer.value, invocation) : null;
+    if (!answer.seen || (ending && ending.planned !== "stop")) return ending;
+    if (!ending) continue;
+    stoppedAt ||= performance.now();
+    if (performance.now() - stoppedAt >= STOP_SETTLED_MS) return ending;
+  }
+  return null;
+}
 
 /** Calls `report` once, at the first thing that happens to this start of this process: a restart is seen however fast, and with the pid reused. */
-export function followIdentity(config: Config, identity: Identity, report: (incident: Incident) => void): IdentityFollower {
+export function followIdentity(config: Config, identity: Identity, report: (incident: Incident) => void, cgroup = "") {
   const { unit, pidFile } = config.process;
   const pid = `pid ${identity.pid}`;
   // A second process beside a living one is rarer, and dearer to look for, than a new invocation of a unit.
   const looksPerSuccessor = unit ? 1 : pidFile ? 5 : 25;
   let looks = 0;
+  let asking = false;
   let stoppedSince: number | null = null;
   let goneSince: number | null = null;
   const lives = (stat: ProcessStat | null): boolean => stat?.startTicks === identity.startTicks && stat.state !== "Z";
-  const end = (kind: IncidentKind, at: number, says: string): void => {
-    clearInterval(timer);
-    report({ kind, at, says, evidence: [`${pid}, start tick ${identity.startTicks}`, `seen at ${new Date(at).toISOString()}`] });
+  const end = (kind: IncidentKind, at: number, says: string, planned?: Incident["planned"]): void => {
+    stop();
+    const evidence = [`${pid}, start tick ${identity.startTicks}`, `seen at ${isoOf(at)}`];
+    report({ kind, at, says, evidence, ...(planned ? { planned } : {}) });
+  };
+  const ask = async (name: string, since: number, lived: string): Promise<void> => {
+    asking = true;
+    const ending = await readEnding(name, identity, config.limits.startupSecondsMax);
+    if (ending) end(ending.kind, since, `the bot ${ending.says}: ${pid} ended ${lived}`, ending.planned);
+    else end("died", since, `the bot died: ${pid} was gone ${lived}, and systemd does not say why`);
   };
   const look = (now: number): void => {
     const stat = readProcessStat(identity.pid);
@@ -981,7 +1031,9 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
     const due = goneSince !== null || ++looks % looksPerSuccessor === 0;
     // A successor that cannot be read, such as a new pid file of another user, must not hide the death.
     const next = reused ? `${pid}, reused` : due ? orNull(() => readSuccessor(config.process, identity)) : null;
-    if (goneSince !== null) {
+    if (asking) return;
+    if (unit && (next || (goneSince !== null && (!stat || reused)))) void ask(unit, since, lived);
+    else if (goneSince !== null) {
       const late = now - since >= SUCCESSOR_MS;
       if (next) end("restarted", since, `the bot was restarted: ${pid} died ${lived}, ${next} took its place`);
       else if (late && stat) end("zombie", since, `the bot is a zombie: ${pid} ended ${lived}, and its parent has not noticed`);
@@ -990,38 +1042,37 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
     else if (stoppedSince !== null && now - since >= config.limits.stoppedMsMax)
       end("stopped", since, `the bot is frozen: ${pid} is stopped (state ${stat?.state}) since ${lived}`);
   };
-  const timer = setInterval(() => {
-    try {
-      look(Date.now());
-    } catch (error) {
-      // A file that vanishes between two looks is looked at again 200 ms later; the process itself is judged by /proc alone.
-      if (!(error instanceof Unobservable) && codeOf(error) === "") throw error;
-    }
-  }, IDENTITY_EVERY_MS);
-  return { isGone: () => !lives(readProcessStat(identity.pid)), stop: () => clearInterval(timer) };
+  // A file that vanishes between two looks is looked at again 200 ms later; the process itself is judged by /proc alone.
+  const forgive = (error: unknown): void => {
+    if (!(error instanceof Unobservable) && codeOf(error) === "") throw error;
+  };
+  const safeLook = (): void => attempt(() => look(Date.now()), forgive);
+  const timer = setInterval(safeLook, IDENTITY_EVERY_MS);
+  // The kernel tells at once when a process of the unit ends (cgroups(7)). Where there is no cgroup, the polling has to do.
+  const events = `/sys/fs/cgroup${cgroup}/cgroup.events`;
+  const watcher = cgroup && orNull(() => fs.watch(events, { persistent: false }, safeLook).on("error", () => {}));
+  const stop = (): void => {
+    clearInterval(timer);
+    if (watcher) watcher.close();
+  };
+  const isGone = (): boolean => !lives(readProcessStat(identity.pid)); // Then an incident is about to be reported.
+  return { isGone, stop };
 }
+type IdentityFollower = ReturnType<typeof followIdentity>;
 
 // --- Probes: database --------------------------------------------------------------------------------------------------------
 
 /** Lines of `quick_check`, of the file named; null when it was not run, and then one of the others says why. */
 type Integrity = { integrity: { file: string; lines: string[]; ms: number } | null; integrityOff: string | null; integrityUnseen: string | null };
 
-/**
- * `bytes` is null when there is no such file; `openMs` are the milliseconds to open it and to read its schema. `open` says why that failed, with
- * SQLite's own result code, so that "busy", "corrupt" and "not permitted" stay apart; `writeLock` how long one process was seen to hold it.
- */
-export interface DatabaseEvidence extends Integrity, Record<"bytes" | "diskFreeMb" | "inodesFree", number | null> {
-  file: string;
-  journalMode: "wal" | "rollback" | null;
-  tables: string[];
-  openMs: number;
-  open: { code: string; message: string } | null;
-  writeLock: { pid: number; ms: number } | null;
-}
-
-/** What SQLite locks to write: byte 120 of the -shm file, or RESERVED of a rollback-journal database (sqlite.org/fileformat2, os_unix.c). */
-const WAL_WRITE_BYTE = 120;
-const RESERVED_BYTE = 0x40000001;
+/** `writeLock` is how long one process was seen to hold it. */
+export type DatabaseEvidence = { file: string; writeLock: { pid: number; ms: number } | null } & Opening & Sizes & Integrity;
+/** `openMs`: to open it and to read its schema; `open`: why that failed; `schema`: a hash of what a release expects to find, user_version included. */
+type Opening = { tables: string[]; schema: string | null; openMs: number; open: { code: string; message: string } | null };
+/** `bytes` is null when there is no such file. */
+type Sizes = Record<"bytes" | "diskFreeMb" | "inodesFree", number | null> & { journalMode: "wal" | "rollback" | null };
+const WAL_WRITE_BYTE = 120; // What SQLite locks to write, of the -shm file (sqlite.org/fileformat2),
+const RESERVED_BYTE = 0x40000001; // or of a database with a rollback journal (os_unix.c).
 
 /** Who holds a write lock on one byte of an inode, by /proc/locks. `device` counts only where it occurs at all: an overlay shows another than stat. */
 export function parseLockHolder(locks: string, inode: number, byte: number, device = ""): number | null {
@@ -1042,11 +1093,8 @@ function deviceOf(dev: number): string {
 
 const sqlCodeOf = (error: unknown): string => codeOf(error) || "ERROR";
 const sqlProblem = (error: unknown): string => `${sqlCodeOf(error)}: ${messageOf(error)}`;
-
-/** quick_check reads every page, 1.6 s a GB. With a rollback journal the bot cannot commit meanwhile, so only small ones are checked in place. */
-const ROLLBACK_CHECK_BYTES_MAX = 50 << 20;
-const WAL_CHECK_BYTES_MAX = 1 << 30;
-
+const WAL_CHECK_BYTES_MAX = 1 << 30; // quick_check reads every page, 1.6 s a GB.
+const ROLLBACK_CHECK_BYTES_MAX = 50 << 20; // With a rollback journal the bot cannot commit meanwhile, so only small ones are checked in place.
 /** Byte 18 is the file format's write version; 2 means WAL (sqlite.org/fileformat2). */
 const isWal = (file: string): boolean => readPart(file, 18, 1)[0] === 2;
 
@@ -1055,8 +1103,7 @@ function readDatabase<T>(file: string, busyMs: number, look: (database: import("
   const Database = load("better-sqlite3") as typeof import("better-sqlite3");
   const missing = isWal(file) && ["-wal", "-shm"].some((end) => !fs.existsSync(file + end));
   const wouldCreate = missing && process.geteuid?.() !== fs.statSync(file).uid;
-  // accessSync returns nothing, or throws.
-  if (wouldCreate && orNull(() => fs.accessSync(path.dirname(file), fs.constants.W_OK)) !== null)
+  if (wouldCreate && !orMessage(() => fs.accessSync(path.dirname(file), fs.constants.W_OK)))
     throw Object.assign(new Error("reading it would leave -wal and -shm files of this user beside it"), { code: "WOULD_HARM" });
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: busyMs });
   try {
@@ -1075,7 +1122,6 @@ function newestBackup(place: string): string | null {
 
 /** What the child process is asked for; `backup` belongs to an integrity check, `sql` to a query. */
 type DatabaseRequest = { look: "schema" | "integrity" | "query"; file: string; busyMs: number; backup?: string; sql?: string };
-
 function readIntegrity({ file, busyMs, backup }: DatabaseRequest): Partial<Integrity> {
   const begun = performance.now();
   let checked = file;
@@ -1107,11 +1153,18 @@ async function readWriteLock(file: string, wal: boolean, limitMs: number): Promi
   return null;
 }
 
+/** Virtual and internal tables come and go with their own upkeep, so the hash is over what people declare. */
+function readTables(database: import("better-sqlite3").Database): Pick<DatabaseEvidence, "tables" | "schema"> {
+  const rows = database.prepare("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").all() as Record<"type" | "name" | "sql", string>[];
+  const declared = rows.filter(({ name, sql }) => sql && !name.startsWith("sqlite_"));
+  const schema = hash("sha256", JSON.stringify([database.pragma("user_version", { simple: true }), declared])).slice(0, 16);
+  return { tables: rows.filter(({ type }) => type === "table" || type === "view").map(({ name }) => name), schema };
+}
+
 /** Never throws: each look that fails leaves its reason. */
 async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEvidence> {
   const nothing = { open: null, integrity: null, integrityOff: null, integrityUnseen: null, writeLock: null, diskFreeMb: null, inodesFree: null };
-  const evidence: DatabaseEvidence = { file, bytes: null, journalMode: null, tables: [], openMs: 0, ...nothing };
-  const names = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
+  const evidence: DatabaseEvidence = { file, bytes: null, journalMode: null, tables: [], schema: null, openMs: 0, ...nothing };
   const begun = performance.now();
   try {
     const space = fs.statfsSync(path.dirname(file));
@@ -1119,7 +1172,7 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
     evidence.inodesFree = space.files === 0 ? null : space.ffree;
     evidence.bytes = fs.statSync(file).size;
     evidence.journalMode = isWal(file) ? "wal" : "rollback";
-    evidence.tables = readDatabase(file, busyMs, (database) => database.prepare(names).pluck().all() as string[]);
+    Object.assign(evidence, readDatabase(file, busyMs, readTables));
     evidence.openMs = performance.now() - begun;
     evidence.writeLock = await readWriteLock(file, evidence.journalMode === "wal", busyMs);
   } catch (error) {
@@ -1131,7 +1184,6 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
 
 type QueryAnswer = { rows: unknown[]; problem: string | null }; // The first rows of a query, two at most: enough to tell one from several.
 const CELL_CHARACTERS_MAX = 65_536;
-
 /** No status is a blob, or that long; and the answer has to cross to the parent. */
 function boundedCell(value: unknown): unknown {
   if (typeof value === "string") return value.slice(0, CELL_CHARACTERS_MAX);
@@ -1163,8 +1215,7 @@ function becomeOwner(file: string): void {
   process.setuid?.(uid);
 }
 
-/** The hidden argument that makes this file the child process which alone calls SQLite. */
-export const DATABASE_CHILD = "database-child";
+export const DATABASE_CHILD = "database-child"; // The hidden argument that makes this file the child process which alone calls SQLite.
 
 /** The child's main loop: one answer for each request, until the parent goes. */
 export function serveDatabase(): void {
@@ -1183,29 +1234,26 @@ export function serveDatabase(): void {
 export type DatabaseReader = { inspect(): Promise<DatabaseEvidence>; query(sql: string, timeoutMs: number): Promise<QueryAnswer>; close(): void };
 const CHILD_SLACK_MS = 3000; // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema.
 const INTEGRITY_MS_MAX = 20_000; // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
-
 /** SQLite's calls block, so they are made in a child process that can be killed. It is started on first use, and anew after it had to be killed. */
 export function openDatabaseReader(config: Config): DatabaseReader {
   const { file = "", backup } = config.database ?? {};
   const busyMs = config.limits.databaseMsMax;
   let child: ChildProcess | null = null;
   let queue: Promise<unknown> = Promise.resolve();
-  const close = (): void => {
+  const kill = (): void => {
     child?.kill("SIGKILL");
     child = null;
   };
-  process.once("exit", close); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
-  const start = (): ChildProcess => {
-    // In this file's directory, from where `--import tsx` is found again.
-    const started = fork(fileURLToPath(import.meta.url), [DATABASE_CHILD], { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] });
-    // One that the kernel has killed between two requests answers no more.
-    started.once("exit", () => {
-      if (child === started) child = null;
-    });
-    return started.on("error", () => {});
+  const close = (): void => {
+    kill();
+    process.off("exit", kill);
   };
+  process.once("exit", kill); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
+  // In this file's directory, from where `--import tsx` is found again.
+  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] };
+  const start = (): ChildProcess => fork(fileURLToPath(import.meta.url), [DATABASE_CHILD], options).on("error", () => {});
   const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
-    child ??= start();
+    if (!child?.connected) child = start(); // One that the kernel has killed between two requests answers no more.
     const settled = new AbortController();
     const { signal } = settled;
     const answered = once(child, "message", { signal }).then(([answer]: unknown[]) => ({ answer }));
@@ -1215,7 +1263,7 @@ export function openDatabaseReader(config: Config): DatabaseReader {
     const outcome = await Promise.race([answered, ended, late]).catch(messageOf);
     settled.abort();
     if (typeof outcome !== "string") return outcome.answer;
-    close();
+    kill();
     throw new Unobservable(`Cannot look at "${file}": ${outcome}`);
   };
   const ask = <T>(request: DatabaseRequest, timeoutMs: number): Promise<T> => {
@@ -1240,25 +1288,25 @@ export function openDatabaseReader(config: Config): DatabaseReader {
 // --- Probes: health document -------------------------------------------------------------------------------------------------
 
 const RESPONSE_BYTES_MAX = 1 << 20; // A response is read up to here and no further.
-
 /** One answer of an HTTP endpoint. `problem` is null when a whole response came; `ms` is the time from before the connection to the last byte. */
 export type HttpAnswer = { ms: number; status: number | null; headers: NodeJS.Dict<string | string[]>; body: string; problem: string | null };
 type Http = typeof import("node:http");
+type HttpTarget = { url: string; socket?: string; headers?: Record<string, string> };
+const healthTarget = ({ health, headers }: Config): HttpTarget => ({ url: health.url as string, socket: health.socket, headers });
 const loadHttp = (url: URL): Http => load(url.protocol === "https:" ? "node:https" : "node:http") as Http;
 
 /** One GET; redirects are not followed, and it never rejects. Node's own client: compiling undici's WebAssembly costs twice what bare Node does. */
-async function readHttp(config: Config, timeoutMs: number, agent: import("node:http").Agent | false = false): Promise<HttpAnswer> {
-  const url = new URL(config.health.url as string);
+async function readHttp(target: HttpTarget, timeoutMs: number, agent: import("node:http").Agent | false = false): Promise<HttpAnswer> {
+  const url = new URL(target.url);
   const own = { accept: "application/json", "user-agent": `cytube-verify/${VERSION}`, connection: agent ? "keep-alive" : "close" };
-  const { socket: socketPath } = config.health;
   const answer: HttpAnswer = { ms: 0, status: null, headers: {}, body: "", problem: null };
   const chunks: Buffer[] = [];
   let bytes = 0;
   const begun = performance.now();
   const signal = AbortSignal.timeout(timeoutMs);
   try {
-    const where = { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port, path: url.pathname + url.search, socketPath };
-    const request = loadHttp(url).get({ ...where, agent, headers: { ...own, ...config.headers }, maxHeaderSize: 16_384, signal });
+    const where = { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port, path: url.pathname + url.search, socketPath: target.socket };
+    const request = loadHttp(url).get({ ...where, agent, headers: { ...own, ...target.headers }, maxHeaderSize: 16_384, signal });
     // A connection that is upgraded (101) has no response and no error; and an error after the headers is the response's to report.
     request.on("error", () => {});
     const [response] = (await once(request, "response", { signal })) as [import("node:http").IncomingMessage];
@@ -1315,16 +1363,17 @@ export function valueAt(document: unknown, pointer: string): unknown {
   return value;
 }
 
+const firstAt = (document: unknown, pointers: readonly string[]): unknown =>
+  pointers.map((pointer) => valueAt(document, pointer)).find((value) => value !== undefined);
 /** The fields of a health document as they stood in it; absent ones are undefined. `fromSql`: 0 and 1 are booleans there, and only there. */
 export type HealthFields = Record<FieldName, unknown> & { fromSql: boolean; at: number };
-
 export function parseFields(document: Record<string, unknown>, health: Config["health"], at: number): HealthFields {
   const fromSql = Boolean(health.sql);
   const find = (name: FieldName): unknown => {
     const configured = health.fields?.[name];
     // The public bot's status column says "offline" while it is connected, so in a row it counts only where a config names it.
-    const pointers = configured ? [configured].flat() : name === "status" && fromSql ? [] : FIELD_POINTERS[name];
-    return pointers.map((pointer) => valueAt(document, pointer)).find((value) => value !== undefined);
+    const pointers = configured ? [configured].flat() : name === "status" && fromSql ? [] : loadDialects().fields[name];
+    return firstAt(document, pointers);
   };
   const fields = Object.fromEntries(FIELD_NAMES.map((name) => [name, find(name)])) as Record<FieldName, unknown>;
   if (fromSql && (fields.connected === 0 || fields.connected === 1)) fields.connected = fields.connected === 1;
@@ -1349,7 +1398,7 @@ export function uptimeOf({ uptime, startedAt, at }: HealthFields): number | null
 }
 
 export function statusIsUp({ status }: HealthFields, health: Config["health"]): boolean {
-  const words = health.statusUp ?? STATUS_WORDS_UP;
+  const words = health.statusUp ?? loadDialects().statusUp;
   return typeof status === "string" && words.some((word) => word.toLowerCase() === status.trim().toLowerCase());
 }
 
@@ -1365,33 +1414,27 @@ export function isReady(fields: HealthFields, { off, health, limits: { userCount
 /** The tries until the bot was ready, or out of time. `readyMs` counts from the start of the process, where an earlier answer was not ready yet. */
 export type HealthEvidence = { answers: HealthAnswer[]; tries: number; fields: HealthFields | null; ready: boolean; readyMs: number | null };
 export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };
-
 export function openHealth(config: Config, database: DatabaseReader): HealthReader {
   const { sql = "", url } = config.health;
-  const readRow = async (timeoutMs: number): Promise<HealthAnswer> => {
-    const at = Date.now();
-    const begun = performance.now();
+  const readRow = async (timeoutMs: number) => {
     const { rows, problem: failure } = await database.query(sql, timeoutMs);
     const miscount = rows.length === 1 ? null : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`;
     const problem = failure ?? miscount;
-    return { at, ms: performance.now() - begun, source: sql, document: problem ? null : (rows[0] as Record<string, unknown>), problem };
+    return { document: problem ? null : (rows[0] as Record<string, unknown>), problem };
   };
-  const readEndpoint = async (timeoutMs: number): Promise<HealthAnswer> => {
-    const at = Date.now();
-    const answer = await readHttp(config, timeoutMs);
-    return { at, ms: answer.ms, source: `GET ${url}`, ...parseHealthAnswer(answer) };
+  const read = async (timeoutMs: number): Promise<HealthAnswer> => {
+    const [at, begun] = [Date.now(), performance.now()];
+    const answer = sql ? await readRow(timeoutMs) : parseHealthAnswer(await readHttp(healthTarget(config), timeoutMs));
+    return { at, ms: performance.now() - begun, source: sql || `GET ${url}`, ...answer };
   };
-  return { read: sql ? readRow : readEndpoint };
+  return { read };
 }
 
 const READINESS_EVERY_MS = 250; // How long to wait between two looks at a bot that is still starting.
 const ANSWERS_KEPT = 8;
-
-/**
- * Polls until the bot is ready. Before the start-up deadline every look is free; after it, `triesMax` tries with doubling pauses count.
- * `startedAt` is the start of the process in epoch milliseconds, or null where there is no process to wait for: then it looks once.
- */
+/** Polls until the bot is ready. Before the start-up deadline every look is free; after it, `triesMax` tries with doubling pauses count. */
 export async function readHealth(config: Config, reader: HealthReader, startedAt: number | null, triesMax: number, signal: AbortSignal) {
+  // Where there is no process to wait for, its start is null, and one look is enough.
   const { startupSecondsMax, healthTimeoutMs, healthBackoffMs } = config.limits;
   const deadline = startedAt === null ? 0 : performance.now() + startedAt + startupSecondsMax * 1000 - Date.now();
   const answers: HealthAnswer[] = [];
@@ -1413,7 +1456,6 @@ export async function readHealth(config: Config, reader: HealthReader, startedAt
 
 /** Response times in milliseconds; `failures` are the problems of samples that had no whole 200 answer. */
 export type ResponseEvidence = { fresh: number[]; keptAlive: number[]; failures: string[] };
-
 /** Samples the endpoint on a new connection and on a kept one, in turn: the first carries the cost of a connection, the second does not. */
 export async function readResponseTimes(config: Config, signal: AbortSignal): Promise<ResponseEvidence> {
   const { responseSamples, responseGapMs, healthTimeoutMs } = config.limits;
@@ -1421,7 +1463,7 @@ export async function readResponseTimes(config: Config, signal: AbortSignal): Pr
   const { Agent } = loadHttp(new URL(config.health.url as string));
   const kept = new Agent({ keepAlive: true, maxSockets: 1 });
   const sample = async (into: number[], agent?: InstanceType<Http["Agent"]>): Promise<void> => {
-    const { ms, status, problem } = await readHttp(config, healthTimeoutMs, agent);
+    const { ms, status, problem } = await readHttp(healthTarget(config), healthTimeoutMs, agent);
     if (signal.aborted) return;
     // A refusal is fast, and would make the average better than it is.
     if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
@@ -1442,7 +1484,6 @@ export async function readResponseTimes(config: Config, signal: AbortSignal): Pr
 
 /** Resident megabytes (2^20 bytes) and percent of one core, summed over the tree. CPU is a difference between two looks: null in the first. */
 export type UsageSample = { at: number; memoryMb: number; cpuPercent: number | null; processes: number };
-
 /** One sample of the tree. pidusage says 0 % CPU at its first look at a pid. Pages that are shared between processes are counted in each. */
 export async function readUsage(root: number, previous: UsageSample | null): Promise<UsageSample> {
   const pidusage = load("pidusage") as typeof import("pidusage");
@@ -1450,12 +1491,11 @@ export async function readUsage(root: number, previous: UsageSample | null): Pro
   const stats = await pidusage(readTree(root), { maxage: 120_000 }).catch((error) => Promise.reject(blind(messageOf(error))));
   if (!stats[root]) throw blind("the process is gone");
   const known = Object.values(stats).filter(Boolean);
-  const sum = (of: "memory" | "cpu"): number => known.reduce((total, stat) => total + stat[of], 0);
-  return { at: Date.now(), memoryMb: sum("memory") / 2 ** 20, cpuPercent: previous ? sum("cpu") : null, processes: known.length };
+  const [bytes, percent] = [sumOf(known.map((stat) => stat.memory)), sumOf(known.map((stat) => stat.cpu))];
+  return { at: Date.now(), memoryMb: bytes / 2 ** 20, cpuPercent: previous ? percent : null, processes: known.length };
 }
 
 const USAGE_GAP_MS = 250; // Milliseconds between two samples: four of them stay within the second that seed 000 gives the check.
-
 export async function readUsageSamples(root: number, samples: number, signal: AbortSignal): Promise<UsageSample[]> {
   const taken: UsageSample[] = [await readUsage(root, null)];
   while (taken.length < samples && !signal.aborted) {
@@ -1476,10 +1516,8 @@ const EXAMPLE_CHARACTERS = 300;
 const DISORDER_MS = 5000; // Lines of several threads may be a little out of order; the search for the window goes this much further back.
 const HALF_HOUR_MS = 1_800_000;
 export type Severity = "error" | "warning" | "other";
-
 /** Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. */
 export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; utc: boolean };
-
 /** `time` is epoch milliseconds. `strange`: it has a time but no level that is known. */
 export type LogPrefix = { time: number | null; severity: Severity; strange?: true };
 
@@ -1489,14 +1527,12 @@ export const emptyTally = () => ({
   ...{ examples: [] as string[], lastTime: null as number | null },
 });
 export type LogTally = ReturnType<typeof emptyTally>;
-
 /** Where a reader stands between two lines; a traceback may be cut by the end of one read. `held` errors wait for the time of the next record. */
 type LogPosition = Omit<LogPrefix, "strange"> & { traceback: "none" | "body" | "ended" | "chained"; stackHead: string | null; held: number };
 export const emptyPosition = (): LogPosition => ({ severity: "other", time: null, traceback: "none", stackHead: null, held: 0 });
 
 /** The latest second that was parsed: most lines of a busy log have the same one as the line before. */
 let parsedSecond = { text: "", time: Number.NaN };
-
 /** Epoch milliseconds of a timestamp in a log; one without a zone is local time, or UTC where the config says so. */
 export function parseStamp(stamp: string, utc: boolean): number | null {
   const [, second, fraction = "", zone = utc ? "Z" : ""] = /^(.{0,19})(?:[.,](\d+))?(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?/.exec(stamp) ?? [];
@@ -1650,13 +1686,10 @@ export async function findWindow(descriptor: number, size: number, rules: LogRul
 
 /** One source of log lines, as far as it was read. `unseen` says why it cannot be trusted to hold the bot's errors. */
 export type LogSource = { source: string; since: number; tally: LogTally; unseen: string | null; hint: string | null };
-
 /** `poll` reads what has come since the last call, and is worth its cost every so many milliseconds. */
 export type LogFollower = { readonly source: LogSource; everyMs: number; poll: () => Promise<void>; close: () => void };
-
 /** One open file of a log, read forward. `carry` is the line that has no end yet; `seam` are the last bytes that were read. */
 type Tail = { descriptor: number; inode: number; offset: number; carry: Buffer; seam: Buffer };
-
 /** A log that is kept in a file and in its rotated neighbours. The tails are open, oldest first, and one position runs through them. */
 type LogFile = { config: Config; rules: LogRules; source: LogSource; position: LogPosition; tails: Tail[]; signal: AbortSignal };
 type BotStart = Pick<Identity, "pid" | "startedAt">;
@@ -1666,13 +1699,10 @@ const PACKED = /\.(gz|xz|bz2|zst)$/;
 function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
   const { dir, base } = path.parse(fs.realpathSync(file));
   const isRotated = (name: string): boolean => name.startsWith(base) && /^[.-][\d._-]+(\.(gz|xz|bz2|zst))?$/.test(name.slice(base.length));
-  const siblings = fs
-    .readdirSync(dir)
-    .filter(isRotated)
-    .map((name) => path.join(dir, name));
-  // It may be rotated further between the two looks.
-  const modified = siblings.map((sibling) => ({ file: sibling, modifiedAt: fs.statSync(sibling, { throwIfNoEntry: false })?.mtimeMs ?? 0 }));
-  return modified.filter(({ modifiedAt }) => modifiedAt > 0).sort((a, b) => b.modifiedAt - a.modifiedAt);
+  const names = fs.readdirSync(dir).filter(isRotated);
+  const siblings = names.map((name) => ({ file: path.join(dir, name), modifiedAt: orNull(() => fs.statSync(path.join(dir, name)).mtimeMs) ?? 0 }));
+  // One without a time was rotated further between the two looks.
+  return siblings.filter(({ modifiedAt }) => modifiedAt > 0).sort((a, b) => b.modifiedAt - a.modifiedAt);
 }
 
 /** Adds the whole lines of `bytes` and returns the rest, bounded. */
@@ -1685,12 +1715,13 @@ function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
   return text.subarray(end, end + LINE_BYTES_MAX);
 }
 
+const UNREAD = { offset: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) };
 /** Opens a file at the beginning of the window; says whether it covers the window. */
 async function openTail({ config, rules, source, tails }: LogFile, file: string): Promise<boolean> {
   const { logMegabytesMax } = config.limits;
   const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   const { ino: inode, size } = fs.fstatSync(descriptor);
-  const tail = { descriptor, inode, offset: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) };
+  const tail = { ...UNREAD, descriptor, inode };
   tails.push(tail);
   const { offset, covered, bounded } = await findWindow(descriptor, size, rules, logMegabytesMax * 2 ** 20);
   tail.offset = offset;
@@ -1790,7 +1821,7 @@ async function recoverTruncated(log: LogFile, tail: Tail): Promise<void> {
     const descriptor = fs.openSync(copy.file, "r");
     await readTail(log, { ...tail, descriptor }).finally(() => fs.closeSync(descriptor));
   }
-  Object.assign(tail, { offset: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) });
+  Object.assign(tail, UNREAD);
 }
 
 /** Whether a file was cut, or was cut and has grown beyond where it was read to: then its bytes there are others. */
@@ -1846,16 +1877,10 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
     if (wasUndated) source.unseen ??= clockTrouble(source.tally.lastTime, now.mtimeMs, true, Date.now());
   };
   let reading: Promise<void> = Promise.resolve();
-  // One after the other: two reads at once would count lines twice.
-  const poll = (): Promise<void> => {
-    reading = reading.then(read).catch((error) => {
-      source.unseen = `it could not be followed: ${messageOf(error)}`;
-    });
-    return reading;
-  };
+  const lose = (error: unknown): void => void Object.assign(source, { unseen: `it could not be followed: ${messageOf(error)}` });
   return {
     everyMs: 1000,
-    poll,
+    poll: () => (reading = reading.then(read).catch(lose)), // One after the other: two reads at once would count lines twice.
     close,
     get source() {
       return withOpenEnd(log);
@@ -1863,11 +1888,9 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
   };
 }
 
-/** The starts that a record speaks of: the process's own, PID 1's, journald's. */
-const INVOCATION_FIELDS = ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "OBJECT_SYSTEMD_INVOCATION_ID"];
+const INVOCATION_FIELDS = ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "OBJECT_SYSTEMD_INVOCATION_ID"]; // The process's own, PID 1's, journald's.
 const JOURNAL_FIELDS = ["MESSAGE", "PRIORITY", "MESSAGE_ID", "N_DROPPED", "_SOURCE_REALTIME_TIMESTAMP", ...INVOCATION_FIELDS].join(",");
-/** "Messages from a service have been suppressed": journald's rate limit ate lines. Observed on systemd 252. */
-const JOURNAL_DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e";
+const JOURNAL_DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e"; // "Messages from a service have been suppressed", by journald's rate limit.
 const BLIND_HINT = "sudo usermod --append --groups systemd-journal $(id -un), then log in again";
 
 /** Of `journalctl -o json`: a value is text, bytes (not UTF-8, or with control characters) or null (too long). `at` is epoch milliseconds. */
@@ -1884,7 +1907,6 @@ export function parseJournal(text: string) {
   });
 }
 type JournalEntry = ReturnType<typeof parseJournal>[number];
-
 /** Adds the bot's own lines; lines without an invocation come from children that ended before journald could ask about them. */
 function addJournal(source: LogSource, position: LogPosition, rules: LogRules, entries: readonly JournalEntry[], invocation: string): void {
   for (const { at, priority, message, messageId, dropped, invocations } of entries) {
@@ -1935,8 +1957,8 @@ export function journalIsUsed(config: Config, unit: UnitProperties | null): { us
 }
 
 export async function followLogs(config: Config, { identity, unit }: ProcessEvidence, signal: AbortSignal): Promise<LogFollower[]> {
-  // A timestamp of whole seconds may be up to a second older than the start that it follows.
-  const startedAt = Math.floor((identity?.startedAt ?? 0) / 1000) * 1000;
+  // A timestamp of whole seconds may be up to a second older than the start that it follows, and the start is known to some 100 ms only.
+  const startedAt = Math.floor(((identity?.startedAt ?? 0) - 250) / 1000) * 1000;
   const since = Math.max(startedAt, Date.now() - config.limits.errorWindowSeconds * 1000);
   const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
   const rules = { since, noise: noise.map((pattern) => new RegExp(pattern)), prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc" };
@@ -1953,10 +1975,6 @@ export async function followLogs(config: Config, { identity, unit }: ProcessEvid
 type BotConfiguration = { path: string; environment: unknown; channel: unknown; modifiedAt: number };
 export type ConfigurationEvidence = { fields: HealthFields; startedAt: number | null; file: BotConfiguration | null };
 const HISTORY_BYTES_MAX = 2 << 20;
-const BOT_CONFIG_POINTERS = {
-  environment: ["/environment", "/env", "/bot/environment"],
-  channel: ["/channel", "/cytube/channel", "/bot/channel", "/channel/name"],
-};
 
 export function readConfiguration(config: Config, fields: HealthFields, startedAt: number | null): ConfigurationEvidence {
   const { file, fields: pointers } = config.configuration ?? {};
@@ -1964,11 +1982,9 @@ export function readConfiguration(config: Config, fields: HealthFields, startedA
   try {
     const { parse } = load("yaml") as typeof import("yaml");
     const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
-    const [environment, channel] = (["environment", "channel"] as const).map((name) => {
-      const values = [pointers?.[name] ?? BOT_CONFIG_POINTERS[name]].flat().map((pointer) => valueAt(document, pointer));
-      return values.find((value) => value !== undefined);
-    });
-    return { fields, startedAt, file: { path: file, environment, channel, modifiedAt: fs.statSync(file).mtimeMs } };
+    const find = (name: "environment" | "channel"): unknown => firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
+    const said = { environment: find("environment"), channel: find("channel") };
+    return { fields, startedAt, file: { path: file, ...said, modifiedAt: fs.statSync(file).mtimeMs } };
   } catch (error) {
     // A parser's message may quote the file, and the file holds passwords.
     const why = codeOf(error).startsWith("E") ? messageOf(error) : "it is neither JSON nor YAML";
@@ -1979,19 +1995,31 @@ export function readConfiguration(config: Config, fields: HealthFields, startedA
 /** `version` is by the health document; `id` by the working directory of the process, where releases live in directories of their own. */
 export type ReleaseEvidence = { expected: string | null; version: string | null; id: string | null };
 
+const RELEASE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // Ids are names of directories, and go into paths and command lines.
+
+/** The id of the release that `current` names, or null. */
+function readCurrent({ release }: Pick<Config, "release">): string | null {
+  const { directory, current } = release ?? {};
+  const target = orNull(() => fs.realpathSync(current as string));
+  return directory && target && path.dirname(target) === orNull(() => fs.realpathSync(directory)) ? path.basename(target) : null;
+}
+
+/** The release that a process runs from, `releases/<id>/…`, however `current` has been switched since. */
+export function readReleaseId(config: Pick<Config, "release">, pid: number | null): string | null {
+  const directory = orNull(() => fs.realpathSync(config.release?.directory as string));
+  const homes = pid === null || !directory ? [] : ["cwd", "exe"].flatMap((link) => orNull(() => fs.readlinkSync(`/proc/${pid}/${link}`)) ?? []);
+  const ids = homes.map((home) => path.relative(directory as string, home).split(path.sep)[0] as string);
+  return ids.find((id) => RELEASE_ID.test(id)) ?? null;
+}
+
 export function readRelease(config: Config, fields: Observed<HealthFields> | undefined, pid: number | null): ReleaseEvidence {
-  const { directory, version: expected = null } = config.release ?? {};
   const version = fields?.seen && ["string", "number"].includes(typeof fields.value.version) ? String(fields.value.version) : null;
-  // `releases/<id>/…`, however `current` has been switched since.
-  const readPath = (): string => (directory ? path.relative(fs.realpathSync(directory), fs.readlinkSync(`/proc/${pid}/cwd`)) : "");
-  const [id] = (orNull(readPath) ?? "").split(path.sep);
-  return { expected, version, id: id && id !== ".." ? id : null };
+  return { expected: config.release?.version ?? null, version, id: readReleaseId(config, pid) };
 }
 
 /** The samples of the last release that passed, out of the log. */
 export type HistoryEvidence = { release: string; ts: string; responseMs: number[]; memoryMb: number[] };
 export type LogRecords = { records: Record<string, unknown>[]; torn: number };
-
 /** Splits a log's text into records. A line that is not a JSON object with `v` is counted and left out; an empty one is a fence. */
 export function parseRecords(text: string): LogRecords {
   const lines = text.split("\n").filter(Boolean);
@@ -1999,12 +2027,19 @@ export function parseRecords(text: string): LogRecords {
   return { records, torn: lines.length - records.length };
 }
 
-/** The newest records of a log, bounded; a first line that the bound has cut is not counted as torn. */
-export function readRecords(file: string): LogRecords {
+/** The end of a file, as text; a first line that the bound has cut is left out. */
+function readEnd(file: string, bytesMax: number): string {
   const size = orNull(() => fs.statSync(file).size) ?? 0;
-  const begin = Math.max(0, size - HISTORY_BYTES_MAX);
+  const begin = Math.max(0, size - bytesMax);
   const text = orNull(() => readPart(file, begin, size - begin).toString()) ?? "";
-  return parseRecords(begin ? text.slice(text.indexOf("\n") + 1) : text);
+  return begin ? text.slice(text.indexOf("\n") + 1) : text;
+}
+
+/** The newest records of a log, bounded; logrotate leaves those before in a neighbour that it compresses only at the next turn. */
+export function readRecords(file: string): LogRecords {
+  const text = readEnd(file, HISTORY_BYTES_MAX);
+  const before = readEnd(`${file}.1`, HISTORY_BYTES_MAX - text.length);
+  return parseRecords(before && !before.endsWith("\n") ? `${before}\n${text}` : before + text);
 }
 
 export function parseHistory(records: readonly Record<string, unknown>[], env: string, release: string | null): HistoryEvidence | null {
@@ -2023,23 +2058,9 @@ export function parseHistory(records: readonly Record<string, unknown>[], env: s
 const UPTIME_SLACK_SECONDS = 2;
 const MEMORY_RECENT = 3;
 
-/** Equally long lists in the order of the polls and samples; times are seconds since the watch began. */
-export type WatchSeries = Record<"pollSeconds" | "sampleSeconds" | "memoryMb", number[]> &
-  Record<"responseMs" | "users" | "cpuPercent", (number | null)[]>;
-
 type MissKind = "health" | "connection" | "users";
 
-/** `unseen` polls could not look, which is no miss of the bot's. `incident` ended the watch before its time. `newErrors`: null without a log. */
-export type WatchEvidence = Record<"secondsPlanned" | "secondsWatched" | "polls" | "unseen", number> & {
-  series: WatchSeries;
-  misses: Record<MissKind, number>;
-  incident: Incident | null;
-  newErrors: number | null;
-  history: HistoryEvidence | null;
-};
-
 export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
-
 /** `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's own uptime, in seconds. */
 type WatchBounds = { signal: AbortSignal; uptimeBefore: number | null };
 export type WatchInput = WatchBounds & Pick<Narrator, "progress"> & { config: Config; pid: number; health: HealthReader; logs: LogFollower[] };
@@ -2069,14 +2090,30 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
   }
 }
 
+const errorsOf = (logs: readonly LogFollower[]): number => sumOf(logs.map((log) => log.source.tally.errors));
 /** What a watch has seen so far; `ended` ends it, and with it `signal`. */
-type WatchState = WatchInput & { evidence: WatchEvidence; begun: number; ended: AbortController; errorsBefore: number; usage: UsageSample | null } & {
-  inARow: Record<MissKind, string[]>;
-  uptime: { value: number; since: number } | null;
-};
+function openWatch(input: WatchInput) {
+  const { config, logs, uptimeBefore } = input;
+  const ended = new AbortController();
+  const [numbers, gaps] = [(): number[] => [], (): (number | null)[] => []];
+  const evidence = {
+    ...{ secondsPlanned: config.limits.watchSeconds, secondsWatched: 0, polls: 0, misses: { health: 0, connection: 0, users: 0 } },
+    unseen: 0, // Polls that could not look, which is no miss of the bot's.
+    // Equally long lists in the order of the polls and samples; times are seconds since the watch began.
+    series: { pollSeconds: numbers(), responseMs: gaps(), users: gaps(), sampleSeconds: numbers(), memoryMb: numbers(), cpuPercent: gaps() },
+    incident: null as Incident | null, // What ended the watch before its time.
+    newErrors: (logs.length ? 0 : null) as number | null,
+    history: null as HistoryEvidence | null,
+  };
+  const inARow: Record<MissKind, string[]> = { health: [], connection: [], users: [] };
+  const uptime = uptimeBefore === null ? null : { value: uptimeBefore, since: 0 };
+  const before = { begun: performance.now(), uptime, usage: null as UsageSample | null, errorsBefore: errorsOf(logs) };
+  return { ...input, ...before, evidence, ended, signal: AbortSignal.any([input.signal, ended.signal]), inARow };
+}
+type WatchState = ReturnType<typeof openWatch>;
+export type WatchEvidence = WatchState["evidence"];
 
 const elapsedSeconds = (state: WatchState): number => (performance.now() - state.begun) / 1000;
-
 function reportIncident(state: WatchState, kind: Incident["kind"], says: string, evidence: string[] = []): void {
   state.evidence.incident ??= { kind, at: Date.now(), says: `${says} (${spanOf(elapsedSeconds(state))} into the watch)`, evidence };
   state.ended.abort();
@@ -2136,8 +2173,6 @@ async function sampleUsage(state: WatchState): Promise<void> {
   reportIncident(state, "memory", `memory is ${round(median(recent))} MB, over the limit of ${limit} MB`, [samples]);
 }
 
-const errorsOf = (logs: readonly LogFollower[]): number => logs.reduce((sum, log) => sum + log.source.tally.errors, 0);
-
 async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promise<void> {
   for (const log of logs) await log.poll();
   const count = errorsOf(state.logs) - state.errorsBefore;
@@ -2150,20 +2185,12 @@ async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promis
 
 /** Watches health, users, connection, uptime, memory, logs for the configured time, or to the first incident; the identity is followed elsewhere. */
 export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
-  const { logs, uptimeBefore } = input;
   const { watchSeconds, healthEverySeconds } = input.config.limits;
-  const series: WatchSeries = { pollSeconds: [], responseMs: [], users: [], sampleSeconds: [], memoryMb: [], cpuPercent: [] };
-  const counts = { polls: 0, misses: { health: 0, connection: 0, users: 0 }, unseen: 0, newErrors: logs.length ? 0 : null };
-  const evidence: WatchEvidence = { secondsPlanned: watchSeconds, secondsWatched: 0, series, ...counts, incident: null, history: null };
-  const ended = new AbortController();
-  const signal = AbortSignal.any([input.signal, ended.signal]);
-  const inARow = { health: [], connection: [], users: [] };
-  const uptime = uptimeBefore === null ? null : { value: uptimeBefore, since: 0 };
-  const begun = performance.now();
-  const state: WatchState = { ...input, evidence, begun, ended, signal, inARow, uptime, usage: null, errorsBefore: errorsOf(logs) };
+  const state = openWatch(input);
+  const { evidence, ended, signal, logs } = state;
   const narrator = setInterval(() => {
     const secondsLeft = Math.max(0, watchSeconds - elapsedSeconds(state));
-    const [memoryMb = null, responseMs = null] = [series.memoryMb.at(-1), series.responseMs.at(-1)];
+    const [memoryMb = null, responseMs = null] = [evidence.series.memoryMb.at(-1), evidence.series.responseMs.at(-1)];
     input.progress({ secondsLeft, memoryMb, responseMs, errors: evidence.newErrors ?? 0 });
   }, 1000);
   const pollMs = Math.max(200, healthEverySeconds * 1000);
@@ -2197,11 +2224,9 @@ export interface Evidence {
   watch: WatchEvidence;
 }
 export type SliceName = keyof Evidence;
-
 /** What a check may know beside its slice: the config with its limits, and the clock in epoch milliseconds. */
 export type CheckContext = { config: Config; limits: Limits; now: number };
 type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
-
 function partOf(part: string, status: Status, says: string, gauge: Gauge = [null], evidence: string[] = [], hint: string | null = null): Part {
   const [measured, limit = null, unit = null] = gauge;
   return { part, status, says, measured, limit, unit, evidence, hint };
@@ -2210,7 +2235,6 @@ function partOf(part: string, status: Status, says: string, gauge: Gauge = [null
 const failIf = (fails: boolean): Status => (fails ? "fail" : "pass");
 const warnIf = (warns: boolean): Status => (warns ? "warn" : "pass");
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : /[sx]$/.test(noun) ? "es" : "s"}`;
-
 /** Shows a value of the health document as it stood there, shortened: `"false"` with its quotes is not `false`. */
 const shown = (value: unknown): string => (value === undefined ? "missing" : (JSON.stringify(value)?.slice(0, 80) ?? String(value)));
 
@@ -2233,14 +2257,8 @@ function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEv
   if (!integrity) return partOf("integrity", "unknown", `quick_check could not be run: ${integrityUnseen ?? "no answer"}`);
   const { file, lines, ms } = integrity;
   if (lines.length === 1 && lines[0] === "ok") return partOf("integrity", "pass", `quick_check says ok in ${round(ms)} ms`, ["ok", "ok"]);
-  return partOf(
-    "integrity",
-    "fail",
-    `quick_check found damage in ${file}`,
-    ["damaged", "ok"],
-    lines.slice(0, 5),
-    "Restore the newest backup; keep the damaged file.",
-  );
+  const hint = "Restore the newest backup; keep the damaged file.";
+  return partOf("integrity", "fail", `quick_check found damage in ${file}`, ["damaged", "ok"], lines.slice(0, 5), hint);
 }
 
 function checkDisk({ diskFreeMb, inodesFree }: DatabaseEvidence, { diskFreeMbMin }: Limits): Part[] {
@@ -2271,7 +2289,7 @@ export function checkDatabase(evidence: DatabaseEvidence, { config, limits }: Ch
 }
 
 function checkStatus(fields: HealthFields, health: Config["health"]): Part {
-  const accepted = (health.statusUp ?? STATUS_WORDS_UP).join(", ");
+  const accepted = (health.statusUp ?? loadDialects().statusUp).join(", ");
   const word = shown(fields.status);
   if (fields.status !== undefined) return partOf("status", failIf(!statusIsUp(fields, health)), `status is ${word}`, [word, accepted]);
   if (fields.fromSql && !health.fields?.status) return partOf("status", "off", "a status row has no word for healthy");
@@ -2279,7 +2297,6 @@ function checkStatus(fields: HealthFields, health: Config["health"]): Part {
 }
 
 const AGE_SLACK_SECONDS = 5; // A document may be this much older than its process, for clocks are read at different moments.
-
 /** A document that is older than the process comes from another one: an old bot that still holds the port, or a row that nobody updates. */
 function checkDocumentAge(fields: HealthFields, startedAt: number | null): Part[] {
   const claimed = uptimeOf(fields);
@@ -2299,9 +2316,8 @@ export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evid
   if (!fields || !last) {
     const problem = last?.problem ?? "no answer";
     const says = `no health document${tries > 1 ? ` after ${tries} tries` : ""}: ${problem}`;
-    const hint = /^HTTP 40[13]/.test(problem)
-      ? "The endpoint wants a login; its header goes into health.headersFile."
-      : `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
+    const curl = `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
+    const hint = /^HTTP 40[13]/.test(problem) ? "The endpoint wants a login; its header goes into health.headersFile." : curl;
     return [partOf("answer", HEALTH_UNSEEN.test(problem) ? "unknown" : "fail", says, [problem, "a document"], lines, hint)];
   }
   const says = `answered in ${round(last.ms)} ms${readyMs === null ? "" : `, ready ${spanOf(readyMs / 1000)} after its start`}`;
@@ -2310,7 +2326,6 @@ export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evid
 }
 
 const CLOCK_AHEAD_SECONDS_MAX = 60; // A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead.
-
 /** A row without a heartbeat may be a dead bot's last word; an endpoint at least answers by itself. */
 function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limits }: CheckContext): Part {
   const secondsMax = limits.heartbeatSecondsMax;
@@ -2463,7 +2478,7 @@ export function steadyGrowth(values: readonly number[]): number {
   if (values.length < TREND_SAMPLES_MIN) return 0;
   const medians = blockMedians(values, TREND_BLOCKS);
   const steps = medians.slice(1).map((value, index) => value - (medians[index] as number));
-  const growth = steps.reduce((sum, step) => sum + step, 0);
+  const growth = sumOf(steps);
   const size = Math.floor(values.length / TREND_BLOCKS);
   const apart = Math.min(...values.slice(-size)) > Math.max(...values.slice(0, size));
   // A single step falls into one block or on the border of two, so it makes at most two of the four steps.
@@ -2481,14 +2496,13 @@ function upperTail(z: number): number {
 
 /** One-sided Mann–Whitney: the p-value of "a is not larger than b", by the normal approximation with ties corrected. */
 export function mannWhitney(a: readonly number[], b: readonly number[]): number {
-  const [n, m, total] = [a.length, b.length, a.length + b.length];
+  const [pairs, total, all] = [a.length * b.length, a.length + b.length, [...a, ...b]];
   // Of all pairs, those in which a is larger; ties count half.
-  const u = a.reduce((sum, x) => sum + b.filter((y) => y < x).length + b.filter((y) => y === x).length / 2, 0);
-  const sizes = new Map<number, number>();
-  for (const value of [...a, ...b]) sizes.set(value, (sizes.get(value) ?? 0) + 1);
-  const ties = [...sizes.values()].reduce((sum, size) => sum + size ** 3 - size, 0);
-  const deviation = Math.sqrt(((n * m) / 12) * (total + 1 - ties / (total * (total - 1))));
-  return deviation > 0 ? upperTail((u - (n * m) / 2 - 0.5) / deviation) : 1;
+  const u = sumOf(a.map((x) => b.filter((y) => y < x).length + b.filter((y) => y === x).length / 2));
+  // The sum of t³ − t over groups of t equal values, value by value.
+  const ties = sumOf(all.map((x) => all.filter((y) => y === x).length ** 2 - 1));
+  const deviation = Math.sqrt((pairs / 12) * (total + 1 - ties / (total * (total - 1))));
+  return deviation > 0 ? upperTail((u - pairs / 2 - 0.5) / deviation) : 1;
 }
 
 function checkGrowth(part: string, values: readonly number[], limit: number, unit: string, span: string): Part[] {
@@ -2534,7 +2548,6 @@ export function checkStability(watch: WatchEvidence, { limits }: CheckContext): 
 }
 
 type Off = (config: Config) => string | null;
-
 /** One row of the table: the slice a check needs, the function, and why the check does not exist under a config (null where it does). */
 export type CheckRow = {
   [S in SliceName]: { name: CheckName; needs: S; check: (slice: Evidence[S], context: CheckContext) => Part[]; off: Off };
@@ -2545,7 +2558,7 @@ function unless(exists: (config: Config) => unknown, why?: string): Off {
 }
 
 const UNVERSIONED = "no version is expected (--expect-version)";
-const always = unless(() => true);
+const always: Off = () => null;
 const unwatched: Off = ({ environment, limits }) =>
   limits.watchSeconds > 0 ? null : LIMITS.watchSeconds[environment] ? "limits.watchSeconds is 0" : `not checked in ${environment}`;
 
@@ -2577,22 +2590,20 @@ export type Interruption = "incident" | "deadline"; // Why a run stopped looking
 export type Narrator = { narrate: (line: string) => void; progress: (progress: WatchProgress) => void };
 
 /** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
-export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator) {
+export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator, kind: "verify" | "burnin" = "verify") {
   const { records, torn } = readRecords(config.logFile);
   return {
     ...narrator,
     ...{ id: crypto.randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
-    phase: "initial" as Phase,
-    identity: null as Identity | null,
-    release: null as string | null,
-    findings: new Map<CheckName, Finding>(),
-    observations: {} as Observations,
-    watch: null as WatchEvidence | null,
+    ...{ kind, phase: "initial" as Phase, interruption: null as Interruption | null },
+    ...{ identity: null as Identity | null, release: null as string | null, releaseId: null as string | null },
+    ...{ findings: new Map<CheckName, Finding>(), observations: {} as Observations, watch: null as WatchEvidence | null },
     metrics: {} as Record<string, number | null>,
     notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
     records, // The newest ones of the log, from before this run.
-    interruption: null as Interruption | null,
     incident: null as Incident | null,
+    /** Starts of the bot before this one whose verification came to no verdict. */
+    unjudged: 0,
     follower: null as IdentityFollower | null,
     stop: new AbortController(), // Ends every look under way.
   };
@@ -2622,7 +2633,6 @@ export function foldParts({ name: check }: CheckRow, phase: Phase, given: Part[]
 }
 
 type Judging = Pick<Run, "config" | "selected" | "phase" | "interruption" | "incident">;
-
 /** One check over what was observed. The only place that turns a missing slice into `unknown`. */
 export function judgeCheck(check: CheckRow, observations: Observations, run: Judging, now: number): Finding {
   const { config, phase, selected, interruption, incident } = run;
@@ -2639,9 +2649,8 @@ export function judgeCheck(check: CheckRow, observations: Observations, run: Jud
 }
 
 /** Of two looks at the same thing the worse one counts, and of equal ones the later. */
-export function worseFinding(before: Finding | undefined, after: Finding): Finding {
-  return before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
-}
+export const worseFinding = (before: Finding | undefined, after: Finding): Finding =>
+  before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
 
 type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
 
@@ -2664,15 +2673,15 @@ async function readLogs({ config, stop }: Run, probes: Probes, found: Observed<P
   return probes.logs.map((log) => ({ ...log.source, tally: { ...log.source.tally } }));
 }
 
-function follow(run: Run, identity: Identity): void {
-  const follower = followIdentity(run.config, identity, (incident) => {
+function follow(run: Run, identity: Identity, cgroup: string | undefined): void {
+  const report = (incident: Incident): void => {
     run.incident = incident;
     run.interruption ??= "incident";
-    run.narrate(`${incident.says} (${new Date(incident.at).toISOString()})`);
+    run.narrate(`${incident.says} (${isoOf(incident.at)})`);
     run.stop.abort();
-  });
-  run.follower = follower;
-  run.stop.signal.addEventListener("abort", follower.stop, { once: true });
+  };
+  run.follower = followIdentity(run.config, identity, report, cgroup);
+  run.stop.signal.addEventListener("abort", run.follower.stop, { once: true });
 }
 
 /** Looks at everything the selected checks need. Independent looks go side by side; the bot must be ready, or out of time, first. */
@@ -2689,7 +2698,7 @@ async function gather(run: Run, probes: Probes, triesMax: number): Promise<void>
   if (identity && !run.identity) {
     run.identity = identity;
     // An incident ends the run, so it is followed only where a check reports it.
-    if (needed.has("process") || needed.has("watch")) follow(run, identity);
+    if (needed.has("process") || needed.has("watch")) follow(run, identity, found.seen ? found.value.unit?.ControlGroup : "");
   }
   const startedAt = identity?.startedAt ?? null;
   const ofHealth: SliceName[] = ["health", "fields", "response", "configuration", "release"];
@@ -2757,11 +2766,13 @@ function settle(run: Run): void {
   for (const check of CHECKS.filter(({ needs }) => needs !== "watch"))
     findings.set(check.name, worseFinding(findings.get(check.name), judgeCheck(check, observations, run, Date.now())));
   run.metrics = metricsOf(run);
-  if (observations.release?.seen) run.release = observations.release.value.version ?? observations.release.value.id ?? run.release;
+  if (!observations.release?.seen) return;
+  const { version, id } = observations.release.value;
+  run.release = version ?? id ?? run.release;
+  run.releaseId = id ?? readCurrent(run.config) ?? run.releaseId;
 }
 
 const WATCH_ROW = CHECKS.find((check) => check.needs === "watch") as CheckRow;
-
 /** The finding of the watch, as far as it came: an incident of the process is one of the watch, also when it falls into the final checks. */
 function judgeWatch(run: Run, watch: WatchEvidence): void {
   const value = { ...watch, incident: run.incident ?? watch.incident };
@@ -2792,6 +2803,16 @@ async function watchBot(run: Run, { health, logs }: Probes): Promise<void> {
   judgeWatch(run, run.watch);
 }
 
+/** A release that systemd restarts again and again before any verification of it comes to an end has given its verdict itself. */
+const RESTARTS_UNJUDGED_MAX = 3;
+function judgeRestarts(run: Run): void {
+  const unit = run.observations.process?.seen ? run.observations.process.value.unit : null;
+  const restarts = Number(unit?.NRestarts ?? 0);
+  if (run.incident || Math.min(restarts, run.unjudged) < RESTARTS_UNJUDGED_MAX) return;
+  const says = `systemd has restarted the bot ${restarts} times, and no verification of it has come to a verdict`;
+  run.incident = { kind: "restarted", at: Date.now(), says, evidence: [`${run.unjudged} starts without a verdict`] };
+}
+
 /** Runs all phases. Whatever ends it early, the findings up to then stand in `run`. */
 export async function verify(run: Run): Promise<void> {
   const { config } = run;
@@ -2807,6 +2828,7 @@ export async function verify(run: Run): Promise<void> {
     run.narrate("initial checks …");
     await gatherUntilStopped(run, probes, healthTriesMax);
     settle(run);
+    judgeRestarts(run);
     await watchBot(run, probes);
     if (!run.watch || run.interruption) return;
     run.phase = "final";
@@ -2844,31 +2866,35 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (interruption === "deadline") return unseen(EXIT.deadline, "not everything was seen in time. Look at what was slow, and run again.");
   const unknown = having("unknown");
   const advice = `${unknown.join(", ")} could not be seen. Do not roll back for this; make it visible, and run again.`;
-  if (unknown[0] && POLICY[environment].unknown === "unknown") return unseen(CHECK_CODES[unknown[0]], advice);
-  if (unknown[0] && !having("pass").length && !having("warn").length) return unseen(CHECK_CODES[unknown[0]], advice);
+  const sawNothing = !having("pass").length && !having("warn").length;
+  if (unknown[0] && (sawNothing || POLICY[environment].unknown === "unknown")) return unseen(CHECK_CODES[unknown[0]], advice);
   if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
 }
 
+/** What every record of the log begins with. */
+function headOf<K extends string>(kind: K, env: string, run: string, now: number) {
+  return { v: 1 as const, kind, ts: isoOf(now), run, env, host: hostname(), verifier: VERSION as string, unitInvocation: UNIT_INVOCATION };
+}
+
 export function resultOf(run: Run, verdict: Verdict, now: number) {
-  const { identity, release, findings } = run;
+  const { config, identity, release, findings, metrics, notes, observations } = run;
   return {
-    v: 1 as const,
-    kind: "verify" as const,
-    ts: isoOf(now),
-    run: run.id,
-    env: run.config.name,
-    host: hostname(),
-    verifier: VERSION as string,
-    config: run.config.file,
+    ...headOf(run.kind, config.name, run.id, now),
+    config: config.file,
     identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
+    /** What a rollback knows the release by: its directory's name, where releases have directories. */
+    release: run.releaseId ?? release,
+    /** Whether no check was left out by a flag. */
+    whole: run.selected.size === CHECK_NAMES.length,
     ...verdict,
     ms: Math.round(performance.now() - run.begun),
     findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
-    metrics: run.metrics,
+    metrics,
     series: run.watch?.series ?? null,
-    notes: run.notes,
+    schema: observations.database?.seen ? observations.database.value.schema : null,
+    notes,
   };
 }
 
@@ -2877,7 +2903,9 @@ export type Result = ReturnType<typeof resultOf>;
 
 // --- Outputs -----------------------------------------------------------------------------------------------------------------
 
-const COLOURS = { fail: "31;1", unknown: "35;1", aborted: "35;1", warn: "33", pass: "32", skipped: "2", off: "2", dim: "2", bold: "1" };
+/** SGR parameters (ECMA-48). */
+const BAD = { fail: "31;1", unknown: "35;1", aborted: "35;1", refused: "35;1" };
+const COLOURS = { ...BAD, warn: "33", paused: "33", superseded: "33", pass: "32", skipped: "2", off: "2", dim: "2", bold: "1" };
 type Paint = (style: keyof typeof COLOURS, text: string) => string;
 
 function amount(value: Part["measured"], unit: string | null): string {
@@ -2915,10 +2943,8 @@ export function renderPretty(result: Result, colour: boolean): string {
   const paint: Paint = (style, text) => (colour ? `\u001b[${COLOURS[style]}m${text}\u001b[0m` : text);
   const { identity, findings, verdict } = result;
   const release = identity?.release ? `, release ${identity.release}` : "";
-  const counts = STATUSES.flatMap((status) => {
-    const count = findings.filter((finding) => finding.status === status).length;
-    return count ? [`${count} ${status}`] : [];
-  });
+  const counts = STATUSES.map((status) => [findings.filter((finding) => finding.status === status).length, status] as const);
+  const counted = counts.flatMap(([count, status]) => (count ? `${count} ${status}` : []));
   return [
     `${paint("bold", "cytube-verify")} ${result.verifier}  ${printable(`${result.env} on ${result.host}, ${result.config}`)}`,
     identity ? printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`) : "bot not found",
@@ -2926,9 +2952,28 @@ export function renderPretty(result: Result, colour: boolean): string {
     ...findings.flatMap((finding) => renderFinding(finding, paint)),
     ...result.notes.map((note) => `  note: ${printable(note)}`),
     "",
-    `${paint(verdict, verdict.toUpperCase())}  exit ${result.exit}  ${counts.join(", ")} in ${spanOf(result.ms / 1000)}`,
+    `${paint(verdict, verdict.toUpperCase())}  exit ${result.exit}  ${counted.join(", ")} in ${spanOf(result.ms / 1000)}`,
     `Action: ${printable(result.action)}\n`,
   ].join("\n");
+}
+
+/** GitHub's workflow commands take %, CR and LF only escaped, and a property no colon or comma either. */
+const githubText = (text: string): string => printable(text).replaceAll("%", "%25");
+
+/** Annotations of a GitHub Actions job: errors and warnings on lines of their own, then the verdict as a notice. */
+export function renderGithub({ findings, verdict, exit, action }: Result): string {
+  const kinds: Partial<Record<Status, string>> = { fail: "error", unknown: "error", warn: "warning" };
+  const told = findings.filter(({ status }) => kinds[status]);
+  const lines = told.map(({ check, status, says }) => `::${kinds[status]} title=${check} ${status}::${githubText(says)}\n`);
+  return `${lines.join("")}::notice title=cytube-verify::${verdict}, exit ${exit}. ${githubText(action)}\n`;
+}
+
+/** The summary of a job: a table of all findings. */
+function renderMarkdown({ findings, verdict, exit, action, env, identity }: Result): string {
+  const cell = (text: string): string => printable(text).replace(/[|<>`*_[\]\\]/g, (character) => `&#${character.charCodeAt(0)};`);
+  const rows = findings.map((finding) => `| ${finding.status} | ${finding.check} | ${cell(gauge(finding))} | ${cell(finding.says)} |\n`);
+  const about = cell(`Release ${identity?.release ?? "unknown"}. ${action}`);
+  return `### cytube-verify ${env}: ${verdict} (exit ${exit})\n\n${about}\n\n| | check | measured | |\n|---|---|---|---|\n${rows.join("")}`;
 }
 
 /** JSON in which no control character survives, for it is read on terminals too; JSON.stringify leaves DEL, C1 and bidi controls as they are. */
@@ -2936,6 +2981,8 @@ export function renderJson(value: unknown, indent: number): string {
   const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(value, null, indent).replace(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, escaped);
 }
+
+const renderDocument = (value: unknown): string => `${renderJson(value, 2)}\n`;
 
 /** The plan of a run, without a look at the bot: every check with its exit code, why it does not run (or null), and the limits that apply. */
 function planOf(config: Config, selected: ReadonlySet<CheckName>) {
@@ -2984,17 +3031,33 @@ export function writeRecord(file: string, line: string): void {
   }
 }
 
+/** Makes the names in a directory durable, as fsync of a file does not. */
+function syncDirectory(directory: string): void {
+  const descriptor = fs.openSync(directory, "r");
+  fs.fsyncSync(descriptor);
+  fs.closeSync(descriptor);
+}
+
+/** Replaces a small file as a whole: a reader sees the old text or the new one, also after a power cut. Throws. */
+export function writeAtomically(file: string, text: string): void {
+  const next = `${file}.${process.pid}.tmp`;
+  try {
+    fs.writeFileSync(next, text, { mode: 0o664, flush: true });
+    fs.renameSync(next, file);
+  } finally {
+    fs.rmSync(next, { force: true });
+  }
+  syncDirectory(path.dirname(file));
+}
+
 /** Tells before the run whether the log will take its record, so that nobody waits five minutes to learn that it does not. */
 function logTrouble(file: string): string | null {
   let existing = file;
   while (!fs.existsSync(existing) && existing !== path.dirname(existing)) existing = path.dirname(existing);
-  try {
-    fs.accessSync(existing, fs.constants.W_OK);
-    const kind = fs.statSync(existing);
-    return existing !== file || kind.isFile() || kind.isCharacterDevice() ? null : `it is a ${kind.isDirectory() ? "directory" : "FIFO or socket"}`;
-  } catch (error) {
-    return messageOf(error);
-  }
+  const blocked = orMessage(() => fs.accessSync(existing, fs.constants.W_OK));
+  if (blocked || existing !== file) return blocked;
+  const kind = fs.statSync(file);
+  return kind.isFile() || kind.isCharacterDevice() ? null : `it is a ${kind.isDirectory() ? "directory" : "FIFO or socket"}`;
 }
 
 /** Writes to a stream and waits for it. A reader that has gone (`| head -1`) is no error of the run. */
@@ -3027,12 +3090,751 @@ function openNarrator(stream: NodeJS.WriteStream, quiet: boolean, mask: (text: s
   return { narrate, progress };
 }
 
+// --- Releases and rollback ---------------------------------------------------------------------------------------------------
+
+type Passed = { at: string; run: string; version: string | null; schema: string | null };
+type Quarantined = { at: string; run: string; checks: string[] };
+type Judged = { start: string | null; release: string | null; at: string; run: string; verdict: Verdict["verdict"]; exit: number };
+
+const ROLLBACKS_KEPT = 100;
+/** What has to outlive the log's rotation, by release id. */
+export const emptyState = () => ({
+  v: 1 as const,
+  passed: {} as Record<string, Passed>,
+  quarantined: {} as Record<string, Quarantined>,
+  rollbacks: [] as { at: string; run: string; from: string; automatic: boolean }[],
+  last: null as Judged | null,
+  failures: 0, // So many verdicts in a row were failures of one and the same release.
+  unjudged: [] as string[], // Starts of the bot whose verification came to no verdict.
+});
+export type ReleaseState = ReturnType<typeof emptyState>;
+
+type Wish = { by: "verdict" | "person"; run: string | null; checks: string[]; to: string | null; emergency: boolean };
+/** What is asked of cytube-rollback@: by a verdict, or by a person. `schema` is that of the database as the failed run saw it. */
+export type RollbackRequest = Pick<Result, "release" | "schema"> & Wish;
+/** `marker` is the run by which a rollback is remembered from its switch on, `switchedAt` epoch milliseconds. */
+type RollbackUnderWay = RollbackRequest & { marker?: string; switchedAt?: number };
+
+function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Verdict & { lifted?: boolean }, more: object = {}) {
+  const { by, run: of, release: from, to, checks, marker = randomUUID() } = request;
+  return { ...headOf("rollback", config.name, marker, Date.now()), ...{ by, of, from, to, checks, lifted: false }, ...outcome, ...more };
+}
+
+/** A record of a rollback; `failed` hands on what the release failed with. `lifted`: the old release fails alike, so the new one is not to blame. */
+export type RollbackRecord = ReturnType<typeof rollbackRecord>;
+
+/** The state after a record of the log; folding the whole log builds the state anew. */
+export function foldRecord(state: ReleaseState, record: Result | RollbackRecord): ReleaseState {
+  const { ts: at, run, verdict, exit } = record;
+  if (record.kind === "rollback") {
+    const { from, by, checks, lifted } = record;
+    if (verdict === "refused" || from === null) return state;
+    const { [from]: _, ...others } = state.quarantined;
+    const before = state.rollbacks.filter((known) => known.run !== run);
+    const rollbacks = [...before, { at, run, from, automatic: by === "verdict" }].slice(-ROLLBACKS_KEPT);
+    return { ...state, rollbacks, quarantined: lifted ? others : { ...others, [from]: { at, run, checks } } };
+  }
+  if (record.kind !== "verify" || !record.whole || verdict === "superseded") return state;
+  if (state.last?.run === run && state.last.at === at) return state;
+  const { release, identity, schema } = record;
+  const start = identity && startOf(identity);
+  if (verdict === "aborted") return start ? { ...state, unjudged: [...new Set([...state.unjudged, start])].slice(-ROLLBACKS_KEPT) } : state;
+  const failures = verdict !== "fail" ? 0 : state.last?.release === release ? state.failures + 1 : 1;
+  const judged = { ...state, unjudged: [], failures, last: { start, release, at, run, verdict, exit } };
+  if (exit !== EXIT.passed || release === null) return judged;
+  const { [release]: _, ...quarantined } = state.quarantined;
+  return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
+}
+
+const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A release may be called `constructor`. */
+const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null => (id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null);
+
+/** Of the state file, or, where that is missing or damaged, of the log. */
+export function readState({ name, state, logFile }: Config): ReleaseState {
+  const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
+  const known = { ...emptyState(), ...saved } as ReleaseState;
+  const isWhole = isMap(known.passed) && isMap(known.quarantined) && Array.isArray(known.rollbacks) && Array.isArray(known.unjudged);
+  if (saved?.v === 1 && isWhole) return known;
+  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && (kind === "verify" || kind === "rollback"));
+  return (records as (Result | RollbackRecord)[]).reduce(foldRecord, emptyState());
+}
+
+/** The state for a person, who must not take a file that they may not read for a host where nothing has passed yet. */
+function requireState(config: Config): ReleaseState {
+  const directory = path.dirname(config.state.releases);
+  const readable = (file: string, mode: number): string | null => (fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null);
+  const { R_OK, X_OK } = fs.constants;
+  const blind = readable(directory, R_OK | X_OK) ?? readable(config.state.releases, R_OK);
+  const remedy = "Try with sudo, or as a member of its group: sudo usermod --append --groups cytube-verify USER";
+  if (blind) throw new UserError(EXIT.permission, `${blind}\n${remedy}`);
+  return readState(config);
+}
+
+/** A release on disk; `completeAt` is null until its deployer has finished it. What was known of an id that was deployed anew is of another release. */
+export type Release = { id: string; completeAt: number | null; current: boolean; passed: Passed | null; quarantined: Quarantined | null };
+
+/** Newest first. */
+export function readReleases(config: Config, state: ReleaseState): Release[] {
+  const { directory } = config.release ?? {};
+  const names = directory ? (orNull(() => fs.readdirSync(directory)) ?? []).filter((name) => RELEASE_ID.test(name)) : [];
+  const current = readCurrent(config);
+  const releases = names.map((id): Release => {
+    const completeAt = orNull(() => fs.statSync(path.join(directory as string, id, ".complete")).mtimeMs);
+    const fresh = <T extends { at: string }>(known: T | null): T | null => (known && Date.parse(known.at) >= (completeAt ?? 0) ? known : null);
+    return { id, completeAt, current: id === current, passed: fresh(ownOf(state.passed, id)), quarantined: fresh(ownOf(state.quarantined, id)) };
+  });
+  return releases.sort((a, b) => (b.completeAt ?? 0) - (a.completeAt ?? 0));
+}
+
+const blameOf = ({ checks }: Quarantined): string => checks.join(", ") || "rolled back by a person";
+
+const failedChecks = ({ findings }: Pick<Result, "findings">): CheckName[] =>
+  findings.filter(({ status }) => status === "fail").map(({ check }) => check);
+
+/** Errors that another release had logged too are not new with this one. */
+function errorsAreNew(result: Result, records: readonly Record<string, unknown>[]): boolean {
+  const linesOf = ({ findings }: Record<string, unknown>): string[] =>
+    (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
+  // A log line without its numbers is equal for two occurrences of the same error.
+  const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#");
+  const others = records.filter(({ findings, release }) => Array.isArray(findings) && release && release !== result.release);
+  const known = new Set(others.flatMap(linesOf).map(signatureOf));
+  const lines = linesOf(result).filter((line) => !/^\d+ lines? read, /.test(line));
+  return lines.length === 0 || lines.some((line) => !known.has(signatureOf(line)));
+}
+
+type News = { chatDown: boolean; newErrors: boolean };
+
+/** Why a verdict does not lead to a rollback, or null where it does (DESIGN: a measured failure of a candidate that is still current). */
+export function judgeRollback(result: Result, config: Config, releases: readonly Release[], state: ReleaseState, news: News): string | null {
+  const { directory } = config.release ?? {};
+  const { auto, on, command } = config.rollback;
+  const { verdict, release: id } = result;
+  const failed = failedChecks(result);
+  const row = releases.find((release) => release.id === id);
+  const passed = directory ? row?.passed : ownOf(state.passed, id);
+  if (verdict !== "fail") return "nothing was measured to be wrong";
+  if (!directory && !command) return "neither release.directory nor rollback.command is configured";
+  if (!auto) return "rollback.auto is not set";
+  if (!failed.some((check) => on.includes(check))) return `${failed.join(", ")} is not in rollback.on`;
+  if (id === null) return "which release runs is not known";
+  if (directory && !row?.current) return `${id} is not the current release any more`;
+  if (passed) return `${id} has passed before (${passed.at}): it worked, so the world has changed`;
+  if (news.chatDown && failed.includes("connection")) return "the chat server itself is down";
+  if (!news.newErrors && failed.every((check) => check === "error_logs")) return "an earlier release logged the same errors";
+  return null;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The target of a rollback, or why it is refused. A person may do what a verdict may not; `emergency` also goes back over a change of the schema. */
+export function planRollback(request: RollbackRequest, releases: readonly Release[], state: ReleaseState, config: Config, now: number) {
+  const refuse = (why: string, exit: number = EXIT.refused) => ({ exit, why, to: null });
+  const { by, to, emergency, release } = request;
+  const { maxPerDay, command } = config.rollback;
+  if (!config.release?.directory && !command) return refuse("neither release.directory nor rollback.command is configured", EXIT.nothingToRollBackTo);
+  const current = releases.find((row) => row.current);
+  if (!current && !command) return refuse(`${config.release?.current} does not point to a release`);
+  const from = current?.id ?? release ?? "";
+  if (by === "verdict") {
+    if (from !== release) return refuse(`current has moved on: ${release} was judged, ${from} is current`);
+    const before = state.rollbacks.filter(({ automatic }) => automatic);
+    const once = before.find((known) => known.from === from && Date.parse(known.at) >= (current?.completeAt ?? 0));
+    if (once) return refuse(`${from} was rolled back already (${once.at}); one automatic rollback for one failure`);
+    const recent = before.filter(({ at }) => now - Date.parse(at) < DAY_MS);
+    if (recent.length >= maxPerDay) return refuse(`there were ${recent.length} automatic rollbacks in 24 hours (rollback.maxPerDay)`);
+  }
+  if (command && to !== null) return refuse("rollback.command chooses where to go by itself, so --to means nothing to it");
+  if (command) return { exit: 0, why: "", to };
+  const complete = releases.filter((row) => !row.current && row.completeAt !== null);
+  const named = complete.find(({ id }) => id === to);
+  if (to === from) return refuse(`${from} is the current release`);
+  if (to && !named) return refuse(`there is no complete release ${to}`);
+  const insist = "--emergency overrides";
+  if (named?.quarantined && !emergency) return refuse(`${to} is quarantined (${blameOf(named.quarantined)}); ${insist}`);
+  if (named && !named.passed && !emergency) return refuse(`${to} has never passed; ${insist}`);
+  const target = named ?? complete.find(({ passed, quarantined }) => passed && !quarantined);
+  if (!target) return refuse("there is no other complete release that has passed and is not quarantined", EXIT.nothingToRollBackTo);
+  const changed = request.schema && target.passed?.schema && request.schema !== target.passed.schema;
+  if (!changed || emergency) return { exit: 0, why: "", to: target.id };
+  return refuse(`the database has changed since ${target.id} passed, which may not be able to read it; ${insist}`);
+}
+
+/** Points `current` at a release by one rename of a new link: whatever cuts this short, it is one whole link or the other. */
+function switchCurrent(current: string, target: string): void {
+  const directory = path.dirname(current);
+  const next = `${current}.next`;
+  fs.rmSync(next, { force: true });
+  fs.symlinkSync(path.isAbsolute(fs.readlinkSync(current)) ? target : path.relative(directory, target), next);
+  syncDirectory(directory);
+  fs.renameSync(next, current);
+  syncDirectory(directory);
+}
+
+/** Remembers a record, and appends it to the log; what cannot be written is said and changes nothing else. Returns it as the log has it, or has not. */
+function keep<R extends Result | RollbackRecord>(config: Config, record: R, narrate: Narrator["narrate"]): { masked: R; lost: boolean } {
+  const { logFile, state, secrets } = config;
+  // Where nothing is installed there is nothing to remember; the log alone is enough then.
+  const remembers = fs.existsSync(path.dirname(state.releases));
+  const forgotten = remembers && orMessage(() => writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record))));
+  if (forgotten) narrate(`"${state.releases}" could not be written: ${forgotten}`);
+  const masked = maskDeep(record, maskOf(secrets));
+  const lost = orMessage(() => writeRecord(logFile, renderJson(masked, 0)));
+  if (lost) narrate(`The record could not be written to "${logFile}": ${lost}`);
+  return { masked, lost: lost !== null };
+}
+
+/** Checks that a release must pass to be called healthy again; what takes minutes is left to the verification that its start brings. */
+const CORE: ReadonlySet<CheckName> = new Set(["process", "database", "health_endpoint", "connection", "response_time"]);
+
+const readRequest = (file: string): RollbackUnderWay | null => orNull(() => JSON.parse(readSmallFile(file, 65_536)));
+
+/** Ends a rollback with its record. */
+function endRollback(config: Config, record: RollbackRecord, { narrate }: Narrator): number {
+  keep(config, record, narrate);
+  narrate(record.action);
+  fs.rmSync(config.state.flag("rolling"), { force: true });
+  return record.exit;
+}
+
+/** First half of a rollback, inside its unit: decides, marks, switches. The unit then restarts the bot. */
+async function runSwitch(config: Config, narrator: Narrator): Promise<number> {
+  const { flag, releases: memory } = config.state;
+  const rolling = flag("rolling");
+  const asked = flag("rollback");
+  if (!fs.existsSync(asked)) throw new UserError(EXIT.refused, `Nothing has asked for a rollback: there is no ${asked}`);
+  // Taken first: a rollback that is cut short must not begin again by itself.
+  const untaken = orMessage(() => fs.renameSync(asked, rolling));
+  if (untaken) throw new UserError(EXIT.permission, `The request for a rollback cannot be taken: ${untaken}`);
+  const request = readRequest(rolling);
+  if (!request) throw new UserError(EXIT.refused, `What asks for a rollback cannot be read: ${rolling}`);
+  const state = readState(config);
+  const releases = readReleases(config, state);
+  const { release: { directory = "", current = "" } = {}, rollback } = config;
+  const refuse = (exit: number, why: string): number => {
+    const outcome = { verdict: "refused" as const, exit, action: `No rollback: ${why}. Nothing was changed; a person has to look.` };
+    return endRollback(config, rollbackRecord(config, { ...request, to: null }, outcome), narrator);
+  };
+  const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
+  if (exit) return refuse(exit, why);
+  const blocked = rollback.command ? null : orMessage(() => fs.accessSync(path.dirname(current), fs.constants.W_OK));
+  if (blocked) return refuse(EXIT.permission, `${path.dirname(current)} cannot be written to (${blocked})`);
+  const from = releases.find((row) => row.current)?.id ?? request.release;
+  const marked = { ...request, release: from, to, marker: randomUUID(), switchedAt: Date.now() };
+  // The marker comes before the switch, so that a cut between the two cannot lead to a second rollback.
+  const end = (exit: number, why: string): number => {
+    const action = `The rollback failed: ${why}.`;
+    return endRollback(config, rollbackRecord(config, { ...marked, to: null }, { verdict: "fail", exit, action }), narrator);
+  };
+  const unmarked = orMessage(() => {
+    writeAtomically(memory, JSON.stringify(foldRecord(state, rollbackRecord(config, marked, { verdict: "pass", exit: 0, action: "" }))));
+    writeAtomically(rolling, JSON.stringify(marked));
+  });
+  if (unmarked) return end(EXIT.permission, `it cannot be remembered, so nothing was switched (${unmarked})`);
+  narrator.narrate(`rolling back ${from} → ${to ?? "by rollback.command"}`);
+  const { command } = rollback;
+  if (!command) switchCurrent(current, path.join(directory, to as string));
+  const ran = await observe(async () => command && (await readCommand(command, rollback.secondsMax * 1000)));
+  if (!ran.seen) return end(EXIT.stillUnhealthy, `rollback.command: ${ran.why}`);
+  if (!ran.value?.code) return EXIT.passed;
+  return end(EXIT.stillUnhealthy, `rollback.command exited ${ran.value.code} (${ran.value.stderr.slice(-200)})`);
+}
+
+/** Why what runs is not the target of a rollback, or null. Whose process it is shows in the order of the events: `/proc` may be closed to this user. */
+function strangerThan({ to, switchedAt = 0 }: RollbackUnderWay, { config, identity, observations }: Run, { passed }: ReleaseState): string | null {
+  if (to === null) return null;
+  const before = passed[to]?.version;
+  const told = observations.release?.seen ? observations.release.value.version : null;
+  if (readCurrent(config) !== to) return `current names ${readCurrent(config)}, not ${to}`;
+  if (!identity || identity.startedAt < switchedAt - 200) return "the bot was not started again after the switch";
+  return before && before !== to && told && told !== before ? `${told} runs; ${to} was ${before} when it passed` : null;
+}
+
+/** Second half, after the restart: the old release must be healthy within the deadline, and it must be the one that runs. */
+async function runConfirm(config: Config, narrator: Narrator): Promise<number> {
+  const request = readRequest(config.state.flag("rolling"));
+  if (!request) throw new UserError(EXIT.refused, "There is no rollback to confirm");
+  const { to, release: from, checks } = request;
+  const unconfirmed = {
+    verdict: "pass" as const,
+    exit: EXIT.passed,
+    action: `Rolled back to ${to} in an emergency; nobody has confirmed that it is healthy.`,
+  };
+  if (request.emergency) return endRollback(config, rollbackRecord(config, request, unconfirmed), narrator);
+  const deadline = performance.now() + config.rollback.secondsMax * 1000;
+  let run: Run;
+  let judged: Verdict;
+  let stranger: string | null;
+  do {
+    const limits = { ...config.limits, checksSecondsMax: Math.max(5, (deadline - performance.now()) / 1000) };
+    run = openRun({ ...config, limits }, CORE, narrator);
+    await verify(run);
+    judged = judgeVerdict([...run.findings.values()], config.environment, run.interruption);
+    stranger = judged.exit ? null : strangerThan(request, run, readState(config));
+    if (stranger) judged = { verdict: "fail", exit: CHECK_CODES.release, action: stranger };
+  } while (judged.exit && performance.now() < deadline && (await sleep(500, true)));
+  const findings = [...run.findings.values()];
+  const again = failedChecks({ findings }).filter((check) => checks.includes(check));
+  const suspected = `${again.join(", ")} fails with ${to} too, so the environment is suspected and ${from} is not quarantined`;
+  const why = `(exit ${judged.exit}${stranger ? `: ${stranger}` : ""})`;
+  const unhealthy = `Rolled back to ${to}, which is not healthy either ${why}; nothing more is done. ${again.length ? suspected : ""}`;
+  const healthy = `Rolled back to ${to ?? "what rollback.command chose"}, which is healthy. Find out why ${from} failed.`;
+  const outcome = judged.exit
+    ? { verdict: "fail" as const, exit: EXIT.stillUnhealthy, action: unhealthy, lifted: again.length > 0 }
+    : { verdict: "pass" as const, exit: EXIT.passed, action: healthy };
+  const failed = readRecords(config.logFile).records.find((record) => record.run === request.run) as Result | undefined;
+  const series = checks.some((check) => check === "uptime_stability" || check === "error_logs") ? failed?.series : null;
+  const failures = failed?.findings.filter(({ status }) => status === "fail");
+  const evidence = failed ? { exit: failed.exit, findings: failures, metrics: failed.metrics, series } : null;
+  return endRollback(config, rollbackRecord(config, request, outcome, { findings, failed: evidence }), narrator);
+}
+
+const isUnit = (): boolean => process.env.CYTUBE_VERIFY_UNIT === "verify";
+
+/** Leaves the verdict where systemd looks for it; says why no rollback is due, or null where one is. */
+async function leaveVerdict({ config, records }: Run, result: Result): Promise<string | null> {
+  const { run, release, exit, schema } = result;
+  const state = readState(config);
+  if (isUnit() && exit === EXIT.passed) writeAtomically(config.state.flag("passed"), `${run}\n`);
+  const checks = failedChecks(result);
+  const chat = config.chatServer && checks.includes("connection") ? await readHttp(config.chatServer, 5000) : null;
+  // Whoever answers is up, however long the page; and where this host may not ask, nothing is proven.
+  const chatDown = chat !== null && (chat.status === null ? !/EPERM|EACCES|permission/.test(chat.problem ?? "") : chat.status >= 500);
+  const news = { chatDown, newErrors: errorsAreNew(result, records) };
+  const why = judgeRollback(result, config, readReleases(config, state), state, news);
+  const request: RollbackRequest = { by: "verdict", run, release, checks, schema, to: null, emergency: false };
+  if (why === null) writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
+  return why;
+}
+
+// --- On a host ---------------------------------------------------------------------------------------------------------------
+
+const SYSTEMD_RUNNING = ["active", "activating", "deactivating", "reloading"];
+
+// `insist`: a verification is expected, so its begin is waited for, and the verdict of the present start of the bot is as good.
+/** Waits for the verification that the bot's hook has started, and returns its record; null where there is none to wait for. */
+async function followVerification(config: Config, insist: boolean, narrate: Narrator["narrate"]): Promise<Result | null> {
+  const { unit: bot } = config.process;
+  const name = `cytube-verify@${config.name}.service`;
+  const isVerdict = ({ kind, verdict }: Result): boolean => kind === "verify" && verdict !== "superseded";
+  const find = (matches: (record: Result) => boolean): Result | undefined =>
+    (readRecords(config.logFile).records as Result[]).findLast((record) => isVerdict(record) && matches(record));
+  const expect = (why: string, code: number): null => {
+    if (insist) throw new UserError(code, why);
+    return null;
+  };
+  if (!bot) return expect("--attach needs process.unit", EXIT.config);
+  let followed = "";
+  for (const begun = performance.now(); ; await sleep(300)) {
+    const unit = await observe(() => readUnit(name));
+    if (!unit.seen) return expect(unit.why, EXIT.config);
+    const { ActiveState = "", InvocationID = "" } = unit.value;
+    const runs = SYSTEMD_RUNNING.includes(ActiveState);
+    if (runs && !followed) {
+      const blind = fs.existsSync(config.logFile) && orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
+      if (blind) throw new UserError(EXIT.permission, `A verification runs, but its record could not be read: ${blind}`);
+      followed = InvocationID;
+      narrate(`${name} is verifying this bot already; waiting for its verdict (--no-attach runs beside it)`);
+    }
+    if (runs && InvocationID === followed) continue;
+    const record = followed && find(({ unitInvocation }) => unitInvocation === followed);
+    if (followed) return record || expect(`${name} ended without a record; see journalctl -u ${name}`, EXIT.internal);
+    if (!insist) return null;
+    const start = await observe(() => readUnit(bot));
+    const judged = start.seen ? find(({ identity, whole }) => whole && identity?.invocation === start.value.InvocationID) : undefined;
+    if (judged) return judged;
+    if (performance.now() - begun > 10_000) return expect(`${name} did not begin within 10 s; is the hook of ${bot} installed?`, EXIT.busy);
+  }
+}
+
+/** Starts the unit that rolls back, and waits for it. The unit is the lock: whoever comes second waits for the same rollback. */
+async function startRollback({ name, rollback }: Config): Promise<string> {
+  const unit = `cytube-rollback@${name}.service`;
+  const sudo = process.geteuid?.() === 0 ? [] : ["sudo", "--non-interactive"];
+  const ran = await observe(() => readCommand([...sudo, "systemctl", "start", unit], rollback.secondsMax * 1000 + 120_000));
+  if (ran.seen && ran.value.code === 0) return `${unit} has ended`;
+  const shown = await observe(() => readUnit(unit));
+  const isLocked = ran.seen && shown.seen && shown.value.ExecMainStatus === String(EXIT.busy);
+  const why = isLocked ? "a deployment holds the lock (exit 75)" : ran.seen ? ran.value.stderr || `exit ${ran.value.code}` : ran.why;
+  return `${unit} did not roll back: ${why}; see journalctl -u ${unit}`;
+}
+
+async function readStatus(config: Config) {
+  const { name: env, process: bot } = config;
+  const state = requireState(config);
+  const { last } = state;
+  const found = await observe(() => readProcessOnce(bot, new AbortController().signal));
+  const { identity, trouble } = found.seen ? found.value : { identity: null, trouble: found.why };
+  const release = readReleaseId(config, identity?.pid ?? null) ?? readCurrent(config) ?? last?.release ?? null;
+  const row = readReleases(config, state).find(({ id }) => id === release);
+  const passed = (config.release?.directory ? row?.passed : ownOf(state.passed, release)) ?? null;
+  const { quarantined = null } = row ?? {};
+  const judged = last !== null && last.start === (identity && startOf(identity));
+  const exit = judged ? last.exit : EXIT.busy;
+  const standing = quarantined ? "quarantined" : exit === EXIT.passed ? "verified" : passed ? "unverified" : "candidate";
+  const listed = await observe(() => readCommand(["systemctl", "list-timers", "--all", "--output=json", `cytube-burnin@${env}.timer`], 5000));
+  const timers: unknown = listed.seen ? orNull(() => JSON.parse(listed.value.stdout)) : null;
+  const next = Number(valueAt(timers, "/0/next") ?? 0);
+  const nextTick = next > 0 ? isoOf(next / 1000) : null;
+  const runs = trouble ?? `pid ${identity?.pid} runs`;
+  return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, exit };
+}
+
+/** Where the release stands. `judged`: the last verdict is about the start that runs now. Times are ISO 8601. */
+export type BotStatus = Awaited<ReturnType<typeof readStatus>>;
+
+/** One screen for people. */
+export function renderStatus({ env, bot, release, standing, judged, passed, quarantined, last, nextTick }: BotStatus, now: number): string {
+  const ago = (at: string): string => `${spanOf((now - Date.parse(at)) / 1000)} ago (${at})`;
+  const rows = {
+    bot,
+    release: `${release ?? "unknown"}, ${standing}${standing === "unverified" ? ": it has passed before, but this start is unverified" : ""}`,
+    passed: passed && ago(passed.at),
+    quarantined: quarantined && `${ago(quarantined.at)}, for ${blameOf(quarantined)}`,
+    "last verdict": last && `${last.verdict}, exit ${last.exit}, ${ago(last.at)}${judged ? "" : ", of an earlier start"}`,
+    "next tick": nextTick ?? "none: the timer runs after a verification has passed",
+  };
+  const lines = Object.entries(rows).map(([name, text]) => (text ? `  ${name.padEnd(14)}${printable(text)}\n` : ""));
+  return `${env}: ${standing}\n${lines.join("")}`;
+}
+
+/** The table of `rollback --list`, newest first. */
+export function renderReleases(releases: readonly Release[]): string {
+  if (!releases.length) return "There are no releases: release.directory is not set, or empty.\n";
+  const cells = releases.map(({ id, completeAt, current, passed, quarantined }) => {
+    const bad = quarantined && `quarantined (${blameOf(quarantined)})`;
+    const marks = [current && "current", passed && "passed", bad, !completeAt && "incomplete"].filter(Boolean);
+    return [id, passed?.version ?? "-", completeAt ? isoOf(completeAt) : "-", marks.join(", ") || "candidate"].map((cell) => printable(cell));
+  });
+  const rows = [["ID", "VERSION", "COMPLETE", "STATE"], ...cells];
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}\n`).join("");
+}
+
+// --- Alerts ------------------------------------------------------------------------------------------------------------------
+
+/** What a person should know. `key` names the state. Only a pass that looked at all of `checks` ends a bad one, so a partial run does not. */
+export type Situation = { key: string; ok: boolean; title: string; text: string[]; checks: string[] };
+
+/** `told`: when each bad state of this spell was told. `missed`: titles that nobody was told. The rest: how far things were taken in. */
+type Told = { told: Record<string, number>; missed: Record<string, string>; seen: string; died: string[]; pinged: string[] };
+export type AlertState = { v: 1; situation: Situation | null } & Told;
+type Entry = LogRecords["records"][number];
+
+const KIND_NAMES: Readonly<Record<string, string>> = { verify: "verification", burnin: "burn-in", rollback: "rollback" };
+const BAD_WORDS = { fail: "fails", unknown: "cannot see", aborted: "was cut short", refused: "refused", died: "ended without a verdict" };
+const isPass = ({ verdict }: Entry): boolean => verdict === "pass" || verdict === "warn";
+/** A run that a person or a shutdown ended says nothing; where systemd ended it, the unit's Result says so. */
+const CUT_EXITS = [EXIT.busy, EXIT.SIGHUP, EXIT.SIGINT, EXIT.SIGTERM];
+const isCut = ({ verdict, exit }: Entry): boolean => verdict === "aborted" && CUT_EXITS.includes(Number(exit));
+const markOf = (entry: Entry): string => `${entry.ts} ${entry.kind} ${entry.run}`;
+
+async function readUnitEnds(env: string): Promise<UnitProperties[]> {
+  const properties = "--property=Id,ActiveState,Result,InvocationID,ExecMainStatus,InactiveEnterTimestampMonotonic";
+  const units = Object.keys(KIND_NAMES).map((kind) => `cytube-${kind}@${env}.service`);
+  const { code, stdout, stderr } = await readCommand(["systemctl", "show", properties, "--", ...units], 5000);
+  if (code !== 0) throw new Unobservable(`systemctl exited ${code} (${stderr})`);
+  const bootedAt = Date.now() - Number(process.hrtime.bigint() / 1_000_000n);
+  const endOf = (unit: UnitProperties): string => isoOf(bootedAt + Number(unit.InactiveEnterTimestampMonotonic ?? 0) / 1000);
+  const shown = stdout.split("\n\n").map(parseUnit);
+  return shown.map((unit) => ({ ...unit, ts: endOf(unit), kind: String(unit.Id).replace(/^cytube-|@.*/g, "") }));
+}
+
+/** Adds to the records the ends of units that failed and left none, each after the last record that is not younger: else such an end is silent. */
+function withDeaths(records: readonly Entry[], units: readonly UnitProperties[]): Entry[] {
+  const all = [...records];
+  for (const { kind, ts = "", Result = "success", InvocationID: died, ExecMainStatus: exit } of units) {
+    if (!died || Result === "success" || records.some((record) => record.unitInvocation === died && !isCut(record))) continue;
+    const isLocked = kind === "rollback" && exit === String(EXIT.busy);
+    const [verdict, reason] = isLocked ? ["refused", "a deployment holds the lock"] : ["died", `${Result}, status ${exit}`];
+    all.splice(all.findLastIndex((entry) => String(entry.ts) <= ts) + 1, 0, { kind, ts, died, unitInvocation: died, verdict, exit, reason });
+  }
+  return all;
+}
+
+/** A hand may have been at the log: whatever stands there must not stop an alert. */
+const findingsIn = (value: unknown): Finding[] => (Array.isArray(value) ? value : []).filter((finding) => typeof finding?.check === "string");
+
+function tellFinding(finding: Finding): string[] {
+  const says = String(finding.says);
+  const measured = gauge({ ...finding, says });
+  const evidence = [finding.evidence ?? []].flat().slice(0, 2);
+  return [`${finding.check}: ${says}${measured ? ` [${measured}]` : ""}`, ...evidence.map((line) => `  | ${line}`)];
+}
+
+/** The situation after one more entry of the log. */
+function situationAfter(before: Situation | null, entry: Entry): Situation | null {
+  const { kind, verdict, ts, from, to, reason, action, exit } = entry;
+  const findings = findingsIn(entry.findings);
+  const looked = findings.filter(({ status }) => status !== "skipped").map(({ check }) => check as string);
+  const open = (before?.checks ?? []).filter((check) => !looked.includes(check));
+  const release = entry.release ?? valueAt(entry, "/identity/release") ?? from;
+  const on = release ? ` (release ${release})` : "";
+  const isRollback = kind === "rollback";
+  const good = { ok: true, text: [`at ${ts}`], checks: open };
+  // The person who rolled back is told by the command.
+  if (isRollback && isPass(entry) && entry.by === "person") return before;
+  // Whoever stopped it knows.
+  if (verdict === "paused") return before;
+  if (isPass(entry) && !isRollback) return open.length ? before : { ...good, key: "healthy", title: `the bot passes${on}` };
+  const word = BAD_WORDS[verdict as keyof typeof BAD_WORDS];
+  if (isCut(entry) || !(word || isPass(entry))) return before;
+  const bad = findings.filter(({ status }) => status === (isRollback ? "fail" : verdict));
+  const failing = isRollback && Array.isArray(entry.checks) ? entry.checks.map(String) : bad.map(({ check }) => check as string);
+  const what = reason ?? (failing.join(", ") || `exit ${exit}`);
+  const way = `${from ? ` from ${from}` : ""}${to ? ` to ${to}` : ""}`;
+  const title = isPass(entry) ? `rolled back${way}: ${what}` : `${KIND_NAMES[String(kind)]} ${word}: ${what}${on}`;
+  const told = [...bad, ...findingsIn(valueAt(entry, "/failed/findings"))].flatMap(tellFinding);
+  const text = [...(action ? [String(action)] : []), ...told, `at ${ts}`];
+  const checks = [...new Set([...failing, ...open])].sort();
+  // The same failure in a tick and in a verification is one state, and so is the same refusal however often it is asked for.
+  const about = isRollback || verdict === "died" ? [kind, exit, to, reason] : [];
+  return { key: [verdict, release, checks, ...about].join("|"), ok: false, title, text, checks };
+}
+
+/** Where things stand after what came since the last look: a bad state that nobody was told of is the present one, or missed. */
+export function situationOf(records: readonly Entry[], units: readonly UnitProperties[], previous: AlertState | null): AlertState {
+  const known = new Set(previous ? records.slice(0, records.findLastIndex((record) => markOf(record) === previous.seen) + 1) : []);
+  const state: AlertState = { v: 1, situation: null, told: {}, seen: "", pinged: [], ...previous, missed: { ...previous?.missed }, died: [] };
+  for (const entry of withDeaths(records, units)) {
+    if (entry.died) state.died.push(String(entry.died));
+    else state.seen = markOf(entry);
+    if (known.has(entry) || previous?.died.includes(String(entry.died))) continue;
+    const now = situationAfter(state.situation, entry);
+    if (previous && now && !now.ok && state.told[now.key] === undefined) state.missed[now.key] = now.title;
+    state.situation = now;
+  }
+  return state;
+}
+
+/** What a message is due for, if any: a change, a recovery, or a bad state that lasts. Bad states that take turns are told once each. */
+export function judgeAlert(previous: AlertState | null, { situation, told, missed }: AlertState, now: number, repeatHours: number) {
+  if (!situation) return null;
+  const { key, ok } = situation;
+  const isNew = ok ? key !== (previous?.situation?.key ?? "healthy") : told[key] === undefined;
+  if (isNew || Object.keys(missed).length) return key === "healthy" ? "recovered" : "changed";
+  return !ok && Math.abs(now - (told[key] ?? now)) >= repeatHours * 3_600_000 ? "still" : null;
+}
+
+/** `text` has several lines. `change` is changed, still or recovered. */
+export type Message = { title: string; text: string; key: string; ok: boolean; change: string; env: string; host: string };
+
+/** Discord takes 2000 characters, with what is put around the text; ntfy 4096 bytes. */
+const [TITLE_LENGTH_MAX, LINE_LENGTH_MAX, LINES_MAX, TEXT_BYTES_MAX] = [150, 300, 100, 1600];
+type Mask = (text: string) => string;
+
+/** The last lines say how to look further, so what does not fit is left out before them. */
+export function renderAlert({ situation, missed }: AlertState, change: string, { name: env, process: bot }: Config, mask: Mask): Message {
+  const { key, ok, title, text } = situation as Situation;
+  const clean = (line: string): string => cutText(printable(line), LINE_LENGTH_MAX);
+  const journal = `journalctl -n 50 -u 'cytube-*@${env}.service'${bot.unit ? ` -u ${bot.unit}` : ""}`;
+  const end = ["", "Look further:", `  cytube-verify status --env ${env}`, `  ${journal}`].map(clean);
+  const others = Object.entries(missed).flatMap(([other, said]) => (other === key ? [] : [`since the last message: ${said}`]));
+  const whole = mask([...others, ...text].join("\n"));
+  const body = whole.split("\n", LINES_MAX).map(clean);
+  const first = (count: number): string => [...body.slice(0, count), ...(count < body.length ? ["…"] : []), ...end].join("\n");
+  let count = body.length;
+  while (count > 0 && Buffer.byteLength(first(count)) > TEXT_BYTES_MAX) count--;
+  const said = printable(mask(`${env} on ${hostname()}: ${change === "changed" ? "" : `${change}: `}${title}`));
+  return { title: cutText(said, TITLE_LENGTH_MAX), text: first(count), key: mask(key), ok, change, env, host: hostname() };
+}
+
+type Payload = { headers?: Record<string, string>; body?: string };
+const asJson = (value: unknown): Payload => ({ headers: { "content-type": "application/json" }, body: JSON.stringify(value) });
+const asBlock = (text: string): string => `\`\`\`\n${text.replaceAll("```", "'''")}\n\`\`\``;
+const asEntities = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+/** RFC 2047, for what is not ASCII. */
+const asHeader = (text: string): string => (/^[ -~]*$/.test(text) ? text : `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`);
+const LOUD = { priority: "high", tags: "rotating_light" };
+const CALM = { priority: "default", tags: "white_check_mark" };
+
+/** What each kind of webhook takes; `json` takes the message as it is. Log lines in the text must not call anybody, nor be formatted. */
+export const PAYLOADS: Readonly<Record<Exclude<SinkKind, "command">, (message: Message) => Payload>> = {
+  discord: ({ title, text }) => asJson({ content: `**${title.replace(/[*_`~|\\]/g, "\\$&")}**\n${asBlock(text)}`, allowed_mentions: { parse: [] } }),
+  slack: ({ title, text }) => asJson({ text: asEntities(`${title}\n${asBlock(text)}`) }),
+  ntfy: ({ title, text, ok }) => ({ headers: { title: asHeader(title), ...(ok ? CALM : LOUD) }, body: text }),
+  json: asJson,
+};
+
+/** How one delivery went; `ping` is set where it was one. */
+export type Delivery = { kind: string; ok: boolean; tries: number; problem: string | null; ping?: string };
+type Sent = Pick<Delivery, "ok" | "tries" | "problem">;
+const sent = (tries: number, problem: string | null): Sent => ({ ok: problem === null, tries, problem });
+
+/** Pauses of 1, 3, 9 and 27 s: a receiver that restarts is back by then. */
+const PACE = { triesMax: 5, timeoutMs: 10_000, backoffMs: 1000, retryAfterSecondsMax: 30 };
+
+/** One POST, or GET without a body, tried again where that may help; redirects are not followed. It never rejects. */
+export async function send(url: URL, { headers, body }: Payload, { triesMax, timeoutMs, backoffMs, retryAfterSecondsMax } = PACE): Promise<Sent> {
+  const { request } = load("undici") as typeof import("undici");
+  const encoded = `${url.username}:${url.password}`;
+  const account = Buffer.from(orNull(() => decodeURIComponent(encoded)) ?? encoded).toString("base64");
+  const all = { ...(encoded === ":" ? {} : { authorization: `Basic ${account}` }), ...headers };
+  const options = { method: body === undefined ? "GET" : "POST", body, reset: true, headers: all } as const;
+  for (let tries = 1; ; tries++) {
+    let [problem, waitMs] = ["", backoffMs * 3 ** (tries - 1)];
+    try {
+      const answer = await request(url.origin + url.pathname + url.search, { ...options, signal: AbortSignal.timeout(timeoutMs) });
+      // The status decides: a body that does not end must not make a message go out twice.
+      await answer.body.dump().catch(() => {});
+      problem = `HTTP ${answer.statusCode}`;
+      if (/^2/.test(String(answer.statusCode))) return sent(tries, null);
+      if (answer.statusCode < 500 && answer.statusCode !== 429) return sent(tries, problem);
+      waitMs = Math.max(waitMs, Math.min(Number(answer.headers["retry-after"]) || 0, retryAfterSecondsMax) * 1000);
+    } catch (error) {
+      problem = loadAdvice().http[codeOf(error)] ?? messageOf(error);
+    }
+    if (tries === triesMax) return sent(tries, problem);
+    await sleep(waitMs);
+  }
+}
+
+const PAGE_MS_MAX = 30_000;
+
+/** The site's own command is run once: nobody knows how far a failed one came. */
+async function page(argv: readonly string[], { title, text }: Message): Promise<Sent> {
+  const variables = { CREDENTIALS_DIRECTORY: process.env.CREDENTIALS_DIRECTORY, CYTUBE_VERIFY_TITLE: title };
+  const ran = await observe(() => readCommand(argv, PAGE_MS_MAX, undefined, { text: `${text}\n`, variables }));
+  if (!ran.seen) return sent(1, ran.why);
+  return sent(1, ran.value.code ? `${argv[0]} exited ${ran.value.code}: ${cutText(ran.value.stderr, LINE_LENGTH_MAX)}` : null);
+}
+
+/** The URL behind a `urlFrom`. */
+function readSecretUrl(name: string): URL {
+  const { CREDENTIALS_DIRECTORY: directory, [name]: fromEnvironment = "" } = process.env;
+  const file = directory && path.join(directory, name);
+  const text = file && fs.existsSync(file) ? orRefuse(`Cannot read "${file}"`, () => readSmallFile(file, 65_536)) : fromEnvironment;
+  const places = `${file ? `"${file}"` : "$CREDENTIALS_DIRECTORY, which systemd's LoadCredential= sets,"} nor in the environment variable "${name}"`;
+  if (!text.trim()) throw new UserError(EXIT.config, `There is no URL for urlFrom: ${name}, neither in ${places}`);
+  if (!isHttpUrl(text.trim())) throw new UserError(EXIT.config, `What stands there for urlFrom: ${name} is not an http:// or https:// URL`);
+  return new URL(text.trim());
+}
+
+/** The dead-man pings that are due, as healthchecks.io takes them: how the newest run ended, and /start while a verification runs. */
+export function pingsOf(records: readonly Entry[], units: readonly UnitProperties[]): string[] {
+  // Both carry the unit's invocation, so that the receiver can tell how long a run took.
+  const ridOf = (run: unknown): string => `?rid=${String(run).replace(/^(\w{8})(\w{4})(\w{4})(\w{4})(\w{12})$/, "$1-$2-$3-$4-$5")}`;
+  const last = withDeaths(records, units).findLast((entry) => entry.kind !== "rollback" && !isCut(entry));
+  const running = units.find(({ kind, ActiveState = "" }) => kind === "verify" && /^activ/.test(ActiveState));
+  const end = last && `${isPass(last) || last.verdict === "paused" ? "" : "/fail"}${ridOf(last.unitInvocation ?? last.run)}`;
+  return [...(end ? [end] : []), ...(running ? [`/start${ridOf(running.InvocationID)}`] : [])];
+}
+
+async function sendPing(url: URL, ping: string): Promise<Delivery> {
+  const [suffix = "", query = ""] = ping.split("?");
+  const to = new URL(url);
+  to.pathname = to.pathname.replace(/\/$/, "") + suffix;
+  to.search += `${to.search ? "&" : ""}${query}`;
+  return { kind: "ping", ping, ...(await send(to, {})) };
+}
+
+/** Only what reached somebody counts as told; the rest is due again at the next run. */
+export function remember(state: AlertState, message: Message | null, deliveries: readonly Delivery[], now: number): AlertState {
+  const pinged = [...state.pinged, ...deliveries.flatMap(({ ok, ping }) => (ok && ping) || [])].slice(-10);
+  const { situation, missed, told } = state;
+  if (!message || !situation) return { ...state, pinged };
+  const owed = Object.entries({ ...missed, [situation.key]: situation.title }).slice(-10);
+  if (!deliveries.some(({ ok, ping }) => ok && !ping)) return { ...state, pinged, missed: Object.fromEntries(owed) };
+  return { ...state, pinged, missed: {}, told: situation.ok ? {} : { ...told, ...Object.fromEntries(owed.map(([key]) => [key, now])) } };
+}
+
+/** One look at the log and the units: what is known then, and the message and the pings that are due. */
+async function lookAround(config: Config, previous: AlertState | null, mask: Mask) {
+  const { name, logFile, alert = {} } = config;
+  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && Object.hasOwn(KIND_NAMES, String(kind)));
+  const ends = await observe(() => readUnitEnds(name));
+  const units = ends.seen ? ends.value : [];
+  const state = situationOf(records, units, previous);
+  const change = alert.sinks?.length ? judgeAlert(previous, state, Date.now(), alert.repeatHours ?? 6) : null;
+  const message = change && renderAlert(state, change, config, mask);
+  const pings = alert.ping ? pingsOf(records, units).filter((ping) => !state.pinged.includes(ping)) : [];
+  return { state, message, pings, unseen: ends.seen ? null : `The units could not be seen, only the log: ${ends.why}` };
+}
+
+/** The receivers. What a person has to mend is said at every run and ends with 78, but those that can be told are told. */
+function openReceivers({ alert = {}, secrets: known, file }: Config) {
+  const [secrets, problems] = [[...known], alert.sinks?.length ? [] : [`Nobody is told: ${file} has no alert.sinks`]];
+  let exit = EXIT.passed;
+  const open = (name: string | undefined): URL | null => {
+    try {
+      const url = name === undefined ? null : readSecretUrl(name);
+      if (url) secrets.push(url.password, ...[url.href, url.pathname, url.search].filter((part) => part.length > 8));
+      return url;
+    } catch (error) {
+      problems.push(messageOf(error));
+      exit = EXIT.config;
+      return null;
+    }
+  };
+  const sinks = (alert.sinks ?? []).map(({ kind, command, urlFrom }): ((message: Message) => Promise<Delivery>) => {
+    if (kind === "command") return async (message) => ({ kind, ...(await page(command ?? [], message)) });
+    const url = open(urlFrom);
+    return async (message) => ({ kind, ...(url ? await send(url, PAYLOADS[kind](message)) : sent(0, "its URL is missing")) });
+  });
+  const ping = open(alert.ping?.urlFrom);
+  return { sinks, ping, mask: maskOf(secrets), problems, exit };
+}
+
+const ALERT_ROUNDS_MAX = 5; // After so many looks the next trigger goes on.
+
+/** Tells the sinks what is due, then looks again, because a trigger that comes meanwhile starts nothing. */
+export async function runAlert(config: Config, isDry = false): Promise<number> {
+  const { sinks, ping, mask, problems, ...receivers } = openReceivers(config);
+  const say = (line: string): Promise<boolean> => writeStream(process.stderr, `${printable(mask(line))}\n`);
+  for (const problem of problems) await say(problem);
+  const saved = orNull(() => JSON.parse(readSmallFile(config.state.alert, 1 << 20)) as AlertState);
+  let state = saved?.v === 1 ? saved : null;
+  let { exit } = receivers;
+  for (let round = 0; round < ALERT_ROUNDS_MAX && (sinks.length || ping); round++) {
+    const { state: next, message, pings, unseen } = await lookAround(config, state, mask);
+    if (unseen && !round) await say(unseen);
+    if (isDry) await writeStream(process.stdout, message ? `${message.title}\n${message.text}\n` : "No message is due.\n");
+    if (isDry) break;
+    const telling = message ? sinks.map((tell) => tell(message)) : [];
+    const deliveries = await Promise.all([...telling, ...(ping ? pings.map((each) => sendPing(ping, each)) : [])]);
+    state = remember(next, message, deliveries, Date.now());
+    const isLost = deliveries.some((each) => !each.ok && each.ping) || (message && !deliveries.some((each) => each.ok && !each.ping));
+    if (isLost) exit ||= EXIT.undelivered;
+    for (const { kind, ok, tries, problem } of deliveries) if (!ok) await say(`${kind} was not told: ${problem} (tried ${plural(tries, "time")})`);
+    const { title = null, key = null } = message ?? {};
+    const record = { ...headOf("alert", config.name, randomUUID(), Date.now()), title, key, sinks: deliveries, exit };
+    const blocked = orMessage(() => {
+      writeAtomically(config.state.alert, renderDocument(state));
+      if (message || isLost) writeRecord(config.logFile, renderJson(maskDeep(record, mask), 0));
+    });
+    if (blocked) await say(`What was told could not be written down, so it may be told again: ${blocked}`);
+    if (blocked) exit ||= EXIT.logNotWritten;
+    if (isLost || !deliveries.length) break;
+  }
+  return exit;
+}
+
 // --- Command line ------------------------------------------------------------------------------------------------------------
 
 const [WORD, SWITCH] = [{ type: "string" }, { type: "boolean" }] as const;
-const CONFIG_OPTIONS = { env: WORD, config: WORD, "expect-version": WORD, only: WORD, skip: WORD, "dry-run": SWITCH };
-const OUTPUT_OPTIONS = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH, schema: SWITCH, help: SWITCH, version: SWITCH };
-const OPTIONS = { ...CONFIG_OPTIONS, ...OUTPUT_OPTIONS };
+const OUTPUT = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH };
+const COMMON = { env: WORD, config: WORD, ...OUTPUT, schema: SWITCH, help: SWITCH, version: SWITCH };
+/** The flags that a command understands, beside those that all do. */
+const COMMANDS = {
+  verify: { "expect-version": WORD, only: WORD, skip: WORD, "dry-run": SWITCH, rollback: SWITCH, attach: SWITCH, "no-attach": SWITCH },
+  burnin: {},
+  status: { wait: SWITCH, release: WORD },
+  rollback: { list: SWITCH, to: WORD, "dry-run": SWITCH, emergency: SWITCH, switch: SWITCH, confirm: SWITCH },
+  alert: { "dry-run": SWITCH },
+  config: { get: WORD },
+};
+const OPTIONS = { ...COMMON, ...COMMANDS.verify, ...COMMANDS.status, ...COMMANDS.rollback, ...COMMANDS.config };
+const CLASHES = [
+  ["attach", "no-attach"],
+  ["switch", "confirm"],
+  ["list", "to"],
+  ["list", "dry-run"],
+] as const;
+const FORMATS = ["pretty", "json", "github"] as const;
+
+/** What --help prints, and README.md repeats. */
 export const readHelp = (): string => readShipped("help.txt").replace("{version}", VERSION).replace("{site}", SITE_CONFIGS);
 
 /** A mistake in the command line; `words` are what `word` could have been meant to be. */
@@ -3064,109 +3866,237 @@ function parseFlags(args: readonly string[]) {
 export function parseCommandLine(args: readonly string[]) {
   const { values: flags, positionals } = parseFlags(args);
   const [command = "verify", ...rest] = positionals;
-  if (command !== "verify" && command !== "config") throw usageError(`Unknown command "${command}"`, command, ["verify", "config"]);
+  const own = Object.entries(COMMANDS).find(([name]) => name === command)?.[1];
+  if (!own) throw usageError(`Unknown command "${command}"`, command, Object.keys(COMMANDS));
   if (rest.length) throw usageError(`Unexpected argument "${rest[0]}"`);
-  const format = flags.json ? "json" : (flags.format ?? "pretty");
-  if (format !== "pretty" && format !== "json") throw usageError(`--format "${format}" is not known`, format, ["pretty", "json"]);
-  const { env = "", only, skip } = flags;
-  const needsEnv = !(flags.help || flags.version || flags.schema);
-  if (needsEnv && flags.env === undefined) throw usageError("--env is missing; it names the config, such as --env prod");
+  const stray = Object.keys(flags).find((flag) => !Object.hasOwn({ ...COMMON, ...own }, flag));
+  if (stray) throw usageError(`--${stray} means nothing to the command ${command}`);
+  const format = FORMATS.find((name) => name === (flags.json ? "json" : (flags.format ?? "pretty")));
+  if (!format) throw usageError(`--format "${flags.format}" is not known`, flags.format, FORMATS);
+  const { env, only, skip, help, version, schema } = flags;
+  if (env === undefined && !(help || version || schema)) throw usageError("--env is missing; it names the config, such as --env prod");
   if (flags["expect-version"] === "") throw usageError("--expect-version is empty");
+  const clash = CLASHES.find((names) => names.every((name) => flags[name] !== undefined));
+  if (clash) throw usageError(`${clash.map((name) => `--${name}`).join(" and ")} contradict each other`);
+  if (flags.release !== undefined && !flags.wait) throw usageError("--release needs --wait");
+  for (const [flag, id] of Object.entries({ to: flags.to, release: flags.release }))
+    if (id !== undefined && !RELEASE_ID.test(id)) throw usageError(`--${flag} "${id}" is not a release: letters, digits, dots, dashes`);
   const kept = only === undefined ? CHECK_NAMES : parseCheckList("--only", only);
   const left = skip === undefined ? [] : parseCheckList("--skip", skip);
   const selected: ReadonlySet<CheckName> = new Set(kept.filter((name) => !left.includes(name)));
   if (!selected.size) throw usageError("--only and --skip leave no check");
-  return { command, env, selected, json: format === "json", flags };
+  return { command, env: env ?? "", selected, format, json: format === "json", flags };
 }
 type CommandLine = ReturnType<typeof parseCommandLine>;
 
-/** The JSON Schema of config files, with the words of config/keys.txt and of LIMITS. */
-function readConfigSchema(): unknown {
-  const { toJsonSchema } = load("@valibot/to-json-schema") as typeof import("@valibot/to-json-schema");
-  const schema = toJsonSchema(configSchema(load("valibot") as typeof Valibot), { errorMode: "ignore" });
-  const abouts = Object.fromEntries(LIMIT_NAMES.map((name) => [`limits.${name}`, LIMITS[name].why]));
-  for (const [, key = "", about = ""] of readShipped("keys.txt").matchAll(/^([\w.]+) +(.+)$/gm)) abouts[key] = about;
-  for (const [key, description] of Object.entries(abouts))
-    Object.assign(valueAt(schema, `/properties/${key.replaceAll(".", "/properties/")}`) as object, { description });
-  return schema;
+/** The effective config without its secrets, or for scripts one line for each key asked for: lists joined by blanks, empty where it is not set. */
+function renderConfig({ secrets, headers, ...config }: Config, keys: string | undefined): string {
+  const masked = maskDeep({ ...config, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, "***"])) }, maskOf(secrets));
+  if (keys === undefined) return renderDocument(masked);
+  const { sinks = [], ping } = config.alert ?? {};
+  const credentials = [...new Set([...sinks.map(({ urlFrom }) => urlFrom), ping?.urlFrom].flatMap((name) => name ?? []))];
+  const known = { ...masked, log: { file: config.logFile }, alert: { credentials, ping: ping?.urlFrom ?? "" } };
+  const wordOf = (value: unknown): string => (typeof value === "object" ? Object.keys(value ?? {}).join(" ") : String(value));
+  const valuesOf = (key: string): unknown[] => [valueAt(known, `/${key.trim().replaceAll(".", "/")}`) ?? []].flat();
+  const lines = keys.split(",").map((key) => valuesOf(key).map(wordOf).join(" "));
+  return `${lines.join("\n")}\n`;
 }
 
-function runConfigCommand({ env, flags }: CommandLine): string {
-  if (flags.schema) return `${JSON.stringify(readConfigSchema(), null, 2)}\n`;
-  const { secrets, headers, ...config } = readConfig(env, flags.config);
-  const masked = { ...config, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, "***"])) };
-  return `${renderJson(maskDeep(masked, maskOf(secrets)), 2)}\n`;
-}
-
-/** Appends the record; what could not be written is said, and decides the exit code only where it would have been 0. */
-function finish(run: Run, verdict: Verdict, mask: (text: string) => string): Result {
-  const result = maskDeep(resultOf(run, verdict, Date.now()), mask);
-  try {
-    writeRecord(run.config.logFile, renderJson(result, 0));
-    return result;
-  } catch (error) {
-    run.narrate(`The record could not be written to "${run.config.logFile}": ${messageOf(error)}`);
-    const exit = verdict.exit === EXIT.passed ? EXIT.logNotWritten : verdict.exit;
-    const action = exit === verdict.exit ? result.action : "The bot passed, but the log has no record of it: mend the log, and run again.";
-    return { ...result, exit, action, notes: [...result.notes, "this record could not be written to the log"] };
-  }
-}
-
-/** Ends a run from outside its flow, with a record of what is known: nothing here waits for anything. */
-function abandon(run: Run, exit: number, reason: string, json: boolean, mask: (text: string) => string): never {
-  run.notes.push(reason);
-  const result = finish(run, { verdict: "aborted", exit, action: `The run was cut short (${reason}); run it again.` }, mask);
-  run.narrate(`${reason}; what was found up to then is in the log`);
-  try {
-    if (json) fs.writeSync(1, `${renderJson(result, 2)}\n`);
-  } catch {
-    // A reader that has gone does not need it.
-  }
-  process.exit(result.exit);
+/** Ends a run with its record; one that could not be written decides the exit code only where that would have been 0. */
+function finish(run: Run, verdict: Verdict): Result {
+  const { masked: result, lost } = keep(run.config, resultOf(run, verdict, Date.now()), run.narrate);
+  if (!lost) return result;
+  const exit = verdict.exit === EXIT.passed ? EXIT.logNotWritten : verdict.exit;
+  const action = exit === verdict.exit ? result.action : "The bot passed, but the log has no record of it: mend the log, and run again.";
+  return { ...result, exit, action, notes: [...result.notes, "this record could not be written to the log"] };
 }
 
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 /** A look that cannot be interrupted may outlast the deadline by this much; then the run ends without it. */
 const DEADLINE_SLACK_MS = 3000;
+/** Somebody who restarts the bot more often than this during one verification is not waiting for its verdict. */
+const RESTARTS_FOLLOWED_MAX = 10;
+/** What a person did to the bot is no verdict on it. */
+const BY_A_PERSON = {
+  restarted: { verdict: "superseded" as const, exit: EXIT.busy, action: "A person restarted the bot; the new start is verified next." },
+  stopped: { verdict: "aborted" as const, exit: EXIT.busy, action: "A person stopped the bot; its next start is verified." },
+  paused: { verdict: "paused" as const, exit: EXIT.passed, action: "The bot was stopped by a person; the burn-in goes on with its next start." },
+};
 
-async function runVerify({ env, flags, selected, json }: CommandLine): Promise<number> {
-  const read = readConfig(env, flags.config);
-  const version = flags["expect-version"] ?? read.release?.version;
-  const config: Config = version === undefined ? read : { ...read, release: { ...read.release, version } };
-  if (flags["dry-run"]) {
-    await writeStream(process.stdout, json ? `${renderJson(planOf(config, selected), 2)}\n` : renderPlan(config, selected));
-    return EXIT.passed;
-  }
-  const { logFile, limits, environment } = config;
-  // All paths are absolute by now, and a directory that is deleted under this program must not matter.
-  process.chdir("/");
-  const mask = maskOf(config.secrets);
-  const run = openRun(config, selected, openNarrator(process.stderr, flags.quiet === true, mask));
-  const end = (exit: number, reason: string): never => abandon(run, exit, reason, json, mask);
+/** A restart that came so late that no look was under way any more: then the verdict is that of a start that is over. */
+async function wasReplaced({ config, identity, incident }: Run): Promise<boolean> {
+  if (incident || !config.process.unit || !identity) return incident?.planned === "restart";
+  const unit = await observe(() => readUnit(config.process.unit as string));
+  return unit.seen && parseEnding(unit.value, identity.invocation)?.planned === "restart";
+}
+
+/** Verifies until a start of the bot has come to a verdict: a person may restart it meanwhile, and the new start is what counts then. */
+async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], narrator: Narrator): Promise<{ run: Run; result: Result }> {
+  const { checksSecondsMax, watchSeconds } = config.limits;
+  const seconds = checksSecondsMax + watchSeconds;
+  let run = openRun(config, line.selected, narrator, kind);
+  // Ends the run from outside its flow, with a record of what is known: nothing here waits for anything.
+  const end = (exit: number, reason: string): never => {
+    run.notes.push(reason);
+    const result = finish(run, { verdict: "aborted", exit, action: `The run was cut short (${reason}); run it again.` });
+    run.narrate(`${reason}; what was found up to then is in the log`);
+    if (line.json) orNull(() => fs.writeSync(1, renderDocument(result))); // A reader that has gone does not need it.
+    process.exit(result.exit);
+  };
   for (const signal of SIGNALS) process.on(signal, () => end(EXIT[signal], `ended by ${signal}`));
   const crash = (error: unknown): never => {
     run.narrate(`Internal error: ${(error as Error)?.stack ?? messageOf(error)}`);
     return end(EXIT.internal, "internal error");
   };
   process.on("uncaughtException", crash);
-  run.narrate(`config ${config.file}`);
-  const trouble = logTrouble(logFile);
-  if (trouble)
-    run.narrate(
-      `The log will not take the record: ${trouble}. Going on; a pass will exit ${EXIT.logNotWritten}. Let this user write there, or set log.file.`,
-    );
-  const seconds = limits.checksSecondsMax + limits.watchSeconds;
-  const guard = setTimeout(() => end(EXIT.deadline, `the deadline of ${seconds} s has passed`), seconds * 1000 + DEADLINE_SLACK_MS);
-  await verify(run).catch(crash);
-  clearTimeout(guard);
-  const result = finish(run, judgeVerdict([...run.findings.values()], environment, run.interruption), mask);
+  for (let restarts = 0; ; restarts++) {
+    run.unjudged = readState(config).unjudged.length;
+    const guard = setTimeout(() => end(EXIT.deadline, `the deadline of ${seconds} s has passed`), seconds * 1000 + DEADLINE_SLACK_MS);
+    await verify(run).catch(crash);
+    clearTimeout(guard);
+    if (restarts >= RESTARTS_FOLLOWED_MAX || !(await wasReplaced(run))) break;
+    finish(run, BY_A_PERSON.restarted);
+    run = openRun(config, line.selected, narrator, kind);
+  }
+  const unit = run.observations.process?.seen ? run.observations.process.value.unit : null;
+  const isPaused = unit !== null && parseEnding(unit, "")?.planned === "stop";
+  // The hook also starts a verification of a bot that ended with an error when a person stopped it.
+  const stopped = run.incident?.planned || (isUnit() && isPaused);
+  const judged = stopped ? BY_A_PERSON.stopped : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
+  const tick = isPaused ? BY_A_PERSON.paused : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
+  const result = finish(run, kind === "burnin" ? tick : judged);
   for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
-  const passed = result.exit === EXIT.passed;
-  if (flags.quiet && !json && passed && result.verdict === "pass") return EXIT.passed;
-  const colour = !flags["no-color"] && process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-  const told = await writeStream(process.stdout, json ? `${renderJson(result, 2)}\n` : renderPretty(result, colour));
-  return passed && !told ? EXIT.internal : result.exit;
+  return { run, result };
 }
+
+/** Prints a result in the format that was asked for; returns the exit code. */
+async function tell(result: Result, { flags, format }: CommandLine): Promise<number> {
+  if (flags.quiet && format === "pretty" && result.verdict === "pass") return result.exit;
+  const colour = !flags["no-color"] && process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
+  const renderers = { json: () => renderDocument(result), pretty: () => renderPretty(result, colour), github: () => renderGithub(result) };
+  const summary = process.env.GITHUB_STEP_SUMMARY;
+  const unwritten = format === "github" && summary && orMessage(() => fs.appendFileSync(summary, renderMarkdown(result)));
+  if (unwritten) await writeStream(process.stderr, `The summary of the job could not be written: ${printable(unwritten)}\n`);
+  const told = await writeStream(process.stdout, renderers[format]());
+  return told ? result.exit : result.exit || EXIT.internal;
+}
+
+/** Prints what was asked for, which is no verdict. */
+async function print(text: string): Promise<number> {
+  await writeStream(process.stdout, text);
+  return EXIT.passed;
+}
+
+const BACKOFF_SECONDS_MAX = 900;
+
+// While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd then begins to count anew).
+/** In a crash loop each restart asks for a verification: from a release's third failure on, each waits twice as long as the one before it. */
+async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<void> {
+  const { failures, last } = readState(config);
+  const until = Date.parse(last?.at ?? "") + 1000 * Math.min(2 ** failures, BACKOFF_SECONDS_MAX);
+  for (let told = false; failures >= 3 && config.process.unit && Date.now() < until; await sleep(1000)) {
+    const unit = await observe(() => readUnit(config.process.unit as string));
+    if (!unit.seen || unit.value.NRestarts === "0") return;
+    if (!told) narrate(`${last?.release} has failed ${failures} times in a row; waiting until ${new Date(until).toISOString()}`);
+    told = true;
+  }
+}
+
+async function runVerify(line: CommandLine, read: Config, narrator: Narrator): Promise<number> {
+  const { flags, selected, json } = line;
+  const { narrate } = narrator;
+  const config: Config = { ...read, release: { ...read.release, version: flags["expect-version"] ?? read.release?.version } };
+  if (flags["dry-run"]) return print(json ? renderDocument(planOf(config, selected)) : renderPlan(config, selected));
+  narrate(`config ${config.file}`);
+  const ours = isUnit();
+  const mayAttach = !ours && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
+  const attached = mayAttach ? await followVerification(config, flags.attach === true, narrate) : null;
+  if (attached) return tell(attached, line);
+  const trouble = logTrouble(config.logFile);
+  const remedy = `Going on; a pass will exit ${EXIT.logNotWritten}. Let this user write there, or set log.file.`;
+  if (trouble) narrate(`The log will not take the record: ${trouble}. ${remedy}`);
+  if (ours) await backOff(config, narrate);
+  if (ours) for (const flag of ["passed", "rollback"] as const) fs.rmSync(config.state.flag(flag), { force: true });
+  const { run, result } = await judgeBot(config, line, "verify", narrator);
+  if (ours || flags.rollback) {
+    const kept = await leaveVerdict(run, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);
+    if (result.verdict === "fail") narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
+    if (kept === null && !ours) narrate(await startRollback(config));
+  }
+  return tell(result, line);
+}
+
+async function runBurnin(line: CommandLine, config: Config, narrator: Narrator): Promise<number> {
+  const selected = new Set(CHECK_NAMES.filter((name) => name !== "uptime_stability"));
+  const { run, result } = await judgeBot(config, { ...line, selected }, "burnin", narrator);
+  const unjudged = run.identity && startOf(run.identity) !== readState(config).last?.start;
+  const flag = config.state.flag("unverified");
+  if (unjudged && fs.existsSync(path.dirname(flag))) {
+    narrator.narrate("nobody has verified this start of the bot");
+    writeAtomically(flag, `${result.run}\n`);
+  }
+  return tell(result, line);
+}
+
+async function runStatus({ flags, json }: CommandLine, config: Config): Promise<number> {
+  const { checksSecondsMax, watchSeconds } = config.limits;
+  const deadline = performance.now() + (checksSecondsMax + watchSeconds + 60) * 1000;
+  const isDue = ({ last, judged }: BotStatus): boolean => judged && (flags.release === undefined || last?.release === flags.release);
+  let status = await readStatus(config);
+  while (flags.wait && !isDue(status) && performance.now() < deadline) status = await sleep(1000).then(() => readStatus(config));
+  await print(json ? renderDocument(status) : renderStatus(status, Date.now()));
+  return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
+}
+
+async function runRollback({ flags, json }: CommandLine, config: Config, narrator: Narrator): Promise<number> {
+  if (flags.switch) return runSwitch(config, narrator);
+  if (flags.confirm) return runConfirm(config, narrator);
+  const state = requireState(config);
+  const { last } = state;
+  const releases = readReleases(config, state);
+  if (flags.list) return print(json ? renderDocument(releases) : renderReleases(releases));
+  const release = releases.find((row) => row.current)?.id ?? last?.release ?? null;
+  const database = config.database && openDatabaseReader(config);
+  const seen = database && (await observe(database.inspect));
+  database?.close();
+  const schema = seen?.seen ? seen.value.schema : null;
+  const asked = { by: "person" as const, run: last?.run ?? null, release, checks: [], schema };
+  const request: RollbackRequest = { ...asked, to: flags.to ?? null, emergency: flags.emergency === true };
+  const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
+  if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
+  const way = `${release} → ${to ?? "by rollback.command"}`;
+  const dry = json
+    ? renderDocument({ from: release, to })
+    : `Would roll back ${way}, and restart ${config.process.unit ?? "the bot"}; nothing was changed.\n`;
+  if (flags["dry-run"]) return print(dry);
+  const blocked = orMessage(() => writeAtomically(config.state.flag("rollback"), JSON.stringify({ ...request, to })));
+  const remedy = "Try with sudo, or as a member of the group cytube-verify.";
+  if (blocked) throw new UserError(EXIT.permission, `The rollback cannot be asked for: ${blocked}. ${remedy}`);
+  const begunAt = isoOf(Date.now());
+  narrator.narrate(`rolling back ${way} …`);
+  const outcome = await startRollback(config);
+  const records = readRecords(config.logFile).records as RollbackRecord[];
+  const record = records.findLast(({ kind, ts }) => kind === "rollback" && ts >= begunAt);
+  await print(json && record ? renderDocument(record) : `${record?.action ?? outcome}\n`);
+  return record?.exit ?? (/has ended/.test(outcome) ? EXIT.internal : /lock|75/.test(outcome) ? EXIT.busy : EXIT.permission);
+}
+
+/** As root, the installed program becomes the user of its service first: it needs no more, and must leave no files of root's behind. */
+function becomeService({ command, flags }: CommandLine): void {
+  // Only root may start units, so a rollback by a person keeps its rights; what it does beyond that is to read and to ask.
+  if (process.geteuid?.() !== 0 || !HERE.startsWith("/usr/local/lib/cytube-verify/") || command === "rollback" || flags.rollback) return;
+  const why = orMessage(() => {
+    (process as NodeJS.Process & { initgroups(user: string, group: string): void }).initgroups("cytube-verify", "cytube-verify");
+    process.setgid?.("cytube-verify");
+    process.setuid?.("cytube-verify");
+  });
+  if (why) throw new UserError(EXIT.permission, `Cannot become the user cytube-verify: ${why}`);
+}
+
+type Command = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
+const runAlerts: Command = ({ flags }, config) => runAlert(config, flags["dry-run"]);
+const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
+const RUNNERS: Record<string, Command> = { burnin: runBurnin, status: runStatus, rollback: runRollback, alert: runAlerts, config: runConfig };
 
 /** Runs one command line and returns its exit code; what it prints goes to this process's own streams. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -3174,11 +4104,14 @@ export async function main(args: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     const line = parseCommandLine(args);
-    const { help, version, schema } = line.flags;
-    if (help || version) await writeStream(process.stdout, help ? readHelp() : `${VERSION}\n`);
-    else if (line.command === "config" || schema) await writeStream(process.stdout, runConfigCommand(line));
-    else return await runVerify(line);
-    return EXIT.passed;
+    const { command, env, flags } = line;
+    if (flags.help || flags.version) return await print(flags.help ? readHelp() : `${VERSION}\n`);
+    if (flags.schema) return await print(readShipped("schema.json"));
+    becomeService(line);
+    const config = readConfig(env, flags.config);
+    // All paths are absolute by now, and a directory that is deleted under this program must not matter.
+    process.chdir("/");
+    return await (RUNNERS[command] ?? runVerify)(line, config, openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)));
   } catch (error) {
     const known = error instanceof UserError;
     const text = known ? error.message : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;

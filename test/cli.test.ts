@@ -64,7 +64,23 @@ const misuse: [args: string[], complaint: RegExp][] = [
   [["--env", "prod", "--no-colour"], /Unknown flag "--no-colour"; did you mean "--no-color"\?/],
   [["--env", "prod", "-x"], /Unknown flag "-x"/],
   [["--env", "prod", "--toString"], /Unknown flag "--toString"/],
-  [["--env", "prod", "--rollback"], /Unknown flag "--rollback"/],
+  [["--env", "prod", "--rolback"], /Unknown flag "--rolback"; did you mean "--rollback"\?/],
+  [["--env", "prod", "--list"], /^--list means nothing to the command verify$/m],
+  [["verify", "--env", "prod", "--wait"], /^--wait means nothing to the command verify$/m],
+  [["--env", "prod", "--get", "process.unit"], /^--get means nothing to the command verify$/m],
+  [["burnin", "--env", "prod", "--only", "process"], /^--only means nothing to the command burnin$/m],
+  [["burnin", "--env", "prod", "--rollback"], /^--rollback means nothing to the command burnin$/m],
+  [["status", "--env", "prod", "--to", "r1"], /^--to means nothing to the command status$/m],
+  [["status", "--env", "prod", "--dry-run"], /^--dry-run means nothing to the command status$/m],
+  [["rollback", "--env", "prod", "--wait"], /^--wait means nothing to the command rollback$/m],
+  [["rollback", "--env", "prod", "--rollback"], /^--rollback means nothing to the command rollback$/m],
+  [["config", "--env", "prod", "--attach"], /^--attach means nothing to the command config$/m],
+  [["rollback", "--env", "prod", "--to", ""], /^--to "" is not a release/m],
+  [["status", "--env", "prod", "--wait", "--release", ""], /^--release "" is not a release/m],
+  [["rollback", "--env", "prod", "--to"], /--to/],
+  [["rollbak", "--env", "prod"], /Unknown command "rollbak"; did you mean "rollback"\?/],
+  [["constructor", "--env", "prod"], /Unknown command "constructor"/],
+  [["rollback", "--env", "prod", "r1"], /Unexpected argument "r1"/],
   [["--env"], /--env/],
   [["--env", "prod", "--json=yes"], /--json/],
   [["--env", "prod", "--format", "xml"], /--format "xml" is not known/],
@@ -105,6 +121,21 @@ test("parseCommandLine() selects the checks that --only and --skip leave", () =>
   assert.deepEqual(names("--skip", "process"), CHECK_NAMES.slice(1));
   assert.deepEqual(names("--only", "process,database", "--skip", "process"), ["database"]);
 });
+
+for (const [args, command] of [
+  [["--rollback", "--no-attach"], "verify"],
+  [["verify", "--attach"], "verify"],
+  [["burnin"], "burnin"],
+  [["status", "--wait", "--release", "r2", "--json"], "status"],
+  [["rollback", "--list"], "rollback"],
+  [["rollback", "--to", "r1", "--emergency", "--dry-run"], "rollback"],
+  [["rollback", "--switch"], "rollback"],
+  [["rollback", "--confirm"], "rollback"],
+  [["config", "--get", "process.unit"], "config"],
+  [["--format", "github"], "verify"],
+] as const) {
+  test(`parseCommandLine() takes "${args.join(" ")}"`, () => assert.equal(parseCommandLine([...args, "--env", "prod"]).command, command));
+}
 
 test("parseCommandLine() takes --json for --format json, and verify for no command", () => {
   assert.equal(parseCommandLine(["--env", "prod"]).json, false);
@@ -157,6 +188,15 @@ test("--help names every flag that there is, and no other", () => {
     "--schema",
     "--help",
     "--version",
+    "--attach",
+    "--no-attach",
+    "--rollback",
+    "--wait",
+    "--release",
+    "--list",
+    "--to",
+    "--emergency",
+    "--get",
   ])
     assert.ok(flags.has(flag), flag);
 });

@@ -1602,6 +1602,8 @@ const moreLogFaults: Fault[] = [
       scene.log("INFO", "x".repeat(200_000));
       truncateSync(scene.path("bot.log"), 0);
       await until("the bot has written on where it was", () => statSync(scene.path("bot.log")).size > 0);
+      // The bot goes on writing at its own offset: over this line, and not over the error.
+      scene.log("INFO", "y".repeat(20_000));
       scene.log("ERROR", "Cannot play");
     },
     expected: expects("error_logs", 9, /1/),

@@ -211,6 +211,9 @@ const fixed: Result = {
   verifier: VERSION,
   config: "/etc/cytube-verify/prod.yaml",
   identity: { pid: 4711, startTicks: 900, startedAt: "2026-11-21T11:54:00.000Z", bootId: "b", invocation: null, release: "1.4.2" },
+  release: "1.4.2",
+  unitInvocation: null,
+  whole: true,
   verdict: "fail",
   exit: 3,
   action: "Roll back at once: the database is not usable.",
@@ -256,6 +259,7 @@ const fixed: Result = {
   ],
   metrics: { memoryMb: 81 },
   series: null,
+  schema: null,
   notes: ["2 lines of the log are torn"],
 };
 

@@ -214,6 +214,20 @@ test("readCommand() passes arguments as they are, and returns output and exit co
   assert.deepEqual([code, stdout, stderr], [3, hostile.map((argument) => `<${argument}>\n`).join(""), "trouble"]);
 });
 
+test("readCommand() does not wait for what a command leaves behind in the background", async () => {
+  const begun = performance.now();
+  const { code, stdout } = await readCommand(["/bin/sh", "-c", "sleep 15 & echo done"], 60_000);
+  assert.deepEqual([code, stdout], [0, "done\n"]);
+  assert.ok(performance.now() - begun < 10_000);
+});
+
+test("readCommand() feeds a letter to a command, with its variables, also to one that does not read", async () => {
+  const letter = { text: "dear bot\n".repeat(20_000), variables: { FROM: "us" } };
+  const { stdout } = await readCommand(["/bin/sh", "-c", 'wc -c; echo "$FROM"'], 5000, undefined, letter);
+  assert.equal(stdout, "180000\nus\n");
+  assert.equal((await readCommand(["true"], 5000, undefined, letter)).code, 0);
+});
+
 test("readCommand() is unobservable where the command is missing or does not end", async () => {
   await assert.rejects(readCommand(["no-such-command-anywhere"], 5000), Unobservable);
   const begun = performance.now();
