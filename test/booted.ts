@@ -11,7 +11,7 @@
  * What it does not do: enforce memory limits or IPAddressDeny= (that depends on the host), isolate the network.
  */
 import { execFile, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -30,9 +30,13 @@ export type Container = {
   cgroup: string;
   run(command: string[], options?: RunOptions): Promise<Ran>;
   writeFile(path: string, text: string, mode?: string): Promise<void>;
-  powerOffAndBootAgain(): Promise<void>;
+  /** `abruptly`: as a power cut does it, without a word to any unit. */
+  powerOffAndBootAgain(how?: "orderly" | "abruptly"): Promise<void>;
   stop(): Promise<void>;
 };
+
+/** BOOT_ROOT=/var/tmp/trixie boots the system that was installed there (debootstrap) instead of this machine's own. */
+const lowerRoot = process.env.BOOT_ROOT ?? "/";
 
 // A boot takes 0.5 s here; a loaded CI machine may be an order of magnitude slower.
 const bootMsMax = 30_000;
@@ -82,9 +86,9 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mount -o remount,bind,ro /
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
-cgroup=$1; prepare=$2; arguments=$3; shift 3
+cgroup=$1; prepare=$2; arguments=$3; lower=$4; shift 4
 mkdir /run/upper /run/work /run/root
-mount -t overlay overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work /run/root
+mount -t overlay overlay -o lowerdir="$lower",upperdir=/run/upper,workdir=/run/work /run/root
 chroot /run/root sh -euc "$prepare" prepare "$@"
 status=0
 while [ $status -eq 0 ] || [ $status -eq 133 ]; do
@@ -150,8 +154,11 @@ let bootCount = 0;
 export async function boot(options: BootOptions = {}): Promise<Container> {
   const top = `${unifiedHierarchy()}/booted-${process.pid}-${++bootCount}`;
   const cgroup = `${top}/payload`; // nspawn gives it that name.
-  const nspawn = [nspawnOptions, ...(options.bindReadOnly ?? []).map((path) => `--bind-ro=${path}`)].join(" ");
-  const args = ["-c", keeperScript, "keeper", top, machineScript, prepareScript, nspawn, ...Object.entries(options.files ?? {}).flat()];
+  // What a test has put below /var/tmp would be missing in another system's root.
+  const shared = lowerRoot === "/" ? [] : readdirSync("/var/tmp").filter((name) => name.startsWith("cytube-"));
+  const binds = [...(options.bindReadOnly ?? []), ...shared.map((name) => `/var/tmp/${name}`)];
+  const nspawn = [nspawnOptions, ...binds.map((path) => `--bind-ro=${path}`)].join(" ");
+  const args = ["-c", keeperScript, "keeper", top, machineScript, prepareScript, nspawn, lowerRoot, ...Object.entries(options.files ?? {}).flat()];
   // Detached: a Ctrl-C goes to the whole process group, and the keeper must outlive it to clean up.
   const keeper = spawn("sh", args, { cwd: "/", env: environment, detached: true, stdio: ["pipe", "pipe", "ignore"] });
   const exited = new Promise<void>((resolve) => keeper.once("exit", () => resolve()));
@@ -190,8 +197,10 @@ export async function boot(options: BootOptions = {}): Promise<Container> {
     }
     throw new Error(`Cannot boot a container: ${keeper.stdout.readableEnded ? "it ended" : "too slow"}. Its console says:\n${consoleTail}`);
   };
-  const powerOffAndBootAgain = async () => {
-    await run(["systemctl", "poweroff"]);
+  const powerOffAndBootAgain = async (how = "orderly") => {
+    // Cut off, the command ends with its machine and has nothing to say.
+    if (how === "abruptly") await run(["systemctl", "poweroff", "--force", "--force"]).catch(() => {});
+    else await run(["systemctl", "poweroff"]);
     await becomeReady();
   };
   await becomeReady().catch((error) => stop().then(() => Promise.reject(error)));
