@@ -1078,9 +1078,9 @@ const RESERVED_BYTE = 0x40000001; // or of a database with a rollback journal (o
 export function parseLockHolder(locks: string, inode: number, byte: number, device = ""): number | null {
   const rows = locks.split("\n").map((line) => line.trim().split(/\s+/));
   const known = device !== "" && rows.some(([, , , , , file]) => file?.startsWith(`${device}:`));
-  const held = rows.find(([, kind, , mode, , file, first, last]) => {
+  const held = rows.find(([, kind, , mode, pid, file, first, last]) => {
     const here = Number(file?.split(":")[2]) === inode && (!known || file?.startsWith(`${device}:`));
-    return here && kind !== "->" && mode === "WRITE" && Number(first) <= byte && (last === "EOF" || Number(last) >= byte);
+    return here && kind === "POSIX" && Number(pid) > 0 && mode === "WRITE" && Number(first) <= byte && (last === "EOF" || Number(last) >= byte);
   });
   return held ? Number(held[4]) : null;
 }
@@ -2596,7 +2596,7 @@ export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrat
     ...narrator,
     ...{ id: crypto.randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
     ...{ kind, phase: "initial" as Phase, interruption: null as Interruption | null },
-    ...{ identity: null as Identity | null, release: null as string | null, releaseId: null as string | null },
+    ...{ identity: null as Identity | null, release: null as string | null, releaseId: readCurrent(config) },
     ...{ findings: new Map<CheckName, Finding>(), observations: {} as Observations, watch: null as WatchEvidence | null },
     metrics: {} as Record<string, number | null>,
     notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
@@ -2769,7 +2769,7 @@ function settle(run: Run): void {
   if (!observations.release?.seen) return;
   const { version, id } = observations.release.value;
   run.release = version ?? id ?? run.release;
-  run.releaseId = id ?? readCurrent(run.config) ?? run.releaseId;
+  run.releaseId = id ?? readCurrent(run.config);
 }
 
 const WATCH_ROW = CHECKS.find((check) => check.needs === "watch") as CheckRow;

@@ -445,6 +445,14 @@ describe("the flags of a verdict", { concurrency: 2 }, () => {
       assert.match(run.stderr, /^a rollback is due$/m);
     }));
 
+  test("a candidate that is not there to be looked at is known by what current names", async () =>
+    withHost(twoReleases(), async (host) => {
+      host.deploy("r2");
+      const run = await host.verify(["--json"]);
+      assert.deepEqual([run.code, run.json?.identity, run.json?.release], [1, null, "r2"], run.stderr);
+      assert.deepEqual(host.flags, ["prod.rollback"]);
+    }));
+
   test("a failure of a release that has passed leaves no flag, and says why", async () =>
     withHost(twoReleases(), async (host) => {
       host.deploy("r2", "--field=connected=false");

@@ -167,6 +167,12 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       const after = await host.release("r2", release);
       await meanwhile?.(host);
       const upMs = await rollsBackToTheOld(host, after, exits);
+      // Whoever looks for the cause tomorrow finds what there was to see, also when the bot and its log are gone.
+      const { failed } = rollbacksOf(host, after)[0] as LogRecord;
+      assert.equal(failed?.exit, exits);
+      assert.ok(failed.findings.length > 0 && failed.findings.every((finding) => finding.status === "fail"));
+      if (seed === 5) assert.ok(failed.series, "the series of the watch is missing");
+      if (seed === 7) assert.ok(Number(failed.metrics.responseMsAvg) > 600, "the response times are missing");
       t.diagnostic(`${upMs} ms from the failing verdict until the old release answers`);
     });
   }

@@ -243,6 +243,8 @@ export type LogRecord = {
   release: string | null;
   identity: { pid: number; invocation: string | null; release: string | null } | null;
   findings?: Finding[];
+  /** Of a rollback: what the release that was left had failed with. */
+  failed?: { exit: number; findings: Finding[]; metrics: Record<string, number | null>; series: unknown } | null;
   notes?: string[];
 };
 
