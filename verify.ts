@@ -756,10 +756,12 @@ export function readProcessStat(pid: number): ProcessStat | null {
   }
 }
 
-/** Counted back from this program's own start: btime is cut to whole seconds, and a container may show another uptime than start times count from. */
+/** The start is counted back in two ways, which can only be late: by how long this program took to begin, or by a suspend. btime is whole seconds. */
 function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null): Identity {
   const ownTicks = parseProcessStat(fs.readFileSync("/proc/self/stat", "utf8"))?.startTicks ?? Number.NaN;
-  const startedAt = Date.now() - process.uptime() * 1000 - ((ownTicks - startTicks) / TICKS_PER_SECOND) * 1000;
+  const byOwnStart = process.uptime() * 1000 + ((ownTicks - startTicks) / TICKS_PER_SECOND) * 1000;
+  const byClock = Number(process.hrtime.bigint()) / 1e6 - (startTicks / TICKS_PER_SECOND) * 1000;
+  const startedAt = Date.now() - Math.max(byOwnStart, byClock);
   return { pid, startTicks, startedAt, bootId: fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(), invocation };
 }
 
@@ -3348,7 +3350,7 @@ function strangerThan({ to, switchedAt = 0 }: RollbackUnderWay, { config, identi
   const before = passed[to]?.version;
   const told = observations.release?.seen ? observations.release.value.version : null;
   if (readCurrent(config) !== to) return `current names ${readCurrent(config)}, not ${to}`;
-  if (!identity || identity.startedAt < switchedAt - 200) return "the bot was not started again after the switch";
+  if (!identity || identity.startedAt < switchedAt - 20) return "the bot was not started again after the switch";
   return before && before !== to && told && told !== before ? `${told} runs; ${to} was ${before} when it passed` : null;
 }
 
