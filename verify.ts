@@ -47,6 +47,7 @@
  *   Checks
  *   Runner
  *   Verdict
+ *   Burn-in: judging
  *   Outputs
  *   Releases and rollback
  *   On a host
@@ -119,7 +120,9 @@ export const CHECK_CODES = {
 export type CheckName = keyof typeof CHECK_CODES;
 export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
 type SqlMeaning = { code: string; status: "fail" | "unknown"; says: string; hint: string | null };
-type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] };
+type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] } & {
+  decisions: Record<"PASS" | "PARTIAL" | "FAIL" | "RUNNING", string>;
+};
 /** What is said of a failure: where to look (LOGS: the bot's last words), what to do (seed 000's decision tree), what an error's code means. */
 export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
 type Value = number | string | boolean | null;
@@ -2902,6 +2905,387 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
 
 /** What --json prints, and a line of the log. config/result.schema.json documents and constrains it. */
 export type Result = ReturnType<typeof resultOf>;
+
+// --- Burn-in: judging --------------------------------------------------------------------------------------------------------
+
+/** An alert that fires, as Alertmanager names it. */
+export type Firing = { name: string; severity: string; since: string };
+/** What Prometheus says of the burn-in so far; a null has its reason in `problems`. */
+export type PrometheusView = Record<
+  "uptimePercent" | "errors" | "errorsPerMinute" | "restarts" | "memoryMbPerHour" | "samples" | "staleSeconds",
+  number | null
+> & { problems: string[] };
+
+type Span = { from: number; to: number };
+/** A time in which the bot was not up and connected, in seconds since the burn-in began; `at` is the ISO time of `from` by the host's clock then. */
+export type Outage = Span & { at: string; kind: "down" | "disconnected"; source: "journal" | "log" | "look"; says: string } & {
+  /** Null: nobody can tell. */
+  planned: boolean | null;
+  /** Otherwise only a bound between two looks, which widens the uptime's interval and nothing else. */
+  exact: boolean;
+};
+/** `age` is in seconds since the burn-in began. */
+export type Restart = { at: string; age: number; planned: boolean | null; says: string };
+/** What one run has accounted for: all between two moments, in seconds since the burn-in began. `at` is the ISO time of the end. */
+export type Account = Span & {
+  burnin: string; // The run of the verification that began it.
+  run: string;
+  at: string;
+  jump: number; // Seconds by which the wall clock was set meanwhile.
+  late: number; // Seconds that the tick came after its time.
+  boot: string;
+  outages: Outage[];
+  restarts: Restart[];
+  errors: number | null; // Null: not counted.
+  warnings: number;
+  unseen: string[]; // What could not be seen, in sentences.
+  connection: "log" | "look" | "off"; // What tells the connection between two ticks.
+  alerts: Firing[] | null;
+  prometheus: PrometheusView | null;
+} & Record<"responseMs" | "memoryMb" | "cpuPercent" | "users" | "requests" | "backupHours", number | null>;
+/** A burn-in by the verification that began it; `seconds` is its planned length. */
+export type Burnin = { id: string; release: string | null; attempt: number; startedAt: string; seconds: number };
+
+const DAY_SECONDS = 86_400;
+/** Seed 002's table. What lies between acceptable and critical is worse than acceptable; the CPU has no acceptable of its own there. */
+export const METRICS = {
+  uptime: { title: "Uptime", unit: " %", target: 100, acceptable: 99.9, critical: 99 },
+  error_rate: { title: "Error Rate", unit: "/min", target: 0, acceptable: 0.1, critical: 1 },
+  restarts: { title: "Unplanned Restarts", unit: "", target: 0, acceptable: 0, critical: 0 },
+  alerts: { title: "Alert Count", unit: "", target: 0, acceptable: 3, critical: 5 },
+  response_time: { title: "Avg Response Time", unit: " ms", target: 50, acceptable: 100, critical: 200 },
+  memory_growth: { title: "Memory Growth", unit: " MB/h", target: 0, acceptable: 10, critical: 50 },
+  cpu: { title: "CPU", unit: " %", target: 20, acceptable: 20, critical: 50 },
+};
+export type MetricName = keyof typeof METRICS;
+export type Level = "target" | "acceptable" | "worse" | "critical" | "unknown" | "off";
+export type MetricRow = { metric: MetricName; title: string; value: number | null; shown: string; level: Level; says: string } & Record<
+  "target" | "acceptable" | "critical",
+  string
+>;
+
+const lengthOf = ({ from, to }: Span): number => to - from;
+/** Spans that touch or overlap as one, in order. */
+function joinSpans<S extends Span>(spans: readonly S[], join: (before: S, after: S) => S = (before) => before): S[] {
+  const joined: S[] = [];
+  for (const span of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
+    const last = joined.at(-1);
+    if (last && span.from <= last.to + 0.001) joined.splice(-1, 1, { ...join(last, span), from: last.from, to: Math.max(last.to, span.to) });
+    else joined.push(span);
+  }
+  return joined;
+}
+const secondsOf = (spans: readonly Span[]): number => sumOf(joinSpans(spans.map(({ from, to }) => ({ from, to }))).map(lengthOf));
+const clip = (span: Span, { from, to }: Span): Span[] =>
+  span.from < to && from < span.to ? [{ from: Math.max(span.from, from), to: Math.min(span.to, to) }] : [];
+/** Groups in the order of their first members. */
+function groupsOf<T>(values: readonly T[], keyOf: (value: T) => unknown): T[][] {
+  const groups = new Map<unknown, T[]>();
+  for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
+  return [...groups.values()];
+}
+
+const joinOutages = (a: Outage, b: Outage): Outage => ({
+  ...a,
+  kind: a.kind === b.kind ? a.kind : "down",
+  planned: a.planned === b.planned ? a.planned : a.planned === false || b.planned === false ? false : null,
+  says: [...new Set([a.says, b.says])].join("; "),
+});
+
+const QUARTER_MS = 900_000; // Offsets of time zones are multiples of it.
+const BANDS = { peak: [18, 23], offPeak: [2, 7] } as const; // Seed 002, in the configured time zone.
+type BandName = keyof typeof BANDS;
+const hourFormats = new Map<string, Intl.DateTimeFormat>();
+/** The peak or off-peak spans within two times in epoch milliseconds; daylight saving makes some shorter or longer. */
+export function bandSpans(band: BandName, fromMs: number, toMs: number, timeZone: string): Span[] {
+  const known = hourFormats.get(timeZone);
+  const format = known ?? new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone });
+  hourFormats.set(timeZone, format);
+  const [first, end] = BANDS[band];
+  const spans: Span[] = [];
+  for (let at = fromMs; at < toMs; ) {
+    const next = Math.min(toMs, (Math.floor(at / QUARTER_MS) + 1) * QUARTER_MS);
+    const hour = Number(format.format(at));
+    if (hour >= first && hour < end) spans.push({ from: at, to: next });
+    at = next;
+  }
+  return joinSpans(spans);
+}
+
+type Sample = { age: number; value: number };
+/** Theil–Sen: the median of the slopes of all pairs within a segment, with its 95 % interval (Sen 1968); null with too few points. */
+export function slopeOf(segments: readonly (readonly Sample[])[]): { slope: number; low: number; high: number } | null {
+  const pairs = segments.flatMap((points) => points.flatMap((a, index) => points.slice(index + 1).map((b) => (b.value - a.value) / (b.age - a.age))));
+  const slopes = pairs.sort((a, b) => a - b);
+  if (slopes.length < 6) return null;
+  const variance = sumOf(segments.map(({ length: n }) => (n * (n - 1) * (2 * n + 5)) / 18));
+  const reach = 1.96 * Math.sqrt(variance);
+  const rank = (position: number): number => slopes[Math.min(slopes.length - 1, Math.max(0, Math.round(position)))] as number;
+  return { slope: median(slopes), low: rank((slopes.length - reach) / 2 - 1), high: rank((slopes.length + reach) / 2) };
+}
+
+/** Growth per hour (a 24th of the burn-in) over hourly medians, after an hour of warm-up, between restarts: each start begins anew. */
+function growthOf(accounts: readonly Account[], restarts: readonly Restart[], hour: number): { perHour: number; low: number; high: number } | null {
+  const starts = [0, ...restarts.map(({ age }) => age)];
+  const segments = starts.map((start, index) => {
+    const end = starts[index + 1] ?? Infinity;
+    const samples = accounts.flatMap(({ to: age, memoryMb: value }) => (value !== null && age > start + hour && age <= end ? [{ age, value }] : []));
+    const blocks = groupsOf(samples, ({ age }) => Math.floor(age / hour));
+    return blocks.map((block) => ({ age: mean(block.map(({ age }) => age)), value: median(block.map(({ value }) => value)) }));
+  });
+  const found = slopeOf(segments);
+  return found && { perHour: found.slope * hour, low: found.low * hour, high: found.high * hour };
+}
+
+/** What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it. Errors are shared out by time. */
+function summarizeBand(name: BandName, { startedAt }: Burnin, accounts: readonly Account[], down: readonly Outage[], timeZone: string) {
+  const begun = Date.parse(startedAt);
+  const age = Math.max(0, ...accounts.map(({ to }) => to));
+  const pieces = accounts.flatMap((account) => {
+    const end = Date.parse(account.at);
+    const ageOf = (at: number): number => account.to - (end - at) / 1000;
+    const spans = bandSpans(name, end - lengthOf(account) * 1000, end, timeZone);
+    return spans.map(({ from, to }) => ({ account, from: ageOf(from), to: ageOf(to), isLook: to === end }));
+  });
+  const lost = down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
+  const looks = pieces.flatMap(({ account, isLook }) => (isLook ? [account] : []));
+  const times = looks.flatMap(({ responseMs }) => responseMs ?? []);
+  return {
+    due: sumOf(bandSpans(name, begun, begun + age * 1000, timeZone).map(lengthOf)) / 1000,
+    covered: sumOf(pieces.map(lengthOf)),
+    errors: sumOf(pieces.map((piece) => ((piece.account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(piece.account)))),
+    downSeconds: secondsOf(lost),
+    responseMs: times.length ? mean(times) : null,
+    looks: looks.length,
+  };
+}
+
+/** Everything that is known of a burn-in, out of its accounts in any order, however often each is given. */
+export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZone: string) {
+  // Of accounts that begin together, the longest has counted what the others have.
+  const longest = groupsOf(given, ({ from }) => from).map((same) => same.reduce((a, b) => (b.to > a.to ? b : a)));
+  const accounts = longest.sort((a, b) => a.from - b.from);
+  const spans = joinSpans(accounts.map(({ from, to }) => ({ from, to })));
+  const age = Math.max(0, ...spans.map(({ to }) => to));
+  const ends = [0, ...spans.map(({ to }) => to)];
+  const holes = ends.map((from, index) => ({ from, to: spans[index]?.from ?? age })).filter((hole) => lengthOf(hole) > 1);
+  const outages = accounts.flatMap((account) => account.outages);
+  const exact = outages.filter((outage) => outage.exact);
+  const down = secondsOf(exact);
+  const unplanned = secondsOf(exact.filter(({ planned }) => planned !== true));
+  const percent = (lost: number): number => (age ? 100 * (1 - lost / age) : 100);
+  const restarts = groupsOf(
+    accounts.flatMap((account) => account.restarts),
+    ({ at, says }) => at + says,
+  ).map(([first]) => first as Restart);
+  restarts.sort((a, b) => a.age - b.age);
+  const seen = (name: "responseMs" | "memoryMb" | "cpuPercent"): number[] => accounts.flatMap((account) => account[name] ?? []);
+  const [times, memory, load] = [seen("responseMs"), seen("memoryMb"), seen("cpuPercent")];
+  const counted = accounts.filter(({ errors }) => errors !== null);
+  const errors = sumOf(counted.map((account) => account.errors ?? 0));
+  const asked = accounts.some(({ alerts }) => alerts !== null);
+  const alerts = groupsOf(
+    accounts.flatMap((account) => account.alerts ?? []),
+    ({ name, since }) => `${name} ${since}`,
+  );
+  const [fullest] = accounts.filter(({ users }) => users !== null).sort((a, b) => (b.users ?? 0) - (a.users ?? 0) || a.from - b.from);
+  const growth = growthOf(accounts, restarts, burnin.seconds / 24);
+  return {
+    ...{ age, covered: sumOf(spans.map(lengthOf)), holes, restarts, errors, errorsUnseen: counted.length < accounts.length },
+    outages: [...joinSpans(exact, joinOutages), ...outages.filter((outage) => !outage.exact)].sort((a, b) => a.from - b.from),
+    downSeconds: { planned: down - unplanned, unplanned },
+    uptime: { low: percent(secondsOf([...outages, ...holes])), high: percent(down) },
+    errorsPerMinute: age ? errors / (age / 60) : 0,
+    warnings: sumOf(accounts.map(({ warnings }) => warnings)),
+    alerts: asked ? alerts.length : null,
+    alertsCritical: asked ? alerts.filter(([first]) => first?.severity === "critical").length : null,
+    responseMs: times.length ? mean(times) : null,
+    responseGrowsBy: steadyGrowth(times),
+    cpuPercent: load.length ? mean(load) : null,
+    memory: growth && { ...growth, peak: Math.max(...memory) },
+    memoryPeakMb: memory.length ? Math.max(...memory) : null,
+    users: fullest ? { peak: fullest.users as number, at: fullest.at } : null,
+    bands: {
+      peak: summarizeBand("peak", burnin, accounts, exact, timeZone),
+      offPeak: summarizeBand("offPeak", burnin, accounts, exact, timeZone),
+    },
+    unseen: [...new Set(accounts.flatMap((account) => account.unseen))],
+    looks: accounts.length,
+  };
+}
+export type Summary = ReturnType<typeof summarizeBurnin>;
+
+function countRestarts(restarts: readonly Restart[]): { unplanned: number; unclear: number } {
+  const count = (planned: boolean | null): number => restarts.filter((restart) => restart.planned === planned).length;
+  return { unplanned: count(false), unclear: count(null) };
+}
+
+const percentOf = (share: number): string => `${Number(share.toFixed(3))} %`;
+
+function levelOf(metric: MetricName, value: number): Level {
+  const { target, acceptable, critical } = METRICS[metric];
+  if (target === 0 ? value <= 0 : value < target) return "target";
+  return value > critical ? "critical" : value < acceptable ? "acceptable" : "worse";
+}
+
+/** While a burn-in runs, its uptime is judged by what it can still become: a lost minute of the first hour is no worse than one of the last. */
+function judgeUptime({ age, uptime, downSeconds, looks }: Summary, { seconds }: Burnin): Pick<MetricRow, "value" | "shown" | "level" | "says"> {
+  const { acceptable, critical } = METRICS.uptime;
+  const [low, high] = [uptime.low, uptime.high].map((share) => 100 - (100 - share) * (age / Math.max(age, seconds, 1))) as [number, number];
+  const level = low === 100 ? "target" : low > acceptable ? "acceptable" : high < critical ? "critical" : high <= acceptable ? "worse" : "unknown";
+  const lost = `down or disconnected for ${spanOf(downSeconds.planned + downSeconds.unplanned)}, ${spanOf(downSeconds.planned)} of it planned`;
+  const says = uptime.low === uptime.high ? lost : `${lost}; what nobody saw could make it ${percentOf(uptime.low)}`;
+  const shown = uptime.low === uptime.high ? percentOf(uptime.low) : `${percentOf(uptime.low)} to ${percentOf(uptime.high)}`;
+  return { value: uptime.low, shown, says, level: looks ? level : "unknown" };
+}
+
+/** Growth whose interval reaches zero is none, unless it is large all the same. */
+function judgeGrowth({ memory, memoryPeakMb }: Summary): Pick<MetricRow, "value" | "shown" | "level" | "says"> {
+  if (!memory) return { value: null, shown: "-", level: memoryPeakMb === null ? "off" : "unknown", says: "too few samples between the restarts" };
+  const { perHour, low, high } = memory;
+  const level = levelOf("memory_growth", perHour);
+  const says = `95 % interval ${round(low)} to ${round(high)} MB/h`;
+  return { value: perHour, shown: `${round(perHour)} MB/h`, level: level === "acceptable" && low <= 0 ? "target" : level, says };
+}
+
+/** Seed 002's table, each metric with its level. */
+export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
+  const { restarts, errors, errorsUnseen, errorsPerMinute, alerts, responseMs, responseGrowsBy, cpuPercent, looks } = summary;
+  const { unplanned, unclear } = countRestarts(restarts);
+  const row = (metric: MetricName, judged: Pick<MetricRow, "value" | "shown" | "level" | "says">): MetricRow => {
+    const { title, unit, target, acceptable, critical } = METRICS[metric];
+    const [better, worse] = metric === "uptime" ? [">", "<"] : ["<", ">"];
+    const plain = target === 0 || metric === "uptime";
+    const limits = { target: `${plain ? "" : "< "}${target}${unit}`, acceptable: `${acceptable ? `${better} ` : ""}${acceptable}${unit}` };
+    return { metric, title, ...judged, ...limits, critical: `${worse} ${critical}${unit}` };
+  };
+  const measured = (
+    metric: MetricName,
+    value: number | null,
+    says: string,
+    shown = value === null ? "-" : `${round(value)}${METRICS[metric].unit}`,
+  ): MetricRow => row(metric, { value, shown, says, level: value === null ? "off" : levelOf(metric, value) });
+  const rate = measured("error_rate", errorsPerMinute, `${plural(errors, "error")}${errorsUnseen ? "; not all logs could be counted" : ""}`);
+  if (errorsUnseen && rate.level !== "critical") rate.level = "unknown";
+  const starts = measured(
+    "restarts",
+    unplanned,
+    `${restarts.length - unplanned - unclear} planned${unclear ? `, ${unclear} of which nobody can tell` : ""}`,
+  );
+  if (unclear && starts.level === "target") starts.level = "unknown";
+  return [
+    row("uptime", judgeUptime(summary, burnin)),
+    rate,
+    starts,
+    measured("alerts", alerts, alerts === null ? "no source of alerts" : `fired during the burn-in`),
+    measured(
+      "response_time",
+      responseMs,
+      responseMs === null ? "not measured" : responseGrowsBy > 0 ? `grew by ${round(responseGrowsBy)} ms` : "steady",
+    ),
+    row("memory_growth", judgeGrowth(summary)),
+    measured("cpu", cpuPercent, cpuPercent === null ? "not measured" : `average of ${plural(looks, "look")}`),
+  ];
+}
+
+const isGood = (level: Level | undefined): boolean => level === "target" || level === "acceptable" || level === "off";
+const CONFIDENCE = "a person's sign-off, beside the verdict";
+export type Criterion = { criterion: string; status: "pass" | "fail" | "unknown" | "deferred" | "off"; says: string };
+export const CHECKPOINTS = [6, 12, 24] as const;
+export type Hour = (typeof CHECKPOINTS)[number];
+
+/** A band has been seen when most of it was accounted for, with a look in it; one that cannot have come yet is deferred. */
+function judgeBand(criterion: string, band: Summary["bands"]["peak"], secondsMin: number): Criterion {
+  const { due, covered, errors, downSeconds, responseMs, looks } = band;
+  const rate = errors / Math.max(1, covered / 60);
+  const says = `${spanOf(covered)} of ${spanOf(due)} seen in ${plural(looks, "look")}, ${round(errors)} errors, ${spanOf(downSeconds)} down`;
+  const seen = covered >= 0.9 * due && looks > 0;
+  const bad = rate >= METRICS.error_rate.acceptable || downSeconds > 0.01 * covered || (responseMs ?? 0) >= METRICS.response_time.acceptable;
+  const status = due < secondsMin ? "deferred" : !seen ? "unknown" : bad ? "fail" : "pass";
+  return { criterion, status, says: status === "deferred" ? "has not come yet" : says };
+}
+
+/** The criteria of seed 002's checkpoint at an hour (of 24) of the burn-in. */
+export function judgeCheckpoint(hour: Hour, summary: Summary, burnin: Burnin): Criterion[] {
+  const { uptime, errors, errorsUnseen, alerts, alertsCritical, warnings, restarts, holes, unseen, bands } = summary;
+  const rows = judgeMetrics(summary, burnin);
+  const levelIn = (metric: MetricName): Level => rows.find((row) => row.metric === metric)?.level ?? "unknown";
+  const saysIn = (metric: MetricName): string => rows.filter((row) => row.metric === metric).map(({ shown, says }) => `${shown}: ${says}`)[0] ?? "";
+  const judged = (criterion: string, holds: boolean | null, says: string): Criterion => ({
+    criterion,
+    status: holds === null ? "unknown" : holds ? "pass" : "fail",
+    says,
+  });
+  const off = (criterion: string, says: string): Criterion => ({ criterion, status: "off", says });
+  const byLevel = (criterion: string, level: Level, says: string): Criterion =>
+    level === "off" ? off(criterion, says) : judged(criterion, level === "unknown" ? null : isGood(level), says);
+  const above = (limit: number): boolean | null => (uptime.low > limit ? true : uptime.high > limit ? null : false);
+  const up = judged(`Uptime > ${METRICS.uptime.acceptable}%`, above(METRICS.uptime.acceptable), saysIn("uptime"));
+  const few = (most: number): boolean | null => (errors > most ? false : errorsUnseen ? null : true);
+  const counted = plural(errors, "error");
+  const none = (criterion: string, count: number | null): Criterion =>
+    count === null ? off(criterion, "no source of alerts") : judged(criterion, count === 0, `${count} fired`);
+  const performance = (["response_time", "cpu", "memory_growth"] as const).map(levelIn).filter((level) => level !== "unknown" || hour > 6);
+  if (hour === 6)
+    return [
+      judged("Bot connected 100% of time", uptime.low === 100 ? true : uptime.high === 100 ? null : false, saysIn("uptime")),
+      judged("Zero errors", few(0), counted),
+      none("No alerts", alerts),
+      byLevel("Memory stable", levelIn("memory_growth"), saysIn("memory_growth")),
+      judged("Logs clean", few(0), `${counted}, ${plural(warnings, "warning")}`),
+    ];
+  if (hour === 12)
+    return [
+      up,
+      judged("Error count < 10 total", few(9), counted),
+      none("No critical alerts", alertsCritical),
+      judged(
+        "Performance acceptable",
+        performance.every(isGood) ? true : performance.some((level) => level === "unknown") ? null : false,
+        saysIn("response_time"),
+      ),
+      judgeBand("One peak period observed", bands.peak, 2.5 * 3600),
+    ];
+  const { unplanned, unclear } = countRestarts(restarts);
+  return [
+    up,
+    byLevel("Error rate acceptable", levelIn("error_rate"), saysIn("error_rate")),
+    judged("Zero unplanned restarts", unplanned ? false : unclear ? null : true, saysIn("restarts")),
+    judgeBand("Passed peak hours", bands.peak, 2 * 3600),
+    judgeBand("Passed off-peak hours", bands.offPeak, 2 * 3600),
+    judged(
+      "All monitoring systems operational",
+      holes.length || unseen.length ? null : true,
+      [...holes.map((hole) => `nobody looked for ${spanOf(lengthOf(hole))}`), ...unseen].join("; ") || "every look has seen everything",
+    ),
+    off("Team confident in stability", CONFIDENCE),
+  ];
+}
+
+export type Decision = { decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING"; reasons: string[]; action: string };
+/** Whether the planned length is over; ticks may come a moment early. */
+export const isOver = ({ age }: Pick<Summary, "age">, { seconds }: Burnin, hour: Hour = 24): boolean =>
+  age >= (seconds * hour) / 24 - Math.min(30, seconds / 100);
+
+/** The decision. What cannot get better decides before the end; whatever nobody saw keeps a burn-in from passing. */
+export function judgeBurnin(summary: Summary, rows: readonly MetricRow[], burnin: Burnin): Decision {
+  const over = isOver(summary, burnin);
+  const told = ({ title, shown, says, acceptable }: MetricRow): string => `${title} ${shown} (acceptable ${acceptable || "none"}): ${says}`;
+  const lost = rows.filter(({ metric, level }) => level === "critical" && (over || metric === "uptime" || metric === "restarts"));
+  if (lost.length) return { decision: "FAIL", reasons: lost.map(told), action: loadAdvice().decisions.FAIL };
+  if (!over) return { decision: "RUNNING", reasons: [], action: loadAdvice().decisions.RUNNING };
+  // A shorter burn-in than a day's is a demonstration: it cannot see what only a day has.
+  const open = judgeCheckpoint(24, summary, burnin).filter(
+    ({ status }) => ["fail", "unknown"].includes(status) || (status === "deferred" && burnin.seconds >= DAY_SECONDS),
+  );
+  const known = new Set(["Uptime", "Error rate", "Zero"]);
+  const reasons = [
+    ...rows.filter(({ level }) => !isGood(level)).map(told),
+    ...open.filter(({ criterion }) => ![...known].some((word) => criterion.startsWith(word))).map(({ criterion, says }) => `${criterion}: ${says}`),
+  ];
+  const decision = reasons.length ? "PARTIAL" : "PASS";
+  return { decision, reasons, action: loadAdvice().decisions[decision] };
+}
 
 // --- Outputs -----------------------------------------------------------------------------------------------------------------
 
