@@ -1520,6 +1520,7 @@ const EXAMPLES_MAX = 5;
 const EXAMPLE_CHARACTERS = 300;
 const DISORDER_MS = 5000; // Lines of several threads may be a little out of order; the search for the window goes this much further back.
 const HALF_HOUR_MS = 1_800_000;
+const readBytes = promisify(fs.read);
 export type Severity = "error" | "warning" | "other";
 /** Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. */
 export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; utc: boolean };
@@ -1562,7 +1563,6 @@ function severityOf(level: unknown): Severity {
 const severityOfPriority = (priority = "6"): Severity => (Number(priority) <= 3 ? "error" : Number(priority) === 4 ? "warning" : "other");
 const worse = (a: Severity, b: Severity): Severity => (a === "error" || b === "other" ? a : b);
 
-/** Null for what is no JSON, or no object. */
 function parseJsonObject(text: string): Record<string, unknown> | null {
   const value: unknown = orNull(() => JSON.parse(text));
   return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
@@ -1652,19 +1652,14 @@ export function addLogLine(tally: LogTally, position: LogPosition, rules: LogRul
   if (time !== null) {
     if (time >= rules.since) tally.uncertain += position.held;
     tally.lastTime = Math.max(tally.lastTime ?? 0, time);
-    position.time = time;
-    position.held = 0;
+    Object.assign(position, { time, held: 0 });
   }
   if (!prefix && severity === "other") return addContinuation(tally, position, rules, line);
   if (position.traceback === "body") countError(tally, position, rules, "Traceback (cut short)");
-  position.severity = severity;
-  position.traceback = "none";
-  position.stackHead = null;
+  Object.assign(position, { severity, traceback: "none", stackHead: null });
   if (severity === "error") countError(tally, position, rules, line, time !== null);
   else if (severity === "warning" && (position.time ?? 0) >= rules.since) tally.warnings++;
 }
-
-const readBytes = promisify(fs.read);
 
 /** The first timestamp at the beginning of a line of a chunk; a chunk cut from a file begins within a line. */
 function firstStamp(text: string, rules: LogRules, cut: boolean): { time: number; index: number } | null {
@@ -1703,8 +1698,7 @@ const PACKED = /\.(gz|xz|bz2|zst)$/;
 /** Rotated neighbours of a log file, newest first: `bot.log.1`, `bot.log-20261121`, either of them compressed. */
 function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
   const { dir, base } = path.parse(fs.realpathSync(file));
-  const isRotated = (name: string): boolean => name.startsWith(base) && /^[.-][\d._-]+(\.(gz|xz|bz2|zst))?$/.test(name.slice(base.length));
-  const names = fs.readdirSync(dir).filter(isRotated);
+  const names = fs.readdirSync(dir).filter((name) => name.startsWith(base) && /^[.-][\d._-]+$/.test(name.slice(base.length).replace(PACKED, "")));
   const siblings = names.map((name) => ({ file: path.join(dir, name), modifiedAt: orNull(() => fs.statSync(path.join(dir, name)).mtimeMs) ?? 0 }));
   // One without a time was rotated further between the two looks.
   return siblings.filter(({ modifiedAt }) => modifiedAt > 0).sort((a, b) => b.modifiedAt - a.modifiedAt);
@@ -1715,8 +1709,7 @@ function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
   // A file that was truncated under a writer without O_APPEND begins with as many NUL bytes as were cut off.
   const text = bytes.includes(0) ? Buffer.from(bytes.filter((byte) => byte !== 0)) : bytes;
   const end = text.lastIndexOf(10) + 1;
-  const lines = text.toString("utf8", 0, end).split("\n").slice(0, -1);
-  for (const line of lines) addLogLine(source.tally, position, rules, line.slice(0, LINE_BYTES_MAX));
+  for (const line of text.toString("utf8", 0, end).split("\n").slice(0, -1)) addLogLine(source.tally, position, rules, line.slice(0, LINE_BYTES_MAX));
   return text.subarray(end, end + LINE_BYTES_MAX);
 }
 
@@ -1739,16 +1732,15 @@ async function readTail(log: LogFile, tail: Tail): Promise<void> {
   const { logMegabytesMax, logSecondsMax } = log.config.limits;
   if (fs.fstatSync(tail.descriptor).size <= tail.offset) return; // Most polls find nothing new, and need no buffer for it.
   const buffer = Buffer.alloc(CHUNK_BYTES);
-  const begun = performance.now();
+  const [begin, begun] = [tail.offset, performance.now()];
   let bound = "";
-  for (let read = 0; !bound; ) {
+  while (!bound) {
     const { bytesRead: bytes } = await readBytes(tail.descriptor, buffer, 0, CHUNK_BYTES, tail.offset);
     if (bytes === 0 || log.signal.aborted) return;
     tail.carry = addLines(log, Buffer.concat([tail.carry, buffer.subarray(0, bytes)]));
     tail.seam = Buffer.from(buffer.subarray(Math.max(0, bytes - SEAM_BYTES), bytes));
     tail.offset += bytes;
-    read += bytes;
-    if (read > logMegabytesMax * 2 ** 20) bound = `more than ${logMegabytesMax} MB in the window (limits.logMegabytesMax)`;
+    if (tail.offset - begin > logMegabytesMax * 2 ** 20) bound = `more than ${logMegabytesMax} MB in the window (limits.logMegabytesMax)`;
     if (performance.now() - begun > logSecondsMax * 1000) bound = `more than ${logSecondsMax} s to read it (limits.logSecondsMax)`;
   }
   log.source.unseen = bound;
@@ -1757,12 +1749,11 @@ async function readTail(log: LogFile, tail: Tail): Promise<void> {
 function readCompressed(log: LogFile, file: string): void {
   const zlib = load("node:zlib") as typeof import("node:zlib");
   const maxOutputLength = Math.min(log.config.limits.logMegabytesMax, 64) * 2 ** 20;
-  try {
+  const trouble = orMessage(() => {
     if (fs.statSync(file).size > maxOutputLength) throw new Error(`it is larger than ${maxOutputLength >> 20} MB`);
     addLines(log, Buffer.concat([zlib.gunzipSync(fs.readFileSync(file), { maxOutputLength }), Buffer.from("\n")]));
-  } catch (error) {
-    log.source.unseen = `the window reaches into ${file}, which cannot be read: ${messageOf(error)}`;
-  }
+  });
+  if (trouble) log.source.unseen = `the window reaches into ${file}, which cannot be read: ${trouble}`;
 }
 
 /** Why a file's lines cannot be placed in time, or null: one is from the future, or the last is whole half hours older than its own write. */
@@ -1819,6 +1810,11 @@ async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
 
 /** logrotate's copytruncate: what was written just before the cut is only in the copy, behind what was read of the file. */
 async function recoverTruncated(log: LogFile, tail: Tail): Promise<void> {
+  const { descriptor: cut, offset, seam } = tail;
+  const found = Buffer.alloc(seam.length);
+  const { bytesRead } = await readBytes(cut, found, 0, seam.length, offset - seam.length);
+  // A file that was cut may have grown beyond where it was read to: then its bytes there are others.
+  if (fs.fstatSync(cut).size >= offset && bytesRead === seam.length && found.equals(seam)) return;
   const siblings = rotatedSiblings(log.source.source);
   const copy = siblings.find((sibling) => !PACKED.test(sibling.file));
   if (siblings[0] && siblings[0] !== copy) log.source.unseen = `it was truncated, and its last lines are only in ${siblings[0].file}`;
@@ -1827,13 +1823,6 @@ async function recoverTruncated(log: LogFile, tail: Tail): Promise<void> {
     await readTail(log, { ...tail, descriptor }).finally(() => fs.closeSync(descriptor));
   }
   Object.assign(tail, UNREAD);
-}
-
-/** Whether a file was cut, or was cut and has grown beyond where it was read to: then its bytes there are others. */
-async function isTruncated({ descriptor, offset, seam }: Tail): Promise<boolean> {
-  const found = Buffer.alloc(seam.length);
-  const { bytesRead } = await readBytes(descriptor, found, 0, seam.length, offset - seam.length);
-  return fs.fstatSync(descriptor).size < offset || bytesRead < seam.length || !found.equals(seam);
 }
 
 /** What was read, and what the last line would add that has no end yet, or the traceback that has none: the next read counts them for good. */
@@ -1851,22 +1840,19 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
   const source: LogSource = { source: file, since: rules.since, tally: emptyTally(), unseen: null, hint: null };
   const tails: Tail[] = [];
   const log: LogFile = { config, rules, source, position: emptyPosition(), tails, signal };
-  const close = (): void => {
-    for (const tail of tails.splice(0)) fs.closeSync(tail.descriptor);
-  };
-  try {
-    await readWindow(log, bot);
-  } catch (error) {
+  const close = (): unknown => tails.splice(0).map((tail) => fs.closeSync(tail.descriptor));
+  let reading = readWindow(log, bot).catch((error) => {
     close();
     source.unseen = codeOf(error) === "ENOENT" ? "there is no such file" : messageOf(error);
     source.hint = codeOf(error) === "EACCES" ? `Let this user read it, for example: setfacl -m u:$(id -un):r ${file}` : null;
-  }
+  });
+  await reading;
   let lookedAt = Date.now();
   const read = async (): Promise<void> => {
     const [since, wasUndated] = [lookedAt, source.tally.lastTime === null];
     lookedAt = Date.now();
     for (const tail of tails) {
-      if (await isTruncated(tail)) await recoverTruncated(log, tail);
+      await recoverTruncated(log, tail);
       await readTail(log, tail);
     }
     const now = fs.statSync(file, { throwIfNoEntry: false });
@@ -1881,7 +1867,6 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
     // The first line of a log that was empty shows only now what zone its clock is in.
     if (wasUndated) source.unseen ??= clockTrouble(source.tally.lastTime, now.mtimeMs, true, Date.now());
   };
-  let reading: Promise<void> = Promise.resolve();
   const lose = (error: unknown): void => void Object.assign(source, { unseen: `it could not be followed: ${messageOf(error)}` });
   return {
     everyMs: 1000,
@@ -1894,24 +1879,20 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
 }
 
 const INVOCATION_FIELDS = ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "OBJECT_SYSTEMD_INVOCATION_ID"]; // The process's own, PID 1's, journald's.
-const JOURNAL_FIELDS = ["MESSAGE", "PRIORITY", "MESSAGE_ID", "N_DROPPED", "_SOURCE_REALTIME_TIMESTAMP", ...INVOCATION_FIELDS].join(",");
-const JOURNAL_DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e"; // "Messages from a service have been suppressed", by journald's rate limit.
-const BLIND_HINT = "sudo usermod --append --groups systemd-journal $(id -un), then log in again";
-
 /** Of `journalctl -o json`: a value is text, bytes (not UTF-8, or with control characters) or null (too long). `at` is epoch milliseconds. */
 export function parseJournal(text: string) {
-  return text.split("\n").flatMap((line) => {
-    const entry = parseJsonObject(line);
-    if (!entry) return [];
+  const entries = text.split("\n").flatMap<Record<string, unknown>>((line) => parseJsonObject(line) ?? []);
+  return entries.map((entry) => {
     const scalar = (name: string): string | undefined => (typeof entry[name] === "string" ? entry[name] : undefined);
     const message = Array.isArray(entry.MESSAGE) ? Buffer.from(entry.MESSAGE).toString() : (scalar("MESSAGE") ?? "");
     const at = Number(scalar("_SOURCE_REALTIME_TIMESTAMP") ?? scalar("__REALTIME_TIMESTAMP")) / 1000;
     const [priority, messageId, cursor = "", dropped = 0] = ["PRIORITY", "MESSAGE_ID", "__CURSOR", "N_DROPPED"].map(scalar);
     const invocations = INVOCATION_FIELDS.flatMap((name) => scalar(name) ?? []);
-    return [{ at, priority, message, messageId, cursor, dropped: Number(dropped), invocations }];
+    return { at, priority, message, messageId, cursor, dropped: Number(dropped), invocations };
   });
 }
 type JournalEntry = ReturnType<typeof parseJournal>[number];
+const JOURNAL_DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e"; // "Messages from a service have been suppressed", by journald's rate limit.
 /** Adds the bot's own lines; lines without an invocation come from children that ended before journald could ask about them. */
 function addJournal(source: LogSource, position: LogPosition, rules: LogRules, entries: readonly JournalEntry[], invocation: string): void {
   for (const { at, priority, message, messageId, dropped, invocations } of entries) {
@@ -1923,6 +1904,8 @@ function addJournal(source: LogSource, position: LogPosition, rules: LogRules, e
   if (entries.length >= JOURNAL_LINES_MAX) source.unseen = `${JOURNAL_LINES_MAX} journal lines or more at once; errors behind them were not counted`;
 }
 
+const JOURNAL_FIELDS = ["MESSAGE", "PRIORITY", "MESSAGE_ID", "N_DROPPED", "_SOURCE_REALTIME_TIMESTAMP", ...INVOCATION_FIELDS].join(",");
+const BLIND_HINT = "sudo usermod --append --groups systemd-journal $(id -un), then log in again";
 /** One invocation of a unit, by cursor. Silence is trusted only where records of root are visible: who is not in the group sees none of them. */
 export async function followJournal(unit: string, invocation: string, rules: LogRules, signal: AbortSignal, trouble: string | null = null) {
   const source: LogSource = { source: `journal of ${unit}`, since: rules.since, tally: emptyTally(), unseen: trouble, hint: null };
