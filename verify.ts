@@ -1527,11 +1527,9 @@ export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; 
 /** `time` is epoch milliseconds. `strange`: it has a time but no level that is known. */
 export type LogPrefix = { time: number | null; severity: Severity; strange?: true };
 
+const NOTHING_COUNTED = { lines: 0, levelled: 0, strange: 0, errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 };
 /** Lists are bounded, counts are not. `uncertain`: between a line before the window and one within it; `undated`: before the first timestamp. */
-export const emptyTally = () => ({
-  ...{ lines: 0, levelled: 0, strange: 0, errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 },
-  ...{ examples: [] as string[], lastTime: null as number | null },
-});
+export const emptyTally = () => ({ ...NOTHING_COUNTED, examples: [] as string[], lastTime: null as number | null });
 export type LogTally = ReturnType<typeof emptyTally>;
 /** Where a reader stands between two lines; a traceback may be cut by the end of one read. `held` errors wait for the time of the next record. */
 type LogPosition = Omit<LogPrefix, "strange"> & { traceback: "none" | "body" | "ended" | "chained"; stackHead: string | null; held: number };
