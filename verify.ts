@@ -25,8 +25,8 @@
  *   - off      the config or the host says that it cannot exist. Always listed, never counted as a pass.
  *
  * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time · 6 health_endpoint · 7 user_count ·
- * 8 memory_usage · 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 30 a tick saw a failure ·
- * 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback refused · 64 usage ·
+ * 8 memory_usage · 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 30 a tick saw a failure or a red flag ·
+ * 31 the burn-in is worse than acceptable · 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback refused · 64 usage ·
  * 69 an alert reached nobody · 70 internal error ·
  * 73 the log could not be written (only where the code would be 0) · 75 busy: nothing to judge yet, the bot was stopped, a deployment
  * holds the lock · 77 permission · 78 config · 124 the run's own deadline · 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM.
@@ -46,6 +46,7 @@
  *   Probes: stability watch
  *   Checks
  *   Runner
+ *   Burn-in: accounting
  *   Verdict
  *   Burn-in: judging
  *   Outputs
@@ -55,12 +56,12 @@
  *   Command line
  */
 
-import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
+import { type ChildProcess, type ForkOptions, fork, spawn } from "node:child_process";
 import { hash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
-import { hostname } from "node:os";
+import { hostname, userInfo } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -92,7 +93,7 @@ export const VERSION = "0.1.0";
 /** Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it starts. */
 const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT ? (process.env.INVOCATION_ID ?? null) : null;
 const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-const ROLLBACK_EXITS = { redFlag: 30, nothingToRollBackTo: 40, stillUnhealthy: 41, refused: 42 };
+const ROLLBACK_EXITS = { redFlag: 30, belowTarget: 31, nothingToRollBackTo: 40, stillUnhealthy: 41, refused: 42 };
 const SYSTEM_EXITS = { usage: 64, undelivered: 69, internal: 70, logNotWritten: 73, busy: 75, permission: 77, config: 78, deadline: 124 };
 export const EXIT = { passed: 0, ...ROLLBACK_EXITS, ...SYSTEM_EXITS, ...SIGNAL_EXITS };
 export type Environment = "test" | "prod";
@@ -122,6 +123,8 @@ export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
 type SqlMeaning = { code: string; status: "fail" | "unknown"; says: string; hint: string | null };
 type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] } & {
   decisions: Record<"PASS" | "PARTIAL" | "FAIL" | "RUNNING", string>;
+  /** What to do after a checkpoint that is fine, and after one that is not (seed 002). */
+  checkpoints: Record<number, string[]>;
 };
 /** What is said of a failure: where to look (LOGS: the bot's last words), what to do (seed 000's decision tree), what an error's code means. */
 export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
@@ -179,6 +182,9 @@ function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
 const orNull = <T>(read: () => T): T | null => attempt(read, () => null);
 /** Why something could not be done, or null when it was. */
 const orMessage = (act: () => unknown): string | null => attempt(() => void act(), messageOf) ?? null;
+
+/** Who runs this: behind sudo, the person. */
+const userOf = (): string => process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
 
 /** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
 export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
@@ -445,12 +451,13 @@ export const LIMITS = {
   healthEverySeconds: { test: 5, prod: 5, why: "Seconds between two health polls, and two memory samples, in the watch." },
   missesMax: { test: 3, prod: 3, why: "Missed polls in a row that fail the watch; a quarter of all polls fails it too." },
   stoppedMsMax: { test: 1000, prod: 1000, why: "Milliseconds a process may be stopped (state T); a debugger attaches for less." },
+  burninSeconds: { test: 86_400, prod: 86_400, why: "Seconds of a burn-in (seed 002: 24 hours); a shorter one is a demonstration." },
   memoryGrowthMbMax: { test: 50, prod: 50, why: "Megabytes of steady growth in one watch; more warns. The burn-in finds slower leaks." },
 } satisfies Record<string, Record<Environment, number | null> & { why: string }>;
 type LimitName = keyof typeof LIMITS;
 const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 /** Limits that count something: with none of it, a check would pass without a look. */
-const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax".split(" ");
+const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax burninSeconds".split(" ");
 /** The limits of one run. Null switches a check off. */
 export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
 
@@ -466,17 +473,21 @@ const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== 
 const STATE_FIELDS = ["status", "connected", "channel", "environment", "uptime", "startedAt"] as const;
 const FIELD_NAMES = [...STATE_FIELDS, "userCount", "errorCount", "requests", "heartbeat", "version"] as const;
 export type FieldName = (typeof FIELD_NAMES)[number];
-type Dialects = { fields: Record<FieldName, string[]>; configuration: Record<"environment" | "channel", string[]>; statusUp: string[] };
+type Dialects = { fields: Record<FieldName, string[]>; configuration: Record<"environment" | "channel", string[]>; statusUp: string[] } & {
+  /** What PID 1 says of a unit, by the id of the message (sd-messages.h, systemd 252). */
+  unitMessages: Record<string, "stopping" | "ended" | "started">;
+};
 /** Where fields stand in a health document and in a bot's own configuration, first hit wins, and its words for healthy: those of the seeds' bots too. */
 export const loadDialects = (): Dialects => load(path.join(SHIPPED, "dialects.json"));
 
 /** The parts that a config may declare off, beside whole checks. */
 const OFF_PARTS = [
   ..."database.integrity database.disk health_endpoint.status health_endpoint.age connection.heartbeat".split(" "),
-  ..."configuration.environment configuration.channel configuration.file".split(" "),
+  ..."configuration.environment configuration.channel configuration.file burnin.connection".split(" "),
 ];
 
 const isRegex = (source: string): boolean => orNull(() => new RegExp(source)) !== null;
+const isTimeZone = (name: string): boolean => orNull(() => new Intl.DateTimeFormat("en", { timeZone: name })) !== null;
 const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
 const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 type SinkKind = (typeof SINK_KINDS)[number];
@@ -491,6 +502,7 @@ export function configSchema(v: typeof Valibot) {
   const text = v.pipe(v.string(), v.nonEmpty());
   const list = v.pipe(v.array(text), v.minLength(1));
   const regex = v.pipe(text, v.check(isRegex, "a regular expression"));
+  const regexes = maybe(v.array(regex));
   const url = v.pipe(v.string(), v.check(isHttpUrl, "an http:// or https:// URL"));
   const sentence = maybe(v.pipe(v.string(), v.minLength(3)));
   const pointer = v.pipe(v.string(), v.startsWith("/"), v.description("A JSON pointer, such as /state/connected."));
@@ -508,7 +520,7 @@ export function configSchema(v: typeof Valibot) {
   const sinks = maybe(v.array(v.strictObject({ kind: v.picklist(SINK_KINDS), urlFrom: maybe(credential), command: maybe(list) })));
   const count = (least: number, most: number) => maybe(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)));
   const source = { url: maybe(url), socket: maybe(text), headersFile: maybe(text), sql: maybe(text), statusUp: maybe(list) };
-  const logs = { files: maybe(list), journal: flag, noise: maybe(v.array(regex)), prefix: maybe(regex) };
+  const logs = { files: maybe(list), journal: flag, noise: regexes, prefix: maybe(regex) };
   const rollback = { auto: flag, on: maybe(v.array(v.picklist(CHECK_NAMES))), command: maybe(list) };
   const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(text) };
   return v.strictObject({
@@ -521,6 +533,7 @@ export function configSchema(v: typeof Valibot) {
     release: section({ version: maybe(text), directory: maybe(text), current: maybe(text) }),
     rollback: section({ ...rollback, maxPerDay: count(0, 100), secondsMax: count(1, 3600) }),
     chatServer: section({ url }),
+    burnin: section({ timeZone: maybe(v.pipe(text, v.check(isTimeZone, "a time zone"))), rollback: flag, disconnected: regexes, connected: regexes }),
     alert: section({ sinks, ping: section({ urlFrom: credential }), repeatHours: maybe(v.pipe(v.number(), v.minValue(0.01), v.maxValue(8760))) }),
     state: section({ directory: maybe(text), flags: maybe(text) }),
     log: section({ file: text }),
@@ -693,7 +706,7 @@ function orRefuse<T>(what: string, look: () => T): T {
 export function readConfig(name: string, given?: string) {
   const file = findConfig(name, given);
   const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
-  const { limits, log, off = {}, hints = {}, rollback, state, ...rest } = parseConfig(text, file, name);
+  const { limits, log, off = {}, hints = {}, rollback, burnin, state, ...rest } = parseConfig(text, file, name);
   const absolute = (relative: string): string => path.resolve(path.dirname(file), relative);
   const maybe = (relative: string | undefined): string | undefined => (relative === undefined ? undefined : absolute(relative));
   const headersFile = maybe(rest.health.headersFile);
@@ -727,10 +740,11 @@ export function readConfig(name: string, given?: string) {
     release: rest.release && { ...rest.release, directory: releases, current },
     // What outlives a run: what is remembered, and the flags that systemd looks at, each file by the name of the environment.
     state: { releases: `${remembered}.releases.json`, alert: `${remembered}.alert.json`, flag },
+    burnin: { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone, rollback: false, ...burnin },
     rollback: { auto: false, on: ROLLBACK_ON, maxPerDay: 3, secondsMax: 60, ...rollback, command: rollback?.command ?? null },
   });
 }
-type Resolved = "name" | "file" | "environment" | "limits" | "off" | "hints" | "rollback" | "state" | "logFile" | "headers" | "secrets";
+type Resolved = "name" | "file" | "environment" | "limits" | "off" | "hints" | "rollback" | "burnin" | "state" | "logFile" | "headers" | "secrets";
 export type Config = Omit<ConfigFile, Resolved | "log"> & Pick<ReturnType<typeof readConfig>, Resolved>;
 
 // --- Probes: process ---------------------------------------------------------------------------------------------------------
@@ -1522,14 +1536,20 @@ const DISORDER_MS = 5000; // Lines of several threads may be a little out of ord
 const HALF_HOUR_MS = 1_800_000;
 const readBytes = promisify(fs.read);
 export type Severity = "error" | "warning" | "other";
-/** Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. */
-export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; utc: boolean };
+/** What tells that the bot has lost its chat server, and that it is back. */
+type LinkPatterns = { lost: readonly RegExp[]; back: readonly RegExp[] };
+export type LinkMark = { at: number | null; isBack: boolean; says: string };
+/**
+ * Records before `since` (epoch milliseconds) do not count. `prefix` is a site's own, with the groups `time` and `level`. A burn-in also asks for
+ * `links`, and for what was before its window, down to `reach`.
+ */
+export type LogRules = { since: number; noise: RegExp[]; prefix: RegExp | null; utc: boolean; reach?: number; links?: LinkPatterns };
 /** `time` is epoch milliseconds. `strange`: it has a time but no level that is known. */
 export type LogPrefix = { time: number | null; severity: Severity; strange?: true };
 
 const NOTHING_COUNTED = { lines: 0, levelled: 0, strange: 0, errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 };
 /** Lists are bounded, counts are not. `uncertain`: between a line before the window and one within it; `undated`: before the first timestamp. */
-export const emptyTally = () => ({ ...NOTHING_COUNTED, examples: [] as string[], lastTime: null as number | null });
+export const emptyTally = () => ({ ...NOTHING_COUNTED, examples: [] as string[], links: [] as LinkMark[], lastTime: null as number | null });
 export type LogTally = ReturnType<typeof emptyTally>;
 /** Where a reader stands between two lines; a traceback may be cut by the end of one read. `held` errors wait for the time of the next record. */
 type LogPosition = Omit<LogPrefix, "strange"> & { traceback: "none" | "body" | "ended" | "chained"; stackHead: string | null; held: number };
@@ -1634,6 +1654,13 @@ function addContinuation(tally: LogTally, position: LogPosition, rules: LogRules
   }
 }
 
+const LINKS_MAX = 2000;
+/** A line may be a mark of the connection; of a bot that flaps, the first ones are enough. */
+function addLink({ links }: LogTally, { lost, back }: LinkPatterns, line: string, at: number | null): void {
+  const isBack = back.some((pattern) => pattern.test(line));
+  if (links.length < LINKS_MAX && (isBack || lost.some((pattern) => pattern.test(line)))) links.push({ at, isBack, says: cutText(line, 120) });
+}
+
 /** Adds one line. `at` is the journal's own time of the line, and `priority` its level there; files have neither. */
 export function addLogLine(tally: LogTally, position: LogPosition, rules: LogRules, raw: string, at: number | null = null, priority?: string): void {
   tally.lines++;
@@ -1652,6 +1679,7 @@ export function addLogLine(tally: LogTally, position: LogPosition, rules: LogRul
     tally.lastTime = Math.max(tally.lastTime ?? 0, time);
     Object.assign(position, { time, held: 0 });
   }
+  if (rules.links) addLink(tally, rules.links, line, time ?? position.time);
   if (!prefix && severity === "other") return addContinuation(tally, position, rules, line);
   if (position.traceback === "body") countError(tally, position, rules, "Traceback (cut short)");
   Object.assign(position, { severity, traceback: "none", stackHead: null });
@@ -1676,7 +1704,7 @@ export async function findWindow(descriptor: number, size: number, rules: LogRul
     const begin = Math.max(0, end - CHUNK_BYTES);
     const { bytesRead } = await readBytes(descriptor, buffer, 0, CHUNK_BYTES, begin);
     const stamp = firstStamp(buffer.toString("latin1", 0, bytesRead), rules, begin > 0);
-    if (stamp && stamp.time < rules.since - DISORDER_MS) return { offset: begin + stamp.index, covered: true, bounded: false };
+    if (stamp && stamp.time < (rules.reach ?? rules.since) - DISORDER_MS) return { offset: begin + stamp.index, covered: true, bounded: false };
     if (size - begin > bytesMax) return { offset: begin, covered: true, bounded: true };
   }
   return { offset: 0, covered: false, bounded: false };
@@ -1783,7 +1811,7 @@ async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
   let covered = await openTail(log, file);
   const compressed: string[] = [];
   for (const sibling of rotatedSiblings(file)) {
-    if ((covered || sibling.modifiedAt < rules.since) && !opened?.includes(sibling.file)) continue;
+    if ((covered || sibling.modifiedAt < (rules.reach ?? rules.since)) && !opened?.includes(sibling.file)) continue;
     if (sibling.file.endsWith(".gz")) compressed.push(sibling.file);
     else if (PACKED.test(sibling.file)) source.unseen = `the window reaches into ${sibling.file}, which cannot be read`;
     else covered = await openTail(log, sibling.file);
@@ -1876,6 +1904,55 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
   };
 }
 
+/** Where a log was read to, and how it is found again under another name: by its first bytes. `position` may be within a traceback. */
+export type LogPlace = { inode: number; offset: number; head: string; headBytes: number; position: LogPosition };
+const HEAD_BYTES = 64;
+const fingerprint = (bytes: Buffer, length: number): string => hash("sha256", bytes.subarray(0, length)).slice(0, 16);
+const unpack = (file: string, bytesMax: number): Buffer =>
+  (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
+
+/** Reads from a place to the present end, through rotation, truncation and compression. What cannot be found again is said. */
+async function readOnwards(log: LogFile, { inode, offset, head, headBytes, position }: LogPlace, bytesMax: number): Promise<void> {
+  const { source } = log;
+  const files = [source.source, ...rotatedSiblings(source.source).map(({ file }) => file)];
+  const begins = (bytes: Buffer): boolean => fingerprint(bytes, headBytes) === head;
+  const whole = files.filter((file) => !PACKED.test(file) && fs.statSync(file).size >= offset && begins(readPart(file, 0, headBytes)));
+  const packed = (): string | undefined => files.find((file) => file.endsWith(".gz") && orNull(() => begins(unpack(file, bytesMax))));
+  const from = whole.find((file) => fs.statSync(file).ino === inode) ?? whole[0] ?? packed();
+  if (!from) source.unseen = "what was written to it since the last look has been rotated away";
+  Object.assign(log.position, position);
+  for (const file of files.slice(0, from ? files.indexOf(from) + 1 : 1).reverse()) {
+    const begin = file === from ? offset : 0;
+    if (file.endsWith(".gz")) addLines(log, Buffer.concat([unpack(file, bytesMax).subarray(begin), Buffer.from("\n")]));
+    else if (PACKED.test(file)) source.unseen = `a part of it is in ${file}, which cannot be read`;
+    else {
+      const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+      log.tails.push({ ...UNREAD, descriptor, inode: fs.fstatSync(descriptor).ino, offset: begin });
+      await readTail(log, log.tails.at(-1) as Tail);
+    }
+  }
+}
+
+/** Reads a log file since a place, or since `rules.since`, and returns the place for the next time: no line counts twice, none is lost. */
+export async function readLogSince(config: Config, file: string, rules: LogRules, place: LogPlace | null, signal: AbortSignal) {
+  const source: LogSource = { source: file, since: rules.since, tally: emptyTally(), unseen: null, hint: null };
+  const log: LogFile = { config, rules, source, position: emptyPosition(), tails: [], signal };
+  try {
+    if (place) await readOnwards(log, place, config.limits.logMegabytesMax * 2 ** 20);
+    else await readWindow(log, null);
+    const { descriptor, inode, offset, carry } = log.tails.at(-1) as Tail;
+    const end = offset - carry.length;
+    const first = Buffer.alloc(Math.min(HEAD_BYTES, end));
+    fs.readSync(descriptor, first, 0, first.length, 0);
+    const next = { inode, offset: end, head: fingerprint(first, first.length), headBytes: first.length };
+    return { source, place: { ...next, position: { ...log.position, stackHead: null, held: 0 } } };
+  } catch (error) {
+    return { source: { ...source, unseen: messageOf(error) }, place };
+  } finally {
+    for (const { descriptor } of log.tails) fs.closeSync(descriptor);
+  }
+}
+
 const INVOCATION_FIELDS = ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "OBJECT_SYSTEMD_INVOCATION_ID"]; // The process's own, PID 1's, journald's.
 /** Of `journalctl -o json`: a value is text, bytes (not UTF-8, or with control characters) or null (too long). `at` is epoch milliseconds. */
 export function parseJournal(text: string) {
@@ -1886,15 +1963,16 @@ export function parseJournal(text: string) {
     const at = Number(scalar("_SOURCE_REALTIME_TIMESTAMP") ?? scalar("__REALTIME_TIMESTAMP")) / 1000;
     const [priority, messageId, cursor = "", dropped = 0] = ["PRIORITY", "MESSAGE_ID", "__CURSOR", "N_DROPPED"].map(scalar);
     const invocations = INVOCATION_FIELDS.flatMap((name) => scalar(name) ?? []);
-    return { at, priority, message, messageId, cursor, dropped: Number(dropped), invocations };
+    const [bootId = "", upMs] = [scalar("_BOOT_ID"), Number(scalar("__MONOTONIC_TIMESTAMP")) / 1000];
+    return { at, priority, message, messageId, cursor, dropped: Number(dropped), invocations, bootId, upMs, isSystemd: scalar("_PID") === "1" };
   });
 }
 type JournalEntry = ReturnType<typeof parseJournal>[number];
 const JOURNAL_DROPPED_ID = "a596d6fe7bfa4994828e72309e95d61e"; // "Messages from a service have been suppressed", by journald's rate limit.
 /** Adds the bot's own lines; lines without an invocation come from children that ended before journald could ask about them. */
-function addJournal(source: LogSource, position: LogPosition, rules: LogRules, entries: readonly JournalEntry[], invocation: string): void {
+function addJournal(source: LogSource, position: LogPosition, rules: LogRules, entries: readonly JournalEntry[], invocation: string | null): void {
   for (const { at, priority, message, messageId, dropped, invocations } of entries) {
-    if (invocations.length && !invocations.includes(invocation)) continue;
+    if (invocation && invocations.length && !invocations.includes(invocation)) continue;
     if (messageId === JOURNAL_DROPPED_ID) source.unseen = `journald's rate limit dropped ${dropped} lines; errors may be among them`;
     // PID 1's own lines about the unit carry a message id; they are no words of the bot.
     else if (!messageId) addLogLine(source.tally, position, rules, message, at, priority);
@@ -1902,7 +1980,16 @@ function addJournal(source: LogSource, position: LogPosition, rules: LogRules, e
   if (entries.length >= JOURNAL_LINES_MAX) source.unseen = `${JOURNAL_LINES_MAX} journal lines or more at once; errors behind them were not counted`;
 }
 
-const JOURNAL_FIELDS = ["MESSAGE", "PRIORITY", "MESSAGE_ID", "N_DROPPED", "_SOURCE_REALTIME_TIMESTAMP", ...INVOCATION_FIELDS].join(",");
+const JOURNAL_FIELDS = [
+  "MESSAGE",
+  "PRIORITY",
+  "MESSAGE_ID",
+  "N_DROPPED",
+  "_PID",
+  "_BOOT_ID",
+  "_SOURCE_REALTIME_TIMESTAMP",
+  ...INVOCATION_FIELDS,
+].join(",");
 const BLIND_HINT = "sudo usermod --append --groups systemd-journal $(id -un), then log in again";
 /** One invocation of a unit, by cursor. Silence is trusted only where records of root are visible: who is not in the group sees none of them. */
 export async function followJournal(unit: string, invocation: string, rules: LogRules, signal: AbortSignal, trouble: string | null = null) {
@@ -1929,6 +2016,35 @@ export async function followJournal(unit: string, invocation: string, rules: Log
   let reading = poll();
   await reading;
   return { source, everyMs: 5000, poll: () => (reading = reading.then(poll)), close: () => {} };
+}
+
+/** Everything that the journal has of a unit since a cursor, or since `rules.reach`: counted as a log, and PID 1's own entries as they are. */
+export async function readJournalSince(config: Config, unit: string, rules: LogRules, cursor: string | null, signal: AbortSignal) {
+  const source: LogSource = { source: `journal of ${unit}`, since: rules.since, tally: emptyTally(), unseen: null, hint: null };
+  const { createInterface } = load("node:readline") as typeof import("node:readline");
+  const position = emptyPosition();
+  const systemd: JournalEntry[] = [];
+  const from = cursor ? `--cursor=${cursor}` : `--since=@${((rules.reach ?? rules.since) / 1000).toFixed(3)}`;
+  const argv = ["--quiet", "--no-pager", "--all", "--output=json", `--output-fields=${JOURNAL_FIELDS}`, `--unit=${unit}`, from];
+  const late = AbortSignal.any([signal, AbortSignal.timeout(config.limits.logSecondsMax * 1000)]);
+  // A chatty bot's day does not fit into memory, so it is read line by line.
+  const child = spawn("journalctl", argv, { stdio: ["ignore", "pipe", "ignore"], signal: late });
+  const ended = once(child, "close").catch((error) => [messageOf(error)]);
+  let last = cursor;
+  for await (const line of createInterface({ input: child.stdout })) {
+    // The cursor's own entry has been read; where it is not there any more, the first one is another.
+    const entries = parseJournal(line).filter((entry) => entry.cursor !== cursor);
+    addJournal(source, position, rules, entries, null);
+    systemd.push(...entries.filter(({ isSystemd, messageId }) => isSystemd && messageId));
+    last = entries.at(-1)?.cursor || last;
+  }
+  const [code] = await ended;
+  if (code !== 0)
+    source.unseen = late.aborted ? `more than ${config.limits.logSecondsMax} s to read it (limits.logSecondsMax)` : `journalctl: ${code}`;
+  const proof = ["journalctl", "--quiet", "--lines=1", "--output=cat", "_UID=0"];
+  if (last === cursor && (await readCommand(proof, 5000)).stdout === "")
+    Object.assign(source, { unseen: "no record of root is visible: this user cannot read the journal", hint: BLIND_HINT });
+  return { source, cursor: last, systemd };
 }
 
 /** Whether the unit's journal is a source, and the trouble when it should be one and the unit's output goes elsewhere. */
@@ -2585,6 +2701,10 @@ export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrat
     ...{ identity: null as Identity | null, release: null as string | null, releaseId: readCurrent(config) },
     ...{ findings: new Map<CheckName, Finding>(), observations: {} as Observations, watch: null as WatchEvidence | null },
     metrics: {} as Record<string, number | null>,
+    account: null as Account | null, // What it accounts for in the burn-in.
+    place: null as Place | null,
+    flags: null as Flags | null,
+    burnin: null as Omit<Burnin, "seconds"> | null,
     notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
     records, // The newest ones of the log, from before this run.
     incident: null as Incident | null,
@@ -2831,6 +2951,273 @@ export async function verify(run: Run): Promise<void> {
   }
 }
 
+// --- Burn-in: accounting -----------------------------------------------------------------------------------------------------
+
+const lengthOf = ({ from, to }: Span): number => to - from;
+type Gap = Omit<Outage, "to">; // An outage that has no end yet.
+/** What a run hands on to the next: where it was in time, how far the logs were read, what had no end yet, and how many marks of the connection came. */
+export type Place = { age: number; at: string; bootId: string; upSeconds: number; start: string | null } & {
+  cursor: string | null;
+  files: Record<string, LogPlace | null>;
+  down: Gap | null;
+  offline: Gap | null;
+  links: number;
+};
+type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
+/** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
+export type OpenBurnin = Omit<Burnin, "seconds"> & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
+
+function readMoment(): Moment {
+  const bootId = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return { at: isoOf(Date.now()), bootId, upSeconds: Number(process.hrtime.bigint()) / 1e9 };
+}
+
+/** The place of a run that accounts for nothing: the next one begins there. */
+const placeAt = (moment: Moment, age: number, start: string | null): Place => ({
+  ...{ ...moment, age, start },
+  ...{ cursor: null, files: {}, down: null, offline: null, links: 0 },
+});
+
+/** Seconds between two moments by the clock that nobody sets, and by how much the other one was set; over a reboot there is only the other one. */
+export function elapsedBetween(before: Moment, now: Moment): { seconds: number; jump: number } {
+  const wall = (Date.parse(now.at) - Date.parse(before.at)) / 1000;
+  if (before.bootId !== now.bootId) return { seconds: Math.max(0, wall), jump: 0 };
+  const seconds = now.upSeconds - before.upSeconds;
+  return { seconds, jump: Math.abs(wall - seconds) < 1 ? 0 : wall - seconds };
+}
+
+export type UnitEvent = { kind: "stopping" | "ended" | "started"; age: number; at: string; bootId: string; says: string };
+/** PID 1's entries about a unit, as events; others, such as the end of a hook's process, say nothing of the bot. */
+export function parseUnitEvents(entries: readonly JournalEntry[], ageOf: (entry: JournalEntry) => number): UnitEvent[] {
+  const { unitMessages } = loadDialects();
+  return entries.flatMap((entry): UnitEvent[] => {
+    const kind = unitMessages[entry.messageId ?? ""];
+    const isHook = /Control process exited/.test(entry.message);
+    const says = entry.message.replace(/^\S+: /, "").replace(/\.$/, "");
+    return kind && !isHook ? [{ kind, age: ageOf(entry), at: isoOf(entry.at), bootId: entry.bootId, says }] : [];
+  });
+}
+
+/** When a unit was down and started again. It was asked to where systemd says that it stops it before its process ends (systemd 252). */
+export function parseUnitHistory(
+  events: readonly UnitEvent[],
+  before: Pick<Place, "bootId" | "down">,
+  hostEnd: Pick<Gap, "from" | "at"> | null,
+  age: number,
+) {
+  const [outages, restarts, stops]: [Outage[], Restart[], Span[]] = [[], [], []];
+  let { bootId, down } = before;
+  let stopping: number | null = null;
+  const fall = (gap: Pick<Gap, "from" | "at" | "planned" | "says">): void => {
+    down ??= { ...gap, kind: "down", source: "journal", exact: true };
+  };
+  for (const { kind, age: when, at, says, ...event } of events) {
+    if (event.bootId !== bootId) fall({ ...(hostEnd ?? { from: when, at }), planned: false, says: "the host went down without a shutdown" });
+    bootId = event.bootId;
+    if (kind === "stopping") stopping = when;
+    if (kind === "ended") fall({ from: when, at, planned: stopping !== null, says: stopping === null ? says : "stopped on request" });
+    if (kind !== "started") continue;
+    if (down) outages.push({ ...down, to: when });
+    if (down?.planned) stops.push({ from: stopping ?? down.from, to: when });
+    restarts.push({ at, age: when, planned: down?.planned ?? null, says: down?.says ?? "started, and nobody saw the end before it" });
+    [down, stopping] = [null, null];
+  }
+  const open = down as Gap | null;
+  if (open) outages.push({ ...open, to: age });
+  return { outages, restarts, stops, down: open && { ...open, from: age } };
+}
+
+type LinkLook = { from: number; age: number; at: string; connected: boolean | null };
+type LinkEvent = { age: number; at: string; isBack: boolean; says: string };
+/** When the bot had lost its chat server, by the marks in its log, its starts, and the word of the health document at the end. */
+export function accountLinks(marks: readonly LinkEvent[], restarts: readonly Restart[], stops: readonly Span[], open: Gap | null, look: LinkLook) {
+  const { age, connected } = look;
+  const outages: Outage[] = [];
+  const gap = (from: number, at: string, says: string, planned: boolean | null): Gap => ({
+    from,
+    at,
+    kind: "disconnected",
+    planned,
+    source: "log",
+    exact: true,
+    says,
+  });
+  const starts = restarts.map((restart) => ({ ...restart, isBack: null, says: "was not connected yet after its start" }));
+  let offline = open;
+  // Whether a start leads to a mark of the connection shows only when it comes.
+  let joining: Gap | null = null;
+  // A mark's whole second may have begun before the start that it follows.
+  const orderOf = ({ age: when, isBack }: { age: number; isBack: boolean | null }): number => (isBack === null ? when - 1 : when);
+  for (const event of [...marks, ...starts].sort((a, b) => orderOf(a) - orderOf(b))) {
+    const isPlanned = stops.some(({ from, to }) => event.age >= from - 2 && event.age <= to);
+    const since = offline ?? joining;
+    if (event.isBack === null) joining = gap(event.age, event.at, event.says, restarts.find((restart) => restart.age === event.age)?.planned ?? null);
+    else if (!event.isBack) offline ??= gap(event.age, event.at, event.says, isPlanned);
+    if (!event.isBack) continue;
+    if (since) outages.push({ ...since, to: Math.max(since.from, event.age) });
+    [offline, joining] = [null, null];
+  }
+  const late = offline ?? (connected === false ? joining : null);
+  // The document says that it is back, or that it is away, and no mark says since when.
+  if (late && connected === true) return { outages: [...outages, { ...late, to: age, exact: false }], offline: null };
+  if (late) return { outages: [...outages, { ...late, to: age }], offline: { ...late, from: age } };
+  if (connected !== false) return { outages, offline: null };
+  const unsure: Gap = { ...gap(look.from, look.at, "the health document says that it is not connected", false), source: "look" };
+  return { outages: [...outages, { ...unsure, to: age, exact: false }], offline: { ...unsure, from: age } };
+}
+
+/** Where no unit is: another process than at the last look means that it was restarted, and nobody can tell when it ended, or why. */
+function accountProcess(before: Place, identity: Identity | null, trouble: string | null, now: Moment, age: number) {
+  const start = identity && startOf(identity);
+  const begun = identity ? Math.max(before.age, age - (Date.parse(now.at) - identity.startedAt) / 1000) : age;
+  const lost: Gap = {
+    from: before.age,
+    at: before.at,
+    kind: "down",
+    planned: null,
+    source: "look",
+    exact: before.down !== null,
+    says: trouble ?? "another process runs",
+  };
+  const isOther = before.start !== null && start !== null && start !== before.start;
+  const restarts: Restart[] =
+    isOther || (before.down && start)
+      ? [{ at: isoOf(identity?.startedAt ?? 0), age: begun, planned: null, says: "another process runs than at the last look" }]
+      : [];
+  const isDown = identity === null;
+  const outages = restarts.length || isDown ? [{ ...lost, to: begun }] : [];
+  return { outages, restarts, stops: [] as Span[], down: isDown ? { ...lost, from: age, exact: true } : null };
+}
+
+const SCHEDULE = { 4: 900, 12: 3600, 24: 14_400 }; // Hours until which a tick comes every so many seconds: cytube-burnin@.timer, seed 002.
+const LATE_SECONDS = 120;
+const REACH_SECONDS = 3600;
+const UNSEEN_LINK =
+  "between two looks nobody sees the connection: name its lines in burnin.disconnected and burnin.connected, or say why not in off: burnin.connection";
+
+/** How late a run comes after the one before it. */
+function lateness({ age: began }: Place, age: number): number {
+  const step = Object.entries(SCHEDULE).find(([hours]) => began < Number(hours) * 3600)?.[1] ?? Infinity;
+  return age - began > step + LATE_SECONDS ? age - began - step : 0;
+}
+
+/** Reads what the logs and the journal say of an interval: their errors, the marks of the connection, and what PID 1 says of the unit. */
+async function readInterval({ config, identity, observations }: Run, before: Place) {
+  const { signal } = new AbortController();
+  const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
+  const { disconnected, connected } = config.burnin;
+  const regexes = (sources: readonly string[]): RegExp[] => sources.map((source) => new RegExp(source));
+  const links = {
+    lost: disconnected ? regexes(disconnected) : patternsOf("LINK_LOST"),
+    back: connected ? regexes(connected) : patternsOf("LINK_BACK"),
+  };
+  const since = Date.parse(before.at);
+  const rules: LogRules = { since, noise: regexes(noise), prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc", links };
+  // Whether the log has marks of the connection shows at the bot's start, a little before the burn-in.
+  const reach = Math.max((identity?.startedAt ?? since) - 1000, since - REACH_SECONDS * 1000);
+  const from = (isPlaced: boolean): LogRules => (isPlaced ? { ...rules, since: 0 } : { ...rules, reach });
+  const reads = await Promise.all(
+    files.map((file) => readLogSince(config, file, from(Boolean(before.files[file])), before.files[file] ?? null, signal)),
+  );
+  const { unit } = config.process;
+  const journal = unit ? await readJournalSince(config, unit, from(before.cursor !== null), before.cursor, signal) : null;
+  const properties = observations.process?.seen ? observations.process.value.unit : null;
+  // A place is read on from, so everything there is new; a window also has what was before.
+  const isNew = (place: unknown, at: number): boolean => Boolean(place) || at >= since;
+  const marksOf = ({ tally }: LogSource, place: unknown) =>
+    tally.links.map((mark) => ({ ...mark, at: mark.at ?? since })).map((mark) => ({ ...mark, isNew: isNew(place, mark.at) }));
+  const marks = [
+    ...reads.flatMap(({ source }) => marksOf(source, before.files[source.source])),
+    ...(journal ? marksOf(journal.source, before.cursor) : []),
+  ];
+  const sources = [...reads.map(({ source }) => source), ...(journal && journalIsUsed(config, properties).used ? [journal.source] : [])];
+  return { files: Object.fromEntries(files.map((file, index) => [file, reads[index]?.place ?? null])), journal, sources, marks };
+}
+
+type Interval = Awaited<ReturnType<typeof readInterval>>;
+
+/** The end of an earlier boot, as far as the journal has it: from there on the host was off. */
+async function readHostEnd(bootId: string): Promise<JournalEntry | null> {
+  const read = await observe(() => readCommand(["journalctl", "--quiet", `--boot=${bootId}`, "--lines=1", "--output=json"], 10_000));
+  return (read.seen && parseJournal(read.value.stdout)[0]) || null;
+}
+
+/** Ages of moments within an interval: by the journal's own clock, which nobody sets, or else by the wall clock. */
+function agesOf(before: Place, now: Moment, age: number) {
+  const byWall = (at: number): number => Math.min(age, Math.max(before.age, age - (Date.parse(now.at) - at) / 1000));
+  const ofEntry = ({ at, bootId, upMs }: JournalEntry): number =>
+    bootId === now.bootId ? age - now.upSeconds + upMs / 1000 : bootId === before.bootId ? before.age + upMs / 1000 - before.upSeconds : byWall(at);
+  return { byWall, ofEntry };
+}
+
+/** When the bot's process was away, and when it began anew. */
+async function accountStarts(run: Run, before: Place, now: Moment, age: number, journal: JournalEntry[] | null) {
+  const { observations, identity, follower } = run;
+  const alive = follower?.isGone() ? null : identity;
+  const trouble = observations.process?.seen ? observations.process.value.trouble : null;
+  if (!journal) return accountProcess(before, alive, trouble, now, age);
+  const { ofEntry } = agesOf(before, now, age);
+  const hostEnd = before.bootId === now.bootId ? null : await readHostEnd(before.bootId);
+  const events = parseUnitEvents(journal, ofEntry).filter((event) => event.age >= before.age - 1);
+  return parseUnitHistory(events, before, hostEnd && { from: ofEntry(hostEnd), at: isoOf(hostEnd.at) }, age);
+}
+
+/** What could not be seen of an interval, in sentences. */
+function listUnseen(
+  { config, findings, identity }: Run,
+  read: Interval,
+  before: Place,
+  restarts: readonly Restart[],
+  connection: Account["connection"],
+) {
+  const { journal, sources } = read;
+  const parts = config.off.error_logs ? [] : checkErrorLogs(sources, { config, limits: { ...config.limits, errorsMax: null }, now: Date.now() });
+  const blind = journal?.source.unseen && !sources.includes(journal.source) ? [`${journal.source.source}: ${journal.source.unseen}`] : [];
+  const isOther = identity && before.start !== null && startOf(identity) !== before.start && !restarts.length;
+  return [
+    ...parts.filter(({ status }) => status === "unknown").map(({ says }) => says),
+    ...blind,
+    ...(connection === "look" ? [UNSEEN_LINK] : []),
+    ...[...findings.values()].filter(({ status }) => status === "unknown").map(({ check, says }) => `${check}: ${says}`),
+    ...(isOther ? ["the bot was started again, and the journal does not say when"] : []),
+  ];
+}
+
+/** Accounts for everything since the run before, in whatever way it can be known. */
+export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ account: Account; place: Place }> {
+  const { config, observations, metrics, identity } = run;
+  const { off } = config;
+  const before = burnin.place as Place;
+  const read = await readInterval(run, before);
+  const now = readMoment();
+  const { seconds, jump } = elapsedBetween(before, now);
+  const age = Math.round((before.age + seconds) * 1000) / 1000;
+  const process = await accountStarts(run, before, now, age, read.journal?.systemd ?? null);
+  // A stamp of whole seconds is half a second too early on average.
+  const exactly = (at: number): number => (at % 1000 === 0 ? at + 500 : at);
+  const { byWall } = agesOf(before, now, age);
+  const marks = read.marks.filter((mark) => mark.isNew).map((mark) => ({ ...mark, age: byWall(exactly(mark.at)), at: isoOf(exactly(mark.at)) }));
+  const fields = observations.fields?.seen ? observations.fields.value : null;
+  const connected = off.connection || !fields ? null : fields.connected === true;
+  const link = accountLinks(marks, process.restarts, process.stops, before.offline, { from: before.age, age, at: before.at, connected });
+  const links = before.links + read.marks.length;
+  const connection = off.connection || off["burnin.connection"] ? "off" : config.burnin.disconnected || links > 0 ? "log" : "look";
+  const backup = orNull(() => fs.statSync(newestBackup(config.database?.backup as string) as string).mtimeMs);
+  const { responseMsAvg: responseMs = null, memoryMb = null, cpuPercent = null, users = null, requests = null } = metrics;
+  const account: Account = {
+    ...{ burnin: burnin.id, run: run.id, at: now.at, from: before.age, to: age, jump, late: lateness(before, age), boot: now.bootId },
+    outages: [...process.outages, ...link.outages].filter((outage) => lengthOf(outage) > 0),
+    restarts: process.restarts,
+    errors: read.sources.length && !off.error_logs ? sumOf(read.sources.map(({ tally }) => tally.errors + tally.undated + tally.uncertain)) : null,
+    warnings: sumOf(read.sources.map(({ tally }) => tally.warnings)),
+    ...{ unseen: listUnseen(run, read, before, process.restarts, connection), connection, responseMs, memoryMb, cpuPercent, users, requests },
+    ...{ alerts: null, prometheus: null, backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000 },
+  };
+  const start = identity && !run.follower?.isGone() ? startOf(identity) : null;
+  const logs = { cursor: read.journal?.cursor ?? null, files: read.files };
+  return { account, place: { ...placeAt(now, age, start), ...logs, down: process.down, offline: link.offline, links } };
+}
+
 // --- Verdict -----------------------------------------------------------------------------------------------------------------
 
 /** `exit` is the exit code, `action` the recommended action, a sentence. */
@@ -2861,7 +3248,8 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
 
 /** What every record of the log begins with. */
 function headOf<K extends string>(kind: K, env: string, run: string, now: number) {
-  return { v: 1 as const, kind, ts: isoOf(now), run, env, host: hostname(), verifier: VERSION as string, unitInvocation: UNIT_INVOCATION };
+  const who = { host: hostname(), user: userOf(), verifier: VERSION as string, unitInvocation: UNIT_INVOCATION };
+  return { v: 1 as const, kind, ts: isoOf(now), run, env, ...who };
 }
 
 export function resultOf(run: Run, verdict: Verdict, now: number) {
@@ -2878,6 +3266,7 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
     ms: Math.round(performance.now() - run.begun),
     findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
     metrics,
+    ...{ burnin: run.burnin, account: run.account, place: run.place, flags: run.flags },
     series: run.watch?.series ?? null,
     schema: observations.database?.seen ? observations.database.value.schema : null,
     notes,
@@ -2945,7 +3334,6 @@ export type MetricRow = { metric: MetricName; title: string; value: number | nul
   string
 >;
 
-const lengthOf = ({ from, to }: Span): number => to - from;
 /** Spans that touch or overlap as one, in order. */
 function joinSpans<S extends Span>(spans: readonly S[], join: (before: S, after: S) => S = (before) => before): S[] {
   const joined: S[] = [];
@@ -3268,6 +3656,104 @@ export function judgeBurnin(summary: Summary, rows: readonly MetricRow[], burnin
   return { decision, reasons, action: loadAdvice().decisions[decision] };
 }
 
+export type Flags = { red: string[]; yellow: string[] };
+const OUTAGE_SECONDS_MAX = 60;
+const SUSTAINED_MINUTES = 5;
+/** Seed 002's red flags, of the newest account, for they ask for somebody now; and its yellow flags, of the whole burn-in. */
+export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: Account): Flags {
+  const { outages, restarts, errors, memory, responseGrowsBy, memoryPeakMb } = summary;
+  const rowOf = (metric: MetricName): MetricRow | undefined => rows.find((row) => row.metric === metric);
+  const long = outages.filter(
+    ({ exact, planned, to, ...outage }) => exact && planned !== true && to > last.from && to - outage.from > OUTAGE_SECONDS_MAX,
+  );
+  const minutes = lengthOf(last) / 60;
+  const rate = (last.errors ?? 0) / minutes;
+  const crashes = last.restarts.filter(({ planned }) => planned === false);
+  const firing = last.alerts ?? [];
+  const names = firing.map(({ name }) => name).join(", ");
+  const red = [
+    ...long.map(({ kind, says, at, ...span }) => `${kind} for ${spanOf(lengthOf(span))} since ${at}: ${says}`),
+    ...crashes.map(({ at, says }) => `restarted without a plan at ${at}: ${says}`),
+    ...(rate > METRICS.error_rate.critical && minutes >= SUSTAINED_MINUTES ? [`${last.errors} errors in ${spanOf(lengthOf(last))}`] : []),
+    ...(memory && memory.low > METRICS.memory_growth.critical ? [`memory grows continuously, by ${round(memory.perHour)} MB/h`] : []),
+    ...(firing.length > 1 ? [`several alerts fire: ${names}`] : []),
+  ];
+  const [slow, load] = [rowOf("response_time"), rowOf("cpu")];
+  const short = outages.filter((outage) => !long.includes(outage) && outage.planned !== true);
+  const yellow = [
+    ...(short.length ? [`disconnected or down ${plural(short.length, "time")}, ${spanOf(sumOf(short.map(lengthOf)))} in all`] : []),
+    ...(errors && !red.length ? [plural(errors, "error")] : []),
+    ...(firing.length === 1 ? [`an alert fires: ${names}`] : []),
+    ...(slow && !isGood(slow.level) && slow.level !== "unknown" ? [`responses take ${slow.shown} on average`] : []),
+    ...(responseGrowsBy > 0 ? [`response times grow, by ${round(responseGrowsBy)} ms so far`] : []),
+    ...(load && (load.value ?? 0) > METRICS.cpu.critical ? [`the CPU is at ${load.shown}`] : []),
+    ...((memoryPeakMb ?? 0) > (LIMITS.memoryMbMax.prod ?? Infinity) ? [`memory reached ${round(memoryPeakMb ?? 0)} MB`] : []),
+    ...restarts.flatMap(({ planned, at, says }) => (planned === null ? [`restarted at ${at}, planned or not: ${says}`] : [])),
+    ...(last.late > 0 ? [`this look came ${spanOf(last.late)} late`] : []),
+    ...(last.jump ? [`the clock was set by ${round(last.jump)} s`] : []),
+    ...(last.prometheus?.problems ?? []),
+  ];
+  return { red, yellow };
+}
+
+/** A burn-in with all that is judged of it. */
+export function judgeStanding({ accounts, ...open }: OpenBurnin, { limits, burnin: { timeZone } }: Config) {
+  const burnin: Burnin = { ...open, seconds: limits.burninSeconds };
+  const summary = summarizeBurnin(burnin, accounts, timeZone);
+  const rows = judgeMetrics(summary, burnin);
+  const last = accounts.at(-1);
+  return { burnin, summary, rows, flags: last ? judgeFlags(summary, rows, last) : { red: [], yellow: [] }, ...judgeBurnin(summary, rows, burnin) };
+}
+export type Standing = ReturnType<typeof judgeStanding>;
+
+/** The verdict of a tick: a failed look and a red flag act at once, and what is worse than acceptable is said by the exit code. */
+function judgeTick(look: Verdict, { flags, rows, decision }: Standing): Verdict {
+  if (look.verdict === "fail") return { ...look, exit: EXIT.redFlag };
+  if (flags.red.length) return { verdict: "fail", exit: EXIT.redFlag, action: `Red flag: ${flags.red.join("; ")}.` };
+  const bad = rows.filter(({ level }) => level === "worse" || level === "critical");
+  if (look.exit || !bad.length) return look;
+  const told = bad.map(({ title, shown }) => `${title} ${shown}`).join(", ");
+  return decision === "FAIL"
+    ? { verdict: "fail", exit: EXIT.redFlag, action: `The burn-in has failed: ${told}.` }
+    : { verdict: "warn", exit: EXIT.belowTarget, action: `Worse than acceptable: ${told}.` };
+}
+
+const CHECKPOINT_VERDICTS = {
+  PASS: { verdict: "pass", exit: 0 },
+  RUNNING: { verdict: "pass", exit: 0 },
+  PARTIAL: { verdict: "warn", exit: 31 },
+  FAIL: { verdict: "fail", exit: 30 },
+} as const;
+/** The checkpoints that are due and not judged yet; the last one is the decision, which a failure brings before its time. */
+export function judgeDue(
+  { burnin, summary, rows, decision, reasons, action, ...standing }: Standing,
+  { hours }: OpenBurnin,
+  env: string,
+  now: number,
+) {
+  const { id, release, attempt } = burnin;
+  const due = CHECKPOINTS.filter((hour) => !hours.includes(hour) && (isOver(summary, burnin, hour) || (hour === 24 && decision === "FAIL")));
+  return due.map((hour) => {
+    const criteria = judgeCheckpoint(hour, summary, burnin);
+    const isOpenStill = hour < 24 && criteria.some(({ status }) => status === "fail" || status === "unknown");
+    const [go = "", look = ""] = loadAdvice().checkpoints[hour] ?? [];
+    const { verdict, exit } = isOpenStill ? CHECKPOINT_VERDICTS.PARTIAL : hour < 24 ? CHECKPOINT_VERDICTS.RUNNING : CHECKPOINT_VERDICTS[decision];
+    const outcome = hour < 24 ? { decision: "RUNNING" as const, reasons: [], action: isOpenStill ? look : go } : { decision, reasons, action };
+    const about = { burnin: id, release, attempt, hour, age: Math.round(summary.age), uptime: summary.uptime };
+    return {
+      ...headOf("checkpoint", env, randomUUID(), now),
+      ...about,
+      ...outcome,
+      verdict,
+      exit: exit as number,
+      criteria,
+      metrics: rows,
+      flags: standing.flags,
+    };
+  });
+}
+export type CheckpointRecord = ReturnType<typeof judgeDue>[number];
+
 // --- Outputs -----------------------------------------------------------------------------------------------------------------
 
 /** SGR parameters (ECMA-48). */
@@ -3473,6 +3959,7 @@ export const emptyState = () => ({
   last: null as Judged | null,
   failures: 0, // So many verdicts in a row were failures of one and the same release.
   unjudged: [] as string[], // Starts of the bot whose verification came to no verdict.
+  burnin: null as OpenBurnin | null, // The newest one, of the release that passed last.
 });
 export type ReleaseState = ReturnType<typeof emptyState>;
 
@@ -3490,9 +3977,29 @@ function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Verd
 /** A record of a rollback; `failed` hands on what the release failed with. `lifted`: the old release fails alike, so the new one is not to blame. */
 export type RollbackRecord = ReturnType<typeof rollbackRecord>;
 
+const ACCOUNTS_KEPT = 2000;
+const wasRestarted = ({ accounts }: OpenBurnin): boolean => accounts.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
+/** The burn-in after a verification or a tick: each release has its own, and after a failure a pass begins the next attempt. */
+function foldBurnin(before: OpenBurnin | null, { kind, whole, exit, run, ts, release, account, place }: Result): OpenBurnin | null {
+  const isNew = account && account.burnin === before?.id && !before.accounts.some((known) => known.run === run);
+  const grown = before && isNew ? { ...before, accounts: [...before.accounts, account].slice(-ACCOUNTS_KEPT), place } : before;
+  if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
+  const isOurs = grown?.release === release;
+  if (grown && isOurs && !wasRestarted(grown) && (grown.decision === "RUNNING" || grown.decision === "PASS")) return grown;
+  const begun = { ...place, age: 0, down: null, offline: null };
+  const attempt = grown && isOurs ? grown.attempt + 1 : 1;
+  return { id: run, release, attempt, startedAt: ts, accounts: [], place: begun, hours: [], decision: "RUNNING" };
+}
+
 /** The state after a record of the log; folding the whole log builds the state anew. */
-export function foldRecord(state: ReleaseState, record: Result | RollbackRecord): ReleaseState {
+export function foldRecord(before: ReleaseState, record: Result | RollbackRecord | CheckpointRecord): ReleaseState {
   const { ts: at, run, verdict, exit } = record;
+  if (record.kind === "checkpoint") {
+    const { burnin, hour, decision } = record;
+    const isOurs = before.burnin !== null && before.burnin.id === burnin;
+    return isOurs ? { ...before, burnin: { ...(before.burnin as OpenBurnin), hours: [...(before.burnin?.hours ?? []), hour], decision } } : before;
+  }
+  const state = record.kind === "rollback" ? before : { ...before, burnin: foldBurnin(before.burnin, record) };
   if (record.kind === "rollback") {
     const { from, by, checks, lifted } = record;
     if (verdict === "refused" || from === null) return state;
@@ -3518,14 +4025,17 @@ const isMap = (value: unknown): boolean => typeof value === "object" && value !=
 /** A release may be called `constructor`. */
 const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null => (id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null);
 
+const isOpen = (burnin: OpenBurnin | null): boolean => burnin === null || (isMap(burnin) && Array.isArray(burnin.accounts) && isMap(burnin.place));
 /** Of the state file, or, where that is missing or damaged, of the log. */
 export function readState({ name, state, logFile }: Config): ReleaseState {
   const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
   const known = { ...emptyState(), ...saved } as ReleaseState;
-  const isWhole = isMap(known.passed) && isMap(known.quarantined) && Array.isArray(known.rollbacks) && Array.isArray(known.unjudged);
+  const isWhole =
+    isMap(known.passed) && isMap(known.quarantined) && Array.isArray(known.rollbacks) && Array.isArray(known.unjudged) && isOpen(known.burnin);
   if (saved?.v === 1 && isWhole) return known;
-  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && (kind === "verify" || kind === "rollback"));
-  return (records as (Result | RollbackRecord)[]).reduce(foldRecord, emptyState());
+  const kinds = ["verify", "rollback", "burnin", "checkpoint"];
+  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && kinds.includes(String(kind)));
+  return (records as (Result | RollbackRecord | CheckpointRecord)[]).reduce(foldRecord, emptyState());
 }
 
 /** The state for a person, who must not take a file that they may not read for a host where nothing has passed yet. */
@@ -3641,7 +4151,11 @@ function switchCurrent(current: string, target: string): void {
 }
 
 /** Remembers a record, and appends it to the log; what cannot be written is said and changes nothing else. Returns it as the log has it, or has not. */
-function keep<R extends Result | RollbackRecord>(config: Config, record: R, narrate: Narrator["narrate"]): { masked: R; lost: boolean } {
+function keep<R extends Result | RollbackRecord | CheckpointRecord>(
+  config: Config,
+  record: R,
+  narrate: Narrator["narrate"],
+): { masked: R; lost: boolean } {
   const { logFile, state, secrets } = config;
   // Where nothing is installed there is nothing to remember; the log alone is enough then.
   const remembers = fs.existsSync(path.dirname(state.releases));
@@ -3933,7 +4447,8 @@ function tellFinding(finding: Finding): string[] {
 
 /** The situation after one more entry of the log. */
 function situationAfter(before: Situation | null, entry: Entry): Situation | null {
-  const { kind, verdict, ts, from, to, reason, action, exit } = entry;
+  const { kind, verdict, ts, from, to, action, exit } = entry;
+  const reason = entry.reason ?? ([valueAt(entry, "/flags/red")].flat().join("; ") || undefined);
   const findings = findingsIn(entry.findings);
   const looked = findings.filter(({ status }) => status !== "skipped").map(({ check }) => check as string);
   const open = (before?.checks ?? []).filter((check) => !looked.includes(check));
@@ -4297,6 +4812,23 @@ async function wasReplaced({ config, identity, incident }: Run): Promise<boolean
   return unit.seen && parseEnding(unit.value, identity.invocation)?.planned === "restart";
 }
 
+/** Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints that are due go into the log. */
+async function accountBurnin(run: Run): Promise<Standing | null> {
+  const { config, identity, narrate } = run;
+  run.place = placeAt(readMoment(), 0, identity && startOf(identity));
+  const { burnin } = readState(config);
+  if (burnin?.decision !== "RUNNING") return null;
+  const { account, place } = await accountFor(run, burnin);
+  // They hold words of the bot's log, and are kept.
+  const mask = maskOf(config.secrets);
+  const [masked, down, offline] = [account, place.down, place.offline].map((part) => maskDeep(part, mask)) as [Account, Gap | null, Gap | null];
+  const standing = judgeStanding({ ...burnin, accounts: [...burnin.accounts, masked] }, config);
+  const { id, release, attempt, startedAt } = burnin;
+  Object.assign(run, { account: masked, place: { ...place, down, offline }, flags: standing.flags, burnin: { id, release, attempt, startedAt } });
+  for (const record of judgeDue(standing, burnin, config.name, Date.now())) keep(config, record, narrate);
+  return standing;
+}
+
 /** Verifies until a start of the bot has come to a verdict: a person may restart it meanwhile, and the new start is what counts then. */
 async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], narrator: Narrator): Promise<{ run: Run; result: Result }> {
   const { checksSecondsMax, watchSeconds } = config.limits;
@@ -4330,8 +4862,9 @@ async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], na
   // The hook also starts a verification of a bot that ended with an error when a person stopped it.
   const stopped = run.incident?.planned || (isUnit() && isPaused);
   const judged = stopped ? BY_A_PERSON.stopped : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
-  const tick = isPaused ? BY_A_PERSON.paused : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
-  const result = finish(run, kind === "burnin" ? tick : judged);
+  const standing = run.selected.size === CHECK_NAMES.length || kind === "burnin" ? await accountBurnin(run) : null;
+  const tick = standing ? judgeTick(judged, standing) : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
+  const result = finish(run, kind === "verify" ? judged : isPaused ? BY_A_PERSON.paused : tick);
   for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
   return { run, result };
 }

@@ -58,6 +58,7 @@ function contextOf(over: Partial<Config> = {}, limits: Partial<Limits> = {}): Ch
     hints: {},
     logFile: "/var/log/cytube-verify/prod.jsonl",
     state: { releases: "/var/lib/x/prod.releases.json", alert: "/var/lib/x/prod.alert.json", flag: (flag) => `/run/x/prod.${flag}` },
+    burnin: { timeZone: "UTC", rollback: false },
     rollback: { auto: true, on: ["process"], maxPerDay: 3, secondsMax: 60, command: null },
     headers: {},
     secrets: [],

@@ -66,6 +66,7 @@ function maskVolatile(text: string, directory: string, port: number): string {
       .replaceAll(process.execPath, "NODE")
       .replaceAll(projectDirectory, "PROJECT")
       .replace(/guardian=\d+/g, "guardian=PID")
+      .replace(/"timeZone": "[^"]+"/, '"timeZone": "ZONE"')
       .replace(/(?:\b\d+(?:\.\d+)?, )+\d+(?:\.\d+)? (?=MB|ms)/g, "N, … ")
       .replace(/\b(\d+) (day|h|min) \d+ (h|min|s)\b/g, "N s")
       .replace(/(?<!limit )\b\d+(?:\.\d+)? (ms|s|min)\b/g, "T")
@@ -208,12 +209,17 @@ const fixed: Result = {
   run: "00000000-0000-4000-8000-000000000000",
   env: "prod",
   host: "bot-host",
+  user: "cytube-verify",
   verifier: VERSION,
   config: "/etc/cytube-verify/prod.yaml",
   identity: { pid: 4711, startTicks: 900, startedAt: "2026-11-21T11:54:00.000Z", bootId: "b", invocation: null, release: "1.4.2" },
   release: "1.4.2",
   unitInvocation: null,
   whole: true,
+  burnin: null,
+  account: null,
+  place: null,
+  flags: null,
   verdict: "fail",
   exit: 3,
   action: "Roll back at once: the database is not usable.",

@@ -48,12 +48,17 @@ function verified(release: string | null, over: Partial<Result> = {}): Result {
     run: "run-1",
     env: "prod",
     host: "bot-host",
+    user: "cytube-verify",
     verifier: VERSION,
     config: "/etc/cytube-verify/prod.yaml",
     identity: startedBot(4711),
     release,
     unitInvocation: null,
     whole: true,
+    burnin: null,
+    account: null,
+    place: null,
+    flags: null,
     verdict: "pass",
     exit: 0,
     action: "None.",
@@ -72,7 +77,16 @@ const failing = (release: string | null, checks: CheckName[], over: Partial<Resu
 
 /** The record of a rollback away from `from`. */
 function rolledBack(from: string | null, over: Partial<RollbackRecord> = {}): RollbackRecord {
-  const about = { v: 1 as const, kind: "rollback" as const, ts: stamp(0), run: "rollback-1", env: "prod", host: "bot-host", verifier: VERSION };
+  const about = {
+    v: 1 as const,
+    kind: "rollback" as const,
+    ts: stamp(0),
+    run: "rollback-1",
+    env: "prod",
+    host: "bot-host",
+    user: "cytube-verify",
+    verifier: VERSION,
+  };
   const outcome = { verdict: "pass" as const, exit: 0, action: "Rolled back." };
   return { ...about, unitInvocation: null, by: "verdict", of: "run-1", from, to: "r1", checks: ["process"], lifted: false, ...outcome, ...over };
 }

@@ -1,0 +1,16 @@
+import { startBot, runVerify } from "./harness.ts";
+import { appendFileSync } from "node:fs";
+const dir="/tmp/scratch/i4/play/bot";
+let bot = await startBot(dir, { port: 18642 });
+const args=["--config","/tmp/scratch/i4/play/demo.yaml"];
+const v=async(cmd:string[])=>{ const r=await runVerify([...cmd,"--env","demo",...args],{deadlineMs:60000}); console.log(cmd.join(" "),"→",r.code, r.stderr.split("\n").slice(-6).join(" | ")); return r; };
+await v(["verify","--quiet"]);
+await v(["burnin","--quiet"]);
+const { formatLogLine } = await import("./bot.ts");
+appendFileSync(dir+"/bot.log", formatLogLine(new Date(), "ERROR", "connection error: SocketIOError('ping timeout')"));
+await new Promise(r=>setTimeout(r,5000));
+appendFileSync(dir+"/bot.log", formatLogLine(new Date(), "INFO", "Connected successfully"));
+await v(["burnin","--quiet"]);
+await bot.stop(); bot = await startBot(dir, { port: 18642 });
+await v(["burnin","--quiet"]);
+await bot.stop();
