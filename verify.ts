@@ -2076,8 +2076,6 @@ export async function followLogs(config: Config, { identity, unit }: ProcessEvid
 /** The bot's own configuration file: only the two values that are compared are ever taken from it. */
 type BotConfiguration = { path: string; environment: unknown; channel: unknown; modifiedAt: number };
 export type ConfigurationEvidence = { fields: HealthFields; startedAt: number | null; file: BotConfiguration | null };
-const HISTORY_BYTES_MAX = 2 << 20;
-
 export function readConfiguration(config: Config, fields: HealthFields, startedAt: number | null): ConfigurationEvidence {
   const { file, fields: pointers } = config.configuration ?? {};
   if (!file) return { fields, startedAt, file: null };
@@ -2094,18 +2092,13 @@ export function readConfiguration(config: Config, fields: HealthFields, startedA
   }
 }
 
-/** `version` is by the health document; `id` by the working directory of the process, where releases live in directories of their own. */
-export type ReleaseEvidence = { expected: string | null; version: string | null; id: string | null };
-
-const RELEASE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // Ids are names of directories, and go into paths and command lines.
-
-/** The id of the release that `current` names, or null. */
 function readCurrent({ release }: Pick<Config, "release">): string | null {
   const { directory, current } = release ?? {};
   const target = orNull(() => fs.realpathSync(current as string));
   return directory && target && path.dirname(target) === orNull(() => fs.realpathSync(directory)) ? path.basename(target) : null;
 }
 
+const RELEASE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // Ids are names of directories, and go into paths and command lines.
 /** The release that a process runs from, `releases/<id>/…`, however `current` has been switched since. */
 export function readReleaseId(config: Pick<Config, "release">, pid: number | null): string | null {
   const directory = orNull(() => fs.realpathSync(config.release?.directory as string));
@@ -2114,6 +2107,8 @@ export function readReleaseId(config: Pick<Config, "release">, pid: number | nul
   return ids.find((id) => RELEASE_ID.test(id)) ?? null;
 }
 
+/** `version` is by the health document; `id` by the working directory of the process, where releases live in directories of their own. */
+export type ReleaseEvidence = { expected: string | null; version: string | null; id: string | null };
 export function readRelease(config: Config, fields: Observed<HealthFields> | undefined, pid: number | null): ReleaseEvidence {
   const version = fields?.seen && ["string", "number"].includes(typeof fields.value.version) ? String(fields.value.version) : null;
   return { expected: config.release?.version ?? null, version, id: readReleaseId(config, pid) };
@@ -2137,6 +2132,7 @@ function readEnd(file: string, bytesMax: number): string {
   return begin ? text.slice(text.indexOf("\n") + 1) : text;
 }
 
+const HISTORY_BYTES_MAX = 2 << 20;
 /** The newest records of a log, bounded; logrotate leaves those before in a neighbour that it compresses only at the next turn. */
 export function readRecords(file: string): LogRecords {
   const text = readEnd(file, HISTORY_BYTES_MAX);
@@ -2157,16 +2153,7 @@ export function parseHistory(records: readonly Record<string, unknown>[], env: s
 
 // --- Probes: stability watch -------------------------------------------------------------------------------------------------
 
-const UPTIME_SLACK_SECONDS = 2;
-const MEMORY_RECENT = 3;
-
 type MissKind = "health" | "connection" | "users";
-
-export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
-/** `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's own uptime, in seconds. */
-type WatchBounds = { signal: AbortSignal; uptimeBefore: number | null };
-export type WatchInput = WatchBounds & Pick<Narrator, "progress"> & { config: Config; pid: number; health: HealthReader; logs: LogFollower[] };
-
 /** Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the number of users. */
 export function parseMisses(answer: HealthAnswer, fields: HealthFields | null, { off, health, limits }: Config): Partial<Record<MissKind, string>> {
   if (off.health_endpoint) return {};
@@ -2192,6 +2179,10 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
   }
 }
 
+export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
+/** `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's own uptime, in seconds, or NaN. */
+type WatchBounds = { signal: AbortSignal; uptimeBefore: number };
+type WatchInput = WatchBounds & Pick<Narrator, "progress"> & { config: Config; pid: number; health: HealthReader; logs: LogFollower[] };
 const errorsOf = (logs: readonly LogFollower[]): number => sumOf(logs.map((log) => log.source.tally.errors));
 /** What a watch has seen so far; `ended` ends it, and with it `signal`. */
 function openWatch(input: WatchInput) {
@@ -2208,9 +2199,8 @@ function openWatch(input: WatchInput) {
     history: null as HistoryEvidence | null,
   };
   const inARow: Record<MissKind, string[]> = { health: [], connection: [], users: [] };
-  const uptime = uptimeBefore === null ? null : { value: uptimeBefore, since: 0 };
-  const before = { begun: performance.now(), uptime, usage: null as UsageSample | null, errorsBefore: errorsOf(logs) };
-  return { ...input, ...before, evidence, ended, signal: AbortSignal.any([input.signal, ended.signal]), inARow };
+  const before = { uptime: { value: uptimeBefore, since: 0 }, usage: null as UsageSample | null, errorsBefore: errorsOf(logs) };
+  return { ...input, ...before, begun: performance.now(), evidence, ended, signal: AbortSignal.any([input.signal, ended.signal]), inARow };
 }
 type WatchState = ReturnType<typeof openWatch>;
 export type WatchEvidence = WatchState["evidence"];
@@ -2221,10 +2211,11 @@ function reportIncident(state: WatchState, kind: Incident["kind"], says: string,
   state.ended.abort();
 }
 
+const UPTIME_SLACK_SECONDS = 2;
 /** The bot's own uptime must move, and forward: a wrapper that restarts what is inside it keeps its pid. */
 function followUptime(state: WatchState, value: number): void {
   const now = elapsedSeconds(state);
-  const { value: before, since } = state.uptime ?? { value: Number.NaN, since: now };
+  const { value: before, since } = state.uptime;
   if (value !== before) state.uptime = { value, since: now };
   if (value < before - UPTIME_SLACK_SECONDS) {
     const jump = `from ${round(before)} to ${round(value)} s`;
@@ -2257,6 +2248,7 @@ async function pollHealth(state: WatchState): Promise<void> {
   if (typeof uptime === "number" && !config.off["health_endpoint.age"]) followUptime(state, uptime);
 }
 
+const MEMORY_RECENT = 3;
 async function sampleUsage(state: WatchState): Promise<void> {
   const { config, pid, evidence } = state;
   const { sampleSeconds, memoryMb, cpuPercent } = evidence.series;
@@ -2299,9 +2291,8 @@ export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
   const sampleMs = Math.max(500, Math.min(pollMs, watchSeconds * 50));
   const rounds = [every(pollMs, signal, () => pollHealth(state)), every(sampleMs, signal, () => sampleUsage(state))];
   for (const log of logs) rounds.push(every(log.everyMs, signal, () => pollLogs(state, [log])));
-  const over = sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {});
   // A poll that hangs must not make the watch longer; what it would have said comes too late anyway.
-  await Promise.race([over, ...rounds]).finally(() => {
+  await Promise.race([sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {}), ...rounds]).finally(() => {
     ended.abort();
     clearInterval(narrator);
   });
@@ -2348,10 +2339,10 @@ export function checkProcess(evidence: Evidence["process"], { limits, now }: Che
   const running = (status: Status, measured: string, says: string): Part[] => [partOf("running", status, says, [measured, "running"], lines)];
   if (incident) return running("fail", incident.kind, incident.says);
   if (!stat || !identity) return running("fail", "not running", `the bot is not running: ${trouble}`);
-  const pid = `pid ${stat.pid}`;
-  if (stat.state === "Z") return running("fail", "zombie", `${pid} is a zombie: it has ended, and its parent has not noticed`);
-  if (/[Tt]/.test(stat.state)) return running("fail", "stopped", `${pid} is stopped (state ${stat.state}) for over ${limits.stoppedMsMax} ms`);
-  return running("pass", "running", `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
+  const { pid, state, command } = stat;
+  if (state === "Z") return running("fail", "zombie", `pid ${pid} is a zombie: it has ended, and its parent has not noticed`);
+  if (/[Tt]/.test(state)) return running("fail", "stopped", `pid ${pid} is stopped (state ${state}) for over ${limits.stoppedMsMax} ms`);
+  return running("pass", "running", `pid ${pid} (${command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
 }
 
 function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEvidence): Part {
@@ -2381,21 +2372,18 @@ export function checkDatabase(evidence: DatabaseEvidence, { config, limits }: Ch
   const missing = (config.database?.tables ?? []).filter((table) => !tables.includes(table)).join(", ");
   const lacking = tables.length === 0 ? "the database has no tables at all" : missing && `expected tables are missing: ${missing}`;
   const names = `there are: ${tables.slice(0, 20).join(", ") || "none"}`;
-  const parts = [
-    partOf("open", failIf(openMs >= limits.databaseMsMax), `opened and read in ${round(openMs)} ms`, gauge, facts),
-    partOf("tables", failIf(lacking !== ""), lacking || plural(tables.length, "table"), [tables.length], [names]),
-  ];
+  const parts = [partOf("open", failIf(openMs >= limits.databaseMsMax), `opened and read in ${round(openMs)} ms`, gauge, facts)];
+  parts.push(partOf("tables", failIf(lacking !== ""), lacking || plural(tables.length, "table"), [tables.length], [names]));
   const held = lock && `process ${lock.pid} has held the write lock for over ${round(lock.ms)} ms, so nobody else can write`;
   if (held) parts.push(partOf("write_lock", "fail", held, [round(lock.ms), limits.databaseMsMax, "ms"]));
   return [...parts, checkIntegrity(evidence), ...checkDisk(evidence, limits)];
 }
 
 function checkStatus(fields: HealthFields, health: Config["health"]): Part {
-  const accepted = (health.statusUp ?? loadDialects().statusUp).join(", ");
-  const word = shown(fields.status);
-  if (fields.status !== undefined) return partOf("status", failIf(!statusIsUp(fields, health)), `status is ${word}`, [word, accepted]);
+  const word: Gauge = [shown(fields.status), (health.statusUp ?? loadDialects().statusUp).join(", ")];
+  if (fields.status !== undefined) return partOf("status", failIf(!statusIsUp(fields, health)), `status is ${shown(fields.status)}`, word);
   if (fields.fromSql && !health.fields?.status) return partOf("status", "off", "a status row has no word for healthy");
-  return partOf("status", "unknown", "the document has no status word", [word, accepted]);
+  return partOf("status", "unknown", "the document has no status word", word);
 }
 
 const AGE_SLACK_SECONDS = 5; // A document may be this much older than its process, for clocks are read at different moments.
@@ -2429,8 +2417,7 @@ export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evid
 
 const CLOCK_AHEAD_SECONDS_MAX = 60; // A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead.
 /** A row without a heartbeat may be a dead bot's last word; an endpoint at least answers by itself. */
-function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limits }: CheckContext): Part {
-  const secondsMax = limits.heartbeatSecondsMax;
+function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limits: { heartbeatSecondsMax: secondsMax } }: CheckContext): Part {
   const expected = fromSql || config.health.fields?.heartbeat !== undefined;
   if (heartbeat === undefined || heartbeat === null)
     return partOf("heartbeat", expected ? "unknown" : "off", "the health source has no heartbeat", [null, secondsMax, "s"]);
@@ -2448,30 +2435,27 @@ function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limi
 export function checkConnection(fields: HealthFields, context: CheckContext): Part[] {
   const word = shown(fields.connected);
   const status = fields.connected === true ? "pass" : fields.connected === undefined ? "unknown" : "fail";
-  const unsaid = "the document does not say whether it is connected";
-  const says = { pass: "connected", unknown: unsaid, fail: `connected is ${word}, not true` }[status];
+  const says = { pass: "connected", unknown: "the document does not say whether it is connected", fail: `connected is ${word}, not true` }[status];
   return [partOf("connected", status, says, [word, "true"]), checkHeartbeat(fields, context)];
 }
 
-export function checkResponse({ fresh, keptAlive, failures }: ResponseEvidence, { limits }: CheckContext): Part[] {
+export function checkResponse({ fresh, keptAlive, failures }: ResponseEvidence, { limits: { responseMsAvgMax: limit } }: CheckContext): Part[] {
   const all = [...fresh, ...keptAlive];
-  const limit = limits.responseMsAvgMax;
   const listed = (on: string, values: number[]): string[] => (values.length ? [`${on}: ${values.map(round).join(", ")} ms`] : []);
   const lines = [...listed("fresh connections", fresh), ...listed("kept-alive connection", keptAlive)];
   lines.push(...failures.slice(0, 5).map((failure) => `a sample failed: ${failure}`));
   const taken = all.length + failures.length;
+  const part = (name: string, status: Status, says: string, ms: number | null): Part => partOf(name, status, says, [ms, limit, "ms"], lines);
   const silent = all.length === 0 ? "no sample" : fresh.length ? "no sample on the kept-alive connection" : "no sample on a fresh connection";
-  if (!fresh.length || !keptAlive.length)
-    return [partOf("average", "unknown", `${silent} had an answer: ${failures[0] ?? "none was taken"}`, [null, limit, "ms"], lines)];
-  const average = (part: string, values: number[], on: string): Part => {
-    const ms = round(mean(values));
-    return partOf(part, failIf(mean(values) >= limit), `average of ${values.length} on ${on}: ${ms} ms`, [ms, limit, "ms"], lines);
-  };
+  const unanswered = `${silent} had an answer: ${failures[0] ?? "none was taken"}`;
+  if (!fresh.length || !keptAlive.length) return [part("average", "unknown", unanswered, null)];
+  const average = (name: string, values: number[], on: string): Part =>
+    part(name, failIf(mean(values) >= limit), `average of ${values.length} on ${on}: ${round(mean(values))} ms`, round(mean(values)));
   const slowest = Math.max(...all);
   const tail = `slowest of ${all.length}: ${round(slowest)} ms, p95 ${round(quantile(all, 0.95))} ms`;
   const failed = `${failures.length} of ${taken} samples failed: ${failures[0]}`;
   const parts = [average("average", fresh, "fresh connections"), average("kept_alive", keptAlive, "a kept-alive connection")];
-  parts.push(partOf("tail", warnIf(slowest >= limit), tail, [round(slowest), limit, "ms"], lines));
+  parts.push(part("tail", warnIf(slowest >= limit), tail, round(slowest)));
   if (failures.length) parts.push(partOf("answers", failures.length > taken / 2 ? "fail" : "warn", failed, [failures.length, 0], lines));
   return parts;
 }
@@ -2480,9 +2464,9 @@ export function checkUserCount({ userCount }: HealthFields, { limits }: CheckCon
   const measured = typeof userCount === "number" ? userCount : shown(userCount);
   const count = (status: Status, says: string): Part[] => [partOf("count", status, says, [measured, limits.userCountMin, "users"])];
   if (userCount === undefined) return count("unknown", "the document has no user count");
-  if (typeof userCount !== "number" || !Number.isInteger(userCount) || userCount < 0)
-    return count("fail", `the user count is ${shown(userCount)}, which is no count`);
-  return count(failIf(userCount < (limits.userCountMin ?? 0)), `${userCount} in the channel, the bot included`);
+  const users = Number.isInteger(userCount) ? (userCount as number) : -1;
+  if (users < 0) return count("fail", `the user count is ${shown(userCount)}, which is no count`);
+  return count(failIf(users < (limits.userCountMin ?? 0)), `${users} in the channel, the bot included`);
 }
 
 export function checkMemory(samples: UsageSample[], { limits: { memoryMbMax } }: CheckContext): Part[] {
@@ -2517,7 +2501,6 @@ export function checkErrorLogs(sources: LogSource[], { limits: { errorsMax }, no
 
 /** CyTube's channel names ignore case, and people write them with and without #. */
 const plainChannel = (name: unknown): string => String(name).trim().replace(/^#/, "").toLowerCase();
-
 const EQUALS = {
   environment: (a: unknown, b: unknown): boolean => a === b,
   channel: (a: unknown, b: unknown): boolean => plainChannel(a) === plainChannel(b),
@@ -2548,8 +2531,8 @@ export function checkConfiguration(evidence: ConfigurationEvidence, { config }: 
     const expected = accepted.join(" or ");
     const part = (status: Status, sentence: string, hint?: string): Part => partOf(name, status, sentence, [says, expected || null], [], hint);
     const untold = `Set health.fields.${name} to where it stands; if the bot does not tell it, say so: off: { configuration.${name}: "…" }`;
-    if (value === undefined || value === null || value === "")
-      return part("unknown", `the health document has no ${name}${accepted.length ? "" : ", and the config expects none"}`, untold);
+    const none = accepted.length ? "" : ", and the config expects none";
+    if ((value ?? "") === "") return part("unknown", `the health document has no ${name}${none}`, untold);
     if (!accepted.length) return part("unknown", `configuration.${name} does not say what to expect; the bot says ${says}`);
     if (accepted.some((word) => EQUALS[name](word, value))) return part("pass", `${name} is ${says}`);
     return part("fail", `wrong ${name}: the bot runs with ${says}, expected ${expected}`);
@@ -2567,14 +2550,13 @@ export function checkRelease({ expected, version, id }: ReleaseEvidence): Part[]
   return equal ? part("pass", `${running} runs`) : part("fail", `${running} runs, expected ${expected}`);
 }
 
-const TREND_BLOCKS = 5;
-const TREND_SAMPLES_MIN = 10;
-
 export function blockMedians(values: readonly number[], blocks: number): number[] {
   const size = values.length / blocks;
   return Array.from({ length: blocks }, (_, block) => median(values.slice(Math.round(block * size), Math.round((block + 1) * size))));
 }
 
+const TREND_BLOCKS = 5;
+const TREND_SAMPLES_MIN = 10;
 /** Steady growth over a watch, or 0: no single step (a cache that was filled once), and every late value above every early one (no sawtooth heap). */
 export function steadyGrowth(values: readonly number[]): number {
   if (values.length < TREND_SAMPLES_MIN) return 0;
@@ -2624,7 +2606,7 @@ function checkHistory(part: string, values: readonly number[], before: readonly 
 }
 
 export function checkStability(watch: WatchEvidence, { limits }: CheckContext): Part[] {
-  const { series, misses, polls, history, incident, newErrors } = watch;
+  const { series, misses, polls, unseen, history, incident, newErrors } = watch;
   const watched: Gauge = [round(watch.secondsWatched), watch.secondsPlanned, "s"];
   if (incident) return [partOf("watch", "fail", incident.says, watched, incident.evidence)];
   const span = spanOf(watch.secondsWatched);
@@ -2634,8 +2616,7 @@ export function checkStability(watch: WatchEvidence, { limits }: CheckContext): 
   for (const [kind, count] of Object.entries(misses).filter(([, missed]) => missed > 0))
     parts.push(partOf(`${kind}_misses`, count > allowed ? "fail" : "warn", `${count} of ${polls} polls missed (${kind})`, [count, allowed, "polls"]));
   if (!series.memoryMb.length) parts.push(partOf("memory", "unknown", "the memory could not be followed"));
-  if (watch.unseen > allowed)
-    parts.push(partOf("polls", "unknown", `${watch.unseen} of ${polls} polls could not look`, [watch.unseen, allowed, "polls"]));
+  if (unseen > allowed) parts.push(partOf("polls", "unknown", `${unseen} of ${polls} polls could not look`, [unseen, allowed, "polls"]));
   const expected = Math.floor(watch.secondsPlanned / Math.max(1, limits.healthEverySeconds));
   const few = `only ${plural(polls, "poll")} of about ${expected} came to an end: the host, or this program, stood still`;
   if (!polls || polls < expected / 2) parts.push(partOf("polls", "unknown", few, [polls, expected, "polls"]));
@@ -2681,8 +2662,9 @@ export const CHECKS: readonly CheckRow[] = [
 
 function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: Config): string {
   const logs = unit ? `journalctl -u ${unit} -n 50` : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
-  const { hint } = loadAdvice().checks[check];
-  return hint.replace("LOGS", logs).replace("DATABASE", database?.file ?? "the database");
+  return loadAdvice()
+    .checks[check].hint.replace("LOGS", logs)
+    .replace("DATABASE", database?.file ?? "the database");
 }
 
 // --- Runner ------------------------------------------------------------------------------------------------------------------
@@ -2707,10 +2689,8 @@ export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrat
     burnin: null as Omit<Burnin, "seconds"> | null,
     notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
     records, // The newest ones of the log, from before this run.
-    incident: null as Incident | null,
-    /** Starts of the bot before this one whose verification came to no verdict. */
-    unjudged: 0,
-    follower: null as IdentityFollower | null,
+    unjudged: 0, // Starts of the bot before this one whose verification came to no verdict.
+    ...{ incident: null as Incident | null, follower: null as IdentityFollower | null },
     stop: new AbortController(), // Ends every look under way.
   };
 }
@@ -2758,8 +2738,6 @@ export function judgeCheck(check: CheckRow, observations: Observations, run: Jud
 export const worseFinding = (before: Finding | undefined, after: Finding): Finding =>
   before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
 
-type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
-
 /** What a probe rests on; where it was not seen, neither is what the probe would have looked at. */
 function seenValue<T>(slice: Observed<T>): T {
   if (slice.seen) return slice.value;
@@ -2771,6 +2749,7 @@ function existing<T>(value: T | null, why: string): T {
   return value;
 }
 
+type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
 /** Opens the logs once and follows them to the end of the run, so that no line is counted twice or lost between the phases. */
 async function readLogs({ config, stop }: Run, probes: Probes, found: Observed<ProcessEvidence>): Promise<LogSource[]> {
   if (!found.seen) throw new Unobservable(`the start of the bot is not known: ${found.why}`);
@@ -2792,10 +2771,9 @@ function follow(run: Run, identity: Identity, cgroup: string | undefined): void 
 
 /** Looks at everything the selected checks need. Independent looks go side by side; the bot must be ready, or out of time, first. */
 async function gather(run: Run, probes: Probes, triesMax: number): Promise<void> {
-  const { config, selected } = run;
+  run.observations = {};
+  const { config, selected, observations: seen } = run;
   const { signal } = run.stop;
-  const seen: Observations = {};
-  run.observations = seen;
   const wanted = CHECKS.filter((check) => selected.has(check.name) && !config.off[check.name] && !check.off(config));
   const needed = new Set<SliceName>(wanted.map((check) => check.needs));
   const found: Observed<Evidence["process"]> = await observe(async () => ({ ...(await readProcess(config, signal)), incident: null }));
@@ -2901,9 +2879,8 @@ async function watchBot(run: Run, { health, logs }: Probes): Promise<void> {
   if (!identity) return leave(plainFinding(WATCH_ROW.name, "watch", "unknown", "there is no process to watch"));
   if (run.interruption) return leave(judgeCheck(WATCH_ROW, {}, run, Date.now()));
   run.narrate(`watch: ${config.limits.watchSeconds} s`);
-  const { signal } = run.stop;
-  const uptimeBefore = metrics.uptimeSeconds ?? null;
-  const watch = await readWatch({ config, pid: identity.pid, health, logs: logs ?? [], uptimeBefore, signal, progress });
+  const uptimeBefore = metrics.uptimeSeconds ?? Number.NaN;
+  const watch = await readWatch({ config, pid: identity.pid, health, logs: logs ?? [], uptimeBefore, signal: run.stop.signal, progress });
   run.watch = { ...watch, history: run.release === null ? null : parseHistory(run.records, config.name, run.release) };
   if (watch.incident) run.narrate(watch.incident.says);
   judgeWatch(run, run.watch);
