@@ -1555,8 +1555,7 @@ export type LogTally = ReturnType<typeof emptyTally>;
 type LogPosition = Omit<LogPrefix, "strange"> & { traceback: "none" | "body" | "ended" | "chained"; stackHead: string | null; held: number };
 export const emptyPosition = (): LogPosition => ({ severity: "other", time: null, traceback: "none", stackHead: null, held: 0 });
 
-/** The latest second that was parsed: most lines of a busy log have the same one as the line before. */
-let parsedSecond = { text: "", time: Number.NaN };
+let parsedSecond = { text: "", time: Number.NaN }; // The latest one: most lines of a busy log have the same second as the line before.
 /** Epoch milliseconds of a timestamp in a log; one without a zone is local time, or UTC where the config says so. */
 export function parseStamp(stamp: string, utc: boolean): number | null {
   const [, second, fraction = "", zone = utc ? "Z" : ""] = /^(.{0,19})(?:[.,](\d+))?(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?/.exec(stamp) ?? [];
@@ -1827,8 +1826,7 @@ async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
     tally.examples.push("an error without a timestamp at the end of the file");
   }
   const endsStamped = position.time === tally.lastTime && position.traceback === "none" && current.carry.length === 0;
-  position.held = 0;
-  position.time = Math.max(position.time ?? 0, rules.since);
+  Object.assign(position, { held: 0, time: Math.max(position.time ?? 0, rules.since) });
   const trouble = clockTrouble(tally.lastTime, modifiedAt, endsStamped, Date.now());
   if (trouble) Object.assign(source, { unseen: trouble, hint: "Set errorLogs.timeZone to the zone of the bot's timestamps (local or utc)." });
   if (bot) source.unseen ??= writerTrouble(log, bot.startedAt, modifiedAt, opened);
