@@ -2080,7 +2080,7 @@ export function readConfiguration(config: Config, fields: HealthFields, startedA
   try {
     const { parse } = load("yaml") as typeof import("yaml");
     const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
-    const find = (name: "environment" | "channel"): unknown => firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
+    const find = (name: ComparedName): unknown => firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
     const said = { environment: find("environment"), channel: find("channel") };
     return { fields, startedAt, file: { path: file, ...said, modifiedAt: fs.statSync(file).mtimeMs } };
   } catch (error) {
@@ -2497,14 +2497,11 @@ export function checkErrorLogs(sources: LogSource[], { limits: { errorsMax }, no
   });
 }
 
+const COMPARED_NAMES = ["environment", "channel"] as const;
+type ComparedName = (typeof COMPARED_NAMES)[number];
 /** CyTube's channel names ignore case, and people write them with and without #. */
 const plainChannel = (name: unknown): string => String(name).trim().replace(/^#/, "").toLowerCase();
-const EQUALS = {
-  environment: (a: unknown, b: unknown): boolean => a === b,
-  channel: (a: unknown, b: unknown): boolean => plainChannel(a) === plainChannel(b),
-};
-type ComparedName = keyof typeof EQUALS;
-const COMPARED_NAMES = Object.keys(EQUALS) as ComparedName[];
+const isEqual = (name: ComparedName, a: unknown, b: unknown): boolean => (name === "channel" ? plainChannel(a) === plainChannel(b) : a === b);
 
 function checkConfigurationFile({ file, fields, startedAt }: ConfigurationEvidence): Part {
   if (!file) return partOf("file", "off", "configuration.file is not set");
@@ -2513,7 +2510,7 @@ function checkConfigurationFile({ file, fields, startedAt }: ConfigurationEviden
   const part = (status: Status, says: string, hint: string | null = null): Part => partOf("file", status, says, [null], evidence, hint);
   const hint = "Set configuration.fields to their JSON pointers.";
   if (!compared.length) return part("unknown", `neither environment nor channel was found in ${file.path}`, hint);
-  const differing = compared.filter((name) => !EQUALS[name](file[name], fields[name])).join(" and ");
+  const differing = compared.filter((name) => !isEqual(name, file[name], fields[name])).join(" and ");
   if (differing) return part("fail", `${file.path} says another ${differing} than what is running`);
   const same = compared.join(" and ");
   const edited = startedAt !== null && file.modifiedAt > startedAt + 1000;
@@ -2532,7 +2529,7 @@ export function checkConfiguration(evidence: ConfigurationEvidence, { config }: 
     const none = accepted.length ? "" : ", and the config expects none";
     if ((value ?? "") === "") return part("unknown", `the health document has no ${name}${none}`, untold);
     if (!accepted.length) return part("unknown", `configuration.${name} does not say what to expect; the bot says ${says}`);
-    if (accepted.some((word) => EQUALS[name](word, value))) return part("pass", `${name} is ${says}`);
+    if (accepted.some((word) => isEqual(name, word, value))) return part("pass", `${name} is ${says}`);
     return part("fail", `wrong ${name}: the bot runs with ${says}, expected ${expected}`);
   };
   return [...COMPARED_NAMES.map(compare), checkConfigurationFile(evidence)];
