@@ -2337,10 +2337,10 @@ export function checkProcess(evidence: Evidence["process"], { limits, now }: Che
   const running = (status: Status, measured: string, says: string): Part[] => [partOf("running", status, says, [measured, "running"], lines)];
   if (incident) return running("fail", incident.kind, incident.says);
   if (!stat || !identity) return running("fail", "not running", `the bot is not running: ${trouble}`);
-  const { pid, state, command } = stat;
-  if (state === "Z") return running("fail", "zombie", `pid ${pid} is a zombie: it has ended, and its parent has not noticed`);
-  if (/[Tt]/.test(state)) return running("fail", "stopped", `pid ${pid} is stopped (state ${state}) for over ${limits.stoppedMsMax} ms`);
-  return running("pass", "running", `pid ${pid} (${command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
+  const pid = `pid ${stat.pid}`;
+  if (stat.state === "Z") return running("fail", "zombie", `${pid} is a zombie: it has ended, and its parent has not noticed`);
+  if (/[Tt]/.test(stat.state)) return running("fail", "stopped", `${pid} is stopped (state ${stat.state}) for over ${limits.stoppedMsMax} ms`);
+  return running("pass", "running", `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
 }
 
 function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEvidence): Part {
@@ -2526,8 +2526,8 @@ export function checkConfiguration(evidence: ConfigurationEvidence, { config }: 
     const expected = accepted.join(" or ");
     const part = (status: Status, sentence: string, hint?: string): Part => partOf(name, status, sentence, [says, expected || null], [], hint);
     const untold = `Set health.fields.${name} to where it stands; if the bot does not tell it, say so: off: { configuration.${name}: "…" }`;
-    const none = accepted.length ? "" : ", and the config expects none";
-    if ((value ?? "") === "") return part("unknown", `the health document has no ${name}${none}`, untold);
+    if (value === undefined || value === null || value === "")
+      return part("unknown", `the health document has no ${name}${accepted.length ? "" : ", and the config expects none"}`, untold);
     if (!accepted.length) return part("unknown", `configuration.${name} does not say what to expect; the bot says ${says}`);
     if (accepted.some((word) => isEqual(name, word, value))) return part("pass", `${name} is ${says}`);
     return part("fail", `wrong ${name}: the bot runs with ${says}, expected ${expected}`);
