@@ -3316,7 +3316,9 @@ function joinSpans<S extends Span>(spans: readonly S[], join: (before: S, after:
   }
   return joined;
 }
-const secondsOf = (spans: readonly Span[]): number => sumOf(joinSpans(spans.map(({ from, to }) => ({ from, to }))).map(lengthOf));
+/** To whole milliseconds: what is lost to floating point must not carry an uptime over its limit. */
+const secondsOf = (spans: readonly Span[]): number =>
+  Math.round(sumOf(joinSpans(spans.map(({ from, to }) => ({ from, to }))).map(lengthOf)) * 1000) / 1000;
 const clip = (span: Span, { from, to }: Span): Span[] =>
   span.from < to && from < span.to ? [{ from: Math.max(span.from, from), to: Math.min(span.to, to) }] : [];
 /** Groups in the order of their first members. */
