@@ -3381,21 +3381,22 @@ function growthOf(accounts: readonly Account[], restarts: readonly Restart[], ho
 }
 
 /** What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it. Errors are shared out by time. */
-function summarizeBand(name: BandName, { startedAt }: Burnin, accounts: readonly Account[], down: readonly Outage[], timeZone: string) {
-  const begun = Date.parse(startedAt);
-  const age = Math.max(0, ...accounts.map(({ to }) => to));
+function summarizeBand(name: BandName, burnin: Burnin, accounts: readonly Account[], spans: Record<"holes" | "down", Span[]>, timeZone: string) {
+  const begun = Date.parse(burnin.startedAt);
   const pieces = accounts.flatMap((account) => {
     const end = Date.parse(account.at);
     const ageOf = (at: number): number => account.to - (end - at) / 1000;
-    const spans = bandSpans(name, end - lengthOf(account) * 1000, end, timeZone);
-    return spans.map(({ from, to }) => ({ account, from: ageOf(from), to: ageOf(to), isLook: to === end }));
+    const within = bandSpans(name, end - lengthOf(account) * 1000, end, timeZone);
+    return within.map(({ from, to }) => ({ account, from: ageOf(from), to: ageOf(to), isLook: to === end }));
   });
-  const lost = down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
+  const lost = spans.down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
   const looks = pieces.flatMap(({ account, isLook }) => (isLook ? [account] : []));
   const times = looks.flatMap(({ responseMs }) => responseMs ?? []);
+  const covered = sumOf(pieces.map(lengthOf));
+  // By the clock of each account, which may have been set since the beginning.
+  const missed = spans.holes.flatMap(({ from, to }) => bandSpans(name, begun + from * 1000, begun + to * 1000, timeZone));
   return {
-    due: sumOf(bandSpans(name, begun, begun + age * 1000, timeZone).map(lengthOf)) / 1000,
-    covered: sumOf(pieces.map(lengthOf)),
+    ...{ due: covered + sumOf(missed.map(lengthOf)) / 1000, covered },
     errors: sumOf(pieces.map((piece) => ((piece.account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(piece.account)))),
     downSeconds: secondsOf(lost),
     responseMs: times.length ? mean(times) : null,
@@ -3449,8 +3450,8 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
     memoryPeakMb: memory.length ? Math.max(...memory) : null,
     users: fullest ? { peak: fullest.users as number, at: fullest.at } : null,
     bands: {
-      peak: summarizeBand("peak", burnin, accounts, exact, timeZone),
-      offPeak: summarizeBand("offPeak", burnin, accounts, exact, timeZone),
+      peak: summarizeBand("peak", burnin, accounts, { holes, down: exact }, timeZone),
+      offPeak: summarizeBand("offPeak", burnin, accounts, { holes, down: exact }, timeZone),
     },
     unseen: [...new Set(accounts.flatMap((account) => account.unseen))],
     looks: accounts.length,
