@@ -3380,6 +3380,13 @@ function growthOf(accounts: readonly Account[], restarts: readonly Restart[], ho
   return found && { perHour: found.slope * hour, low: found.low * hour, high: found.high * hour };
 }
 
+/** The average over time: a look stands for the time since the one before, or the 16 looks of the first 4 hours would outweigh the day. */
+function averageOf(accounts: readonly Account[], name: "responseMs" | "cpuPercent"): number | null {
+  const samples = accounts.flatMap(({ [name]: value, to }) => (value === null ? [] : [{ to, value }])).sort((a, b) => a.to - b.to);
+  const weights = samples.map(({ to }, index) => Math.max(1, to - (samples[index - 1]?.to ?? 0)));
+  return samples.length ? sumOf(samples.map(({ value }, index) => value * (weights[index] as number))) / sumOf(weights) : null;
+}
+
 /** What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it. Errors are shared out by time. */
 function summarizeBand(name: BandName, burnin: Burnin, accounts: readonly Account[], spans: Record<"holes" | "down", Span[]>, timeZone: string) {
   const begun = Date.parse(burnin.startedAt);
@@ -3423,8 +3430,8 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
     ({ at, says }) => at + says,
   ).map(([first]) => first as Restart);
   restarts.sort((a, b) => a.age - b.age);
-  const seen = (name: "responseMs" | "memoryMb" | "cpuPercent"): number[] => accounts.flatMap((account) => account[name] ?? []);
-  const [times, memory, load] = [seen("responseMs"), seen("memoryMb"), seen("cpuPercent")];
+  const seen = (name: "responseMs" | "memoryMb"): number[] => accounts.flatMap((account) => account[name] ?? []);
+  const [times, memory] = [seen("responseMs"), seen("memoryMb")];
   const counted = accounts.filter(({ errors }) => errors !== null);
   const errors = sumOf(counted.map((account) => account.errors ?? 0));
   const asked = accounts.some(({ alerts }) => alerts !== null);
@@ -3443,9 +3450,9 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
     warnings: sumOf(accounts.map(({ warnings }) => warnings)),
     alerts: asked ? alerts.length : null,
     alertsCritical: asked ? alerts.filter(([first]) => first?.severity === "critical").length : null,
-    responseMs: times.length ? mean(times) : null,
+    responseMs: averageOf(accounts, "responseMs"),
     responseGrowsBy: steadyGrowth(times),
-    cpuPercent: load.length ? mean(load) : null,
+    cpuPercent: averageOf(accounts, "cpuPercent"),
     memory: growth && { ...growth, peak: Math.max(...memory) },
     memoryPeakMb: memory.length ? Math.max(...memory) : null,
     users: fullest ? { peak: fullest.users as number, at: fullest.at } : null,
