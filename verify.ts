@@ -4187,23 +4187,31 @@ async function runSwitch(config: Config, narrator: Narrator): Promise<number> {
   if (blocked) return refuse(EXIT.permission, `${path.dirname(current)} cannot be written to (${blocked})`);
   const from = releases.find((row) => row.current)?.id ?? request.release;
   const marked = { ...request, release: from, to, marker: randomUUID(), switchedAt: Date.now() };
-  // The marker comes before the switch, so that a cut between the two cannot lead to a second rollback.
-  const end = (exit: number, why: string): number => {
-    const action = `The rollback failed: ${why}.`;
-    return endRollback(config, rollbackRecord(config, { ...marked, to: null }, { verdict: "fail", exit, action }), narrator);
+  const end = (why: string): number => {
+    const outcome = { verdict: "fail" as const, exit: EXIT.stillUnhealthy, action: `The rollback failed: ${why}.` };
+    return endRollback(config, rollbackRecord(config, { ...marked, to: null }, outcome), narrator);
   };
+  // Where nothing was switched, the marker is taken back: else the release would be in quarantine, and never rolled back again, for nothing.
+  const giveUp = (why: string): number => {
+    orNull(() => writeAtomically(memory, JSON.stringify(state)));
+    const stays = readState(config).rollbacks.some(({ run }) => run === marked.marker);
+    return stays ? end(`${why}, and ${from} stays quarantined, because "${memory}" cannot be written`) : refuse(EXIT.permission, why);
+  };
+  // The marker comes before the switch, so that a cut between the two cannot lead to a second rollback.
   const unmarked = orMessage(() => {
     writeAtomically(memory, JSON.stringify(foldRecord(state, rollbackRecord(config, marked, { verdict: "pass", exit: 0, action: "" }))));
     writeAtomically(rolling, JSON.stringify(marked));
   });
-  if (unmarked) return end(EXIT.permission, `it cannot be remembered, so nothing was switched (${unmarked})`);
+  if (unmarked) return giveUp(`it cannot be remembered (${unmarked})`);
   narrator.narrate(`rolling back ${from} → ${to ?? "by rollback.command"}`);
   const { command } = rollback;
-  if (!command) switchCurrent(current, path.join(directory, to as string));
+  const unswitched = command ? null : orMessage(() => switchCurrent(current, path.join(directory, to as string)));
+  if (unswitched && readCurrent(config) === from) return giveUp(`${current} cannot be switched (${unswitched})`);
+  if (unswitched) return end(`${current} names ${to}, but a power cut may undo that (${unswitched}); the bot was not restarted`);
   const ran = await observe(async () => command && (await readCommand(command, rollback.secondsMax * 1000)));
-  if (!ran.seen) return end(EXIT.stillUnhealthy, `rollback.command: ${ran.why}`);
+  if (!ran.seen) return end(`rollback.command: ${ran.why}`);
   if (!ran.value?.code) return EXIT.passed;
-  return end(EXIT.stillUnhealthy, `rollback.command exited ${ran.value.code} (${ran.value.stderr.slice(-200)})`);
+  return end(`rollback.command exited ${ran.value.code} (${ran.value.stderr.slice(-200)})`);
 }
 
 /** Why what runs is not the target of a rollback, or null. Whose process it is shows in the order of the events: `/proc` may be closed to this user. */

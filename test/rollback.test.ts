@@ -19,13 +19,14 @@ import {
   type RollbackRecord,
   type RollbackRequest,
   readConfig,
+  readRecords,
   readReleases,
   readState,
   type Status,
   VERSION,
   writeAtomically,
 } from "../verify.ts";
-import { createDirectory, merge, projectDirectory, runVerify, type Settings, writeConfig } from "./harness.ts";
+import { createDirectory, merge, projectDirectory, type RunOptions, runVerify, type Settings, writeConfig } from "./harness.ts";
 
 // ---------------------------------------------------------------------------- records and scenes
 
@@ -797,16 +798,29 @@ async function traceSwitch(): Promise<{ name: string; nth: number; text: string 
   return traced.slice(traced.findIndex(({ name, text }) => name === "rename" && text.includes("prod.rollback")));
 }
 
+/** What becomes durable or visible, in order: each sync, rename and new link with the file that it is about. */
+function labelled(traced: Awaited<ReturnType<typeof traceSwitch>>): { label: string; name: string; nth: number }[] {
+  const opened = new Map<string, string>();
+  return traced.flatMap(({ name, nth, text }) => {
+    const [, file = ""] = /"DIR\/([^"]*?)(?:\.\d+\.tmp)?"/.exec(text) ?? [];
+    const [, descriptor = ""] = /^\w+\((\d+)/.exec(text) ?? [];
+    if (name === "openat") opened.set(/= (\d+)$/.exec(text)?.[1] ?? "", text.includes('"DIR"') ? "the directory" : file);
+    if (name === "fsync") return { label: `fsync ${opened.get(descriptor)}`, name, nth };
+    return name === "rename" || name === "symlink" ? { label: `${name} ${file}`, name, nth } : [];
+  });
+}
+
+/** Lets one of these calls end with an error: the first of its kind, the last, or the first and whatever of its name follows. */
+async function withError(label: string, error: string, which: "first" | "last" | "onward" = "first"): Promise<RunOptions> {
+  const found = labelled(await traceSwitch()).filter((call) => call.label === label);
+  const { name, nth } = found.at(which === "last" ? -1 : 0) ?? assert.fail(`there is no ${label}`);
+  const inject = ["-e", `trace=${name}`, "-e", `inject=${name}:error=${error}:when=${nth}${which === "onward" ? "+" : ""}`];
+  return { wrap: (plain) => ["strace", "-o", "/dev/null", ...inject, ...plain] };
+}
+
 describe("rollback --switch", { concurrency: 2 }, () => {
   test("makes the new link durable before the rename, the rename after it, and the marker before both", async () => {
-    const opened = new Map<string, string>();
-    const seen = (await traceSwitch()).flatMap(({ name, text }) => {
-      const [, file = ""] = /"DIR\/([^"]*?)(?:\.\d+\.tmp)?"/.exec(text) ?? [];
-      const [, descriptor = ""] = /^\w+\((\d+)/.exec(text) ?? [];
-      if (name === "openat") opened.set(/= (\d+)$/.exec(text)?.[1] ?? "", text.includes('"DIR"') ? "the directory" : file);
-      if (name === "fsync") return `fsync ${opened.get(descriptor)}`;
-      return name === "rename" || name === "symlink" ? `${name} ${file}` : [];
-    });
+    const seen = labelled(await traceSwitch()).map(({ label }) => label);
     assert.deepEqual(seen, [
       "rename flags/prod.rollback",
       "fsync state/prod.releases.json",
@@ -858,6 +872,50 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       "releases/r2 unmarked taken",
     ]);
   });
+
+  const outcomesIn = ({ logFile }: Config) => readRecords(logFile).records.map(({ verdict, exit, from, to }) => [verdict, exit, from, to]);
+
+  for (const [what, label, error, says] of [
+    ["the marker cannot be written", "rename state/prod.releases.json", "ENOSPC", /it cannot be remembered \(ENOSPC/],
+    ["the marker cannot be made durable", "fsync state", "EIO", /it cannot be remembered \(EIO/],
+    ["what is under way cannot be written down", "rename flags/prod.rolling", "EROFS", /it cannot be remembered \(EROFS/],
+    ["there is no room for the new link", "symlink current.next", "ENOSPC", /\/current cannot be switched \(ENOSPC/],
+    ["the new link cannot be made durable", "fsync the directory", "EIO", /\/current cannot be switched \(EIO/],
+    ["the new link may not take the old one's place", "rename current.next", "EACCES", /\/current cannot be switched \(EACCES/],
+  ] as const) {
+    test(`refuses with 77 where ${what}: nothing is switched, quarantined or counted, and the next request goes through`, async () => {
+      const { directory, config, command } = await askedFor();
+      const before = readState(config);
+      const run = await runVerify(command, await withError(label, error));
+      assert.equal(run.code, 77, run.stderr);
+      assert.match(run.stderr, /^No rollback: .*\. Nothing was changed; a person has to look\.$/m);
+      assert.match(run.stderr, says);
+      assert.equal(readlinkSync(join(directory, "current")), "releases/r2");
+      assert.deepEqual([readdirSync(join(directory, "flags")), readState(config)], [[], before]);
+      assert.deepEqual(outcomesIn(config), [["refused", 77, "r2", null]]);
+      writeFileSync(config.state.flag("rollback"), JSON.stringify({ ...byVerdict, release: "r2" }));
+      assert.equal((await runVerify(command)).code, 0);
+      assert.equal(readlinkSync(join(directory, "current")), "releases/r1");
+    });
+  }
+
+  for (const [what, label, error, which, left, says] of [
+    ["the switch cannot be made durable", "fsync the directory", "EIO", "last", "r1", /current names r1, .*\(EIO.*; the bot was not restarted\.$/m],
+    ["the marker cannot be taken back", "rename flags/prod.rolling", "ENOSPC", "onward", "r2", /remembered \(ENOSPC.*\), and r2 stays quarantined/],
+  ] as const) {
+    test(`exits 41 where ${what}, and the record and the state say the same`, async () => {
+      const { directory, config, command } = await askedFor();
+      const run = await runVerify(command, await withError(label, error, which));
+      assert.equal(run.code, 41, run.stderr);
+      assert.match(run.stderr, /^The rollback failed: /m);
+      assert.match(run.stderr, says);
+      assert.equal(readlinkSync(join(directory, "current")), `releases/${left}`);
+      assert.deepEqual(readdirSync(join(directory, "flags")), []);
+      assert.deepEqual(outcomesIn(config), [["fail", 41, "r2", null]]);
+      const { quarantined, rollbacks } = readState(config);
+      assert.deepEqual([Object.keys(quarantined), rollbacks.map(({ from }) => from)], [["r2"], ["r2"]]);
+    });
+  }
 
   test("keeps the form of the link, relative or absolute", async () => {
     for (const target of ["releases/r2", "absolute"]) {
