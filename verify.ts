@@ -3196,14 +3196,12 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
 export type Verdict = { verdict: (typeof VERDICTS)[number]; exit: number; action: string };
 
 /** Seed 000's order when several checks fail; what is not named follows by its code. */
-const PRIORITY_FIRST: readonly CheckName[] = ["process", "connection", "database", "health_endpoint", "response_time"];
-const PRIORITY_REST = CHECK_NAMES.filter((name) => !PRIORITY_FIRST.includes(name)).sort((a, b) => CHECK_CODES[a] - CHECK_CODES[b]);
-export const PRIORITY: readonly CheckName[] = [...PRIORITY_FIRST, ...PRIORITY_REST];
+const FAILED_FIRST: readonly CheckName[] = ["process", "connection", "database", "health_endpoint", "response_time"];
+export const PRIORITY = [...new Set([...FAILED_FIRST, ...CHECK_NAMES.toSorted((a, b) => CHECK_CODES[a] - CHECK_CODES[b])])];
 
 /** The pure fold of findings. A measured failure decides before an unknown; what an unknown means is the environment's policy. */
 export function judgeVerdict(findings: readonly Finding[], environment: Environment, interruption: Interruption | null): Verdict {
-  const having = (status: Status): CheckName[] =>
-    PRIORITY.filter((name) => findings.some((finding) => finding.check === name && finding.status === status));
+  const having = (status: Status) => PRIORITY.filter((name) => findings.some((found) => found.check === name && found.status === status));
   const failed = having("fail");
   const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
   if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: loadAdvice().checks[first].action };
@@ -3230,10 +3228,8 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
     ...headOf(run.kind, config.name, run.id, now),
     config: config.file,
     identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
-    /** What a rollback knows the release by: its directory's name, where releases have directories. */
-    release: run.releaseId ?? release,
-    /** Whether no check was left out by a flag. */
-    whole: run.selected.size === CHECK_NAMES.length,
+    release: run.releaseId ?? release, // What a rollback knows it by: its directory's name, where releases have directories.
+    whole: run.selected.size === CHECK_NAMES.length, // No check was left out by a flag.
     ...verdict,
     ms: Math.round(performance.now() - run.begun),
     findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
@@ -3749,27 +3745,24 @@ function amount(value: Part["measured"], unit: string | null): string {
   return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
 }
 
+type Gauged = Pick<Part, "measured" | "limit" | "unit" | "says">;
 /** The measured value beside its limit; words only where the sentence does not have them already. */
-function gauge({ measured, limit, unit, says }: Pick<Part, "measured" | "limit" | "unit" | "says">): string {
+function gauge({ measured, limit, unit, says }: Gauged): string {
   if (measured === null || (typeof measured === "string" && says.includes(measured))) return "";
   return `${amount(measured, unit)}${typeof limit === "number" ? ` (limit ${amount(limit, unit)})` : ""}`;
 }
+const gaugeBehind = (part: Gauged): string => (gauge(part) ? ` [${gauge(part)}]` : "");
 
 const EVIDENCE_SHOWN = 6;
-
 function renderFinding(finding: Finding, paint: Paint): string[] {
   const { check, status, says, parts, evidence, hint } = finding;
   const word = paint(status, (status === "fail" ? "FAIL" : status).padEnd(8));
   const shown = ["fail", "unknown", "warn"].includes(status) ? evidence.slice(0, EVIDENCE_SHOWN).map(printable) : [];
   if (shown.length && evidence.length > shown.length) shown.push(`and ${evidence.length - shown.length} more (--json shows all)`);
   const others = parts.filter((part) => part.status !== "pass" && part.says !== says);
-  const details = others.map((part) => {
-    const measured = gauge(part);
-    return `            ${paint(part.status, part.status)} ${printable(part.part)}: ${printable(part.says)}${measured ? ` [${measured}]` : ""}`;
-  });
   return [
     `  ${word}${check.padEnd(17)} ${gauge(finding).padEnd(30)} ${printable(says)}`.trimEnd(),
-    ...details,
+    ...others.map((part) => `            ${paint(part.status, part.status)} ${printable(part.part)}: ${printable(part.says)}${gaugeBehind(part)}`),
     ...shown.map((line) => paint("dim", `            | ${line}`)),
     ...(hint ? [`            next: ${printable(hint)}`] : []),
   ];
@@ -3779,8 +3772,8 @@ export function renderPretty(result: Result, colour: boolean): string {
   const paint: Paint = (style, text) => (colour ? `\u001b[${COLOURS[style]}m${text}\u001b[0m` : text);
   const { identity, findings, verdict } = result;
   const release = identity?.release ? `, release ${identity.release}` : "";
-  const counts = STATUSES.map((status) => [findings.filter((finding) => finding.status === status).length, status] as const);
-  const counted = counts.flatMap(([count, status]) => (count ? `${count} ${status}` : []));
+  const countOf = (status: Status): number => findings.filter((finding) => finding.status === status).length;
+  const counted = STATUSES.filter(countOf).map((status) => `${countOf(status)} ${status}`);
   return [
     `${paint("bold", "cytube-verify")} ${result.verifier}  ${printable(`${result.env} on ${result.host}, ${result.config}`)}`,
     identity ? printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`) : "bot not found",
@@ -3795,7 +3788,6 @@ export function renderPretty(result: Result, colour: boolean): string {
 
 /** GitHub's workflow commands take %, CR and LF only escaped, and a property no colon or comma either. */
 const githubText = (text: string): string => printable(text).replaceAll("%", "%25");
-
 /** Annotations of a GitHub Actions job: errors and warnings on lines of their own, then the verdict as a notice. */
 export function renderGithub({ findings, verdict, exit, action }: Result): string {
   const kinds: Partial<Record<Status, string>> = { fail: "error", unknown: "error", warn: "warning" };
@@ -3821,7 +3813,7 @@ export function renderJson(value: unknown, indent: number): string {
 const renderDocument = (value: unknown): string => `${renderJson(value, 2)}\n`;
 
 /** The plan of a run, without a look at the bot: every check with its exit code, why it does not run (or null), and the limits that apply. */
-function planOf(config: Config, selected: ReadonlySet<CheckName>) {
+function renderPlan(config: Config, { selected, json }: Pick<CommandLine, "selected" | "json">): string {
   const { file, environment, logFile, limits, off } = config;
   const checks = CHECKS.map((check) => {
     const reason = off[check.name] ?? check.off(config);
@@ -3829,20 +3821,17 @@ function planOf(config: Config, selected: ReadonlySet<CheckName>) {
     return { check: check.name, exit: CHECK_CODES[check.name], leftOut };
   });
   const parts = Object.fromEntries(Object.entries(off).filter(([name]) => name.includes(".")));
-  return maskDeep({ config: file, environment, logFile, checks, parts, limits }, maskOf(config.secrets));
-}
-
-export function renderPlan(config: Config, selected: ReadonlySet<CheckName>): string {
-  const { environment, logFile, checks, parts, limits } = planOf(config, selected);
+  const plan = maskDeep({ config: file, environment, logFile, checks, parts, limits }, maskOf(config.secrets));
+  if (json) return renderDocument(plan);
   const row = (name: string, text: unknown): string => `    ${name.padEnd(22)} ${printable(String(text))}`;
   return [
-    `Config ${printable(config.file)} is valid; nothing was looked at.`,
-    `  environment ${environment}, log ${printable(logFile)}`,
+    `Config ${printable(file)} is valid; nothing was looked at.`,
+    `  environment ${plan.environment}, log ${printable(plan.logFile)}`,
     "  checks:",
-    ...checks.map(({ check, exit, leftOut }) => row(check, `exit ${String(exit).padEnd(4)} ${leftOut ?? "runs"}`)),
-    ...Object.entries(parts).map(([name, reason]) => row(name, `off: ${reason}`)),
+    ...plan.checks.map(({ check, exit, leftOut }) => row(check, `exit ${String(exit).padEnd(4)} ${leftOut ?? "runs"}`)),
+    ...Object.entries(plan.parts).map(([name, reason]) => row(name, `off: ${reason}`)),
     "  limits:",
-    ...Object.entries(limits).map(([name, value]) => row(name, value ?? "not checked")),
+    ...Object.entries(plan.limits).map(([name, value]) => row(name, value ?? "not checked")),
     "",
   ].join("\n");
 }
@@ -3897,12 +3886,10 @@ function logTrouble(file: string): string | null {
 }
 
 /** Writes to a stream and waits for it. A reader that has gone (`| head -1`) is no error of the run. */
-function writeStream(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
-  return new Promise((resolve) => void stream.write(text, (error) => resolve(!error || codeOf(error) === "EPIPE")));
-}
+const writeStream = (stream: NodeJS.WriteStream, text: string): Promise<boolean> =>
+  new Promise((resolve) => void stream.write(text, (error) => resolve(!error || codeOf(error) === "EPIPE")));
 
 const PLAIN_PROGRESS_EVERY_MS = 30_000;
-
 /** Narration on stderr. On a terminal the watch is one line that is drawn again; elsewhere at most one plain line in 30 s. */
 function openNarrator(stream: NodeJS.WriteStream, quiet: boolean, mask: (text: string) => string): Narrator {
   const redraws = stream.isTTY === true && stream.columns > 0 && process.env.TERM !== "dumb";
@@ -4431,9 +4418,8 @@ const findingsIn = (value: unknown): Finding[] => (Array.isArray(value) ? value 
 
 function tellFinding(finding: Finding): string[] {
   const says = String(finding.says);
-  const measured = gauge({ ...finding, says });
   const evidence = [finding.evidence ?? []].flat().slice(0, 2);
-  return [`${finding.check}: ${says}${measured ? ` [${measured}]` : ""}`, ...evidence.map((line) => `  | ${line}`)];
+  return [`${finding.check}: ${says}${gaugeBehind({ ...finding, says })}`, ...evidence.map((line) => `  | ${line}`)];
 }
 
 /** The situation after one more entry of the log. */
@@ -4894,10 +4880,10 @@ async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<vo
 }
 
 async function runVerify(line: CommandLine, read: Config, narrator: Narrator): Promise<number> {
-  const { flags, selected, json } = line;
+  const { flags, selected } = line;
   const { narrate } = narrator;
   const config: Config = { ...read, release: { ...read.release, version: flags["expect-version"] ?? read.release?.version } };
-  if (flags["dry-run"]) return print(json ? renderDocument(planOf(config, selected)) : renderPlan(config, selected));
+  if (flags["dry-run"]) return print(renderPlan(config, line));
   narrate(`config ${config.file}`);
   const ours = isUnit();
   const mayAttach = !ours && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
