@@ -3938,8 +3938,9 @@ type Wish = { by: "verdict" | "person"; run: string | null; checks: string[]; to
 export type RollbackRequest = Pick<Result, "release" | "schema"> & Wish;
 /** `marker` is the run by which a rollback is remembered from its switch on, `switchedAt` epoch milliseconds. */
 type RollbackUnderWay = RollbackRequest & { marker?: string; switchedAt?: number };
+type Outcome = Verdict & { lifted?: boolean };
 
-function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Verdict & { lifted?: boolean }, more: object = {}) {
+function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Outcome, more: object = {}) {
   const { by, run: of, release: from, to, checks, marker = randomUUID() } = request;
   return { ...headOf("rollback", config.name, marker, Date.now()), ...{ by, of, from, to, checks, lifted: false }, ...outcome, ...more };
 }
@@ -3990,11 +3991,12 @@ export function foldRecord(before: ReleaseState, record: Result | RollbackRecord
   return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
 }
 
-const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** A release may be called `constructor`. */
 const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null => (id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null);
+/** Why an existing file or directory is closed to this user, or null. */
+const closedTo = (file: string, mode: number): string | null => (fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null);
 
+const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
 const isOpen = (burnin: OpenBurnin | null): boolean => burnin === null || (isMap(burnin) && Array.isArray(burnin.accounts) && isMap(burnin.place));
 /** Of the state file, or, where that is missing or damaged, of the log. */
 export function readState({ name, state, logFile }: Config): ReleaseState {
@@ -4010,10 +4012,8 @@ export function readState({ name, state, logFile }: Config): ReleaseState {
 
 /** The state for a person, who must not take a file that they may not read for a host where nothing has passed yet. */
 function requireState(config: Config): ReleaseState {
-  const directory = path.dirname(config.state.releases);
-  const readable = (file: string, mode: number): string | null => (fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null);
   const { R_OK, X_OK } = fs.constants;
-  const blind = readable(directory, R_OK | X_OK) ?? readable(config.state.releases, R_OK);
+  const blind = closedTo(path.dirname(config.state.releases), R_OK | X_OK) ?? closedTo(config.state.releases, R_OK);
   const remedy = "Try with sudo, or as a member of its group: sudo usermod --append --groups cytube-verify USER";
   if (blind) throw new UserError(EXIT.permission, `${blind}\n${remedy}`);
   return readState(config);
@@ -4036,14 +4036,11 @@ export function readReleases(config: Config, state: ReleaseState): Release[] {
 }
 
 const blameOf = ({ checks }: Quarantined): string => checks.join(", ") || "rolled back by a person";
-
-const failedChecks = ({ findings }: Pick<Result, "findings">): CheckName[] =>
-  findings.filter(({ status }) => status === "fail").map(({ check }) => check);
+const failedChecks = ({ findings }: Pick<Result, "findings">) => findings.filter(({ status }) => status === "fail").map(({ check }) => check);
 
 /** Errors that another release had logged too are not new with this one. */
 function errorsAreNew(result: Result, records: readonly Record<string, unknown>[]): boolean {
-  const linesOf = ({ findings }: Record<string, unknown>): string[] =>
-    (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
+  const linesOf = ({ findings }: Record<string, unknown>) => (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
   // A log line without its numbers is equal for two occurrences of the same error.
   const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#");
   const others = records.filter(({ findings, release }) => Array.isArray(findings) && release && release !== result.release);
@@ -4053,7 +4050,6 @@ function errorsAreNew(result: Result, records: readonly Record<string, unknown>[
 }
 
 type News = { chatDown: boolean; newErrors: boolean };
-
 /** Why a verdict does not lead to a rollback, or null where it does (DESIGN: a measured failure of a candidate that is still current). */
 export function judgeRollback(result: Result, config: Config, releases: readonly Release[], state: ReleaseState, news: News): string | null {
   const { directory } = config.release ?? {};
@@ -4075,7 +4071,6 @@ export function judgeRollback(result: Result, config: Config, releases: readonly
 }
 
 const DAY_MS = 86_400_000;
-
 /** The target of a rollback, or why it is refused. A person may do what a verdict may not; `emergency` also goes back over a change of the schema. */
 export function planRollback(request: RollbackRequest, releases: readonly Release[], state: ReleaseState, config: Config, now: number) {
   const refuse = (why: string, exit: number = EXIT.refused) => ({ exit, why, to: null });
@@ -4137,13 +4132,11 @@ function keep<R extends Result | RollbackRecord | CheckpointRecord>(
   return { masked, lost: lost !== null };
 }
 
-/** Checks that a release must pass to be called healthy again; what takes minutes is left to the verification that its start brings. */
-const CORE: ReadonlySet<CheckName> = new Set(["process", "database", "health_endpoint", "connection", "response_time"]);
-
 const readRequest = (file: string): RollbackUnderWay | null => orNull(() => JSON.parse(readSmallFile(file, 65_536)));
 
-/** Ends a rollback with its record. */
-function endRollback(config: Config, record: RollbackRecord, { narrate }: Narrator): number {
+/** Ends a rollback with its record; returns the exit code. */
+function endRollback(config: Config, { narrate }: Narrator, request: RollbackUnderWay, outcome: Outcome, more?: object): number {
+  const record = rollbackRecord(config, request, outcome, more);
   keep(config, record, narrate);
   narrate(record.action);
   fs.rmSync(config.state.flag("rolling"), { force: true });
@@ -4163,20 +4156,21 @@ async function runSwitch(config: Config, narrator: Narrator): Promise<number> {
   if (!request) throw new UserError(EXIT.refused, `What asks for a rollback cannot be read: ${rolling}`);
   const state = readState(config);
   const releases = readReleases(config, state);
-  const { release: { directory = "", current = "" } = {}, rollback } = config;
+  const { directory = "", current = "" } = config.release ?? {};
+  const { command, secondsMax } = config.rollback;
   const refuse = (exit: number, why: string): number => {
-    const outcome = { verdict: "refused" as const, exit, action: `No rollback: ${why}. Nothing was changed; a person has to look.` };
-    return endRollback(config, rollbackRecord(config, { ...request, to: null }, outcome), narrator);
+    const action = `No rollback: ${why}. Nothing was changed; a person has to look.`;
+    return endRollback(config, narrator, { ...request, to: null }, { verdict: "refused", exit, action });
   };
   const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
   if (exit) return refuse(exit, why);
-  const blocked = rollback.command ? null : orMessage(() => fs.accessSync(path.dirname(current), fs.constants.W_OK));
+  const blocked = command ? null : orMessage(() => fs.accessSync(path.dirname(current), fs.constants.W_OK));
   if (blocked) return refuse(EXIT.permission, `${path.dirname(current)} cannot be written to (${blocked})`);
   const from = releases.find((row) => row.current)?.id ?? request.release;
   const marked = { ...request, release: from, to, marker: randomUUID(), switchedAt: Date.now() };
   const end = (why: string): number => {
-    const outcome = { verdict: "fail" as const, exit: EXIT.stillUnhealthy, action: `The rollback failed: ${why}.` };
-    return endRollback(config, rollbackRecord(config, { ...marked, to: null }, outcome), narrator);
+    const action = `The rollback failed: ${why}.`;
+    return endRollback(config, narrator, { ...marked, to: null }, { verdict: "fail", exit: EXIT.stillUnhealthy, action });
   };
   // Where nothing was switched, the marker is taken back: else the release would be in quarantine, and never rolled back again, for nothing.
   const giveUp = (why: string): number => {
@@ -4191,11 +4185,10 @@ async function runSwitch(config: Config, narrator: Narrator): Promise<number> {
   });
   if (unmarked) return giveUp(`it cannot be remembered (${unmarked})`);
   narrator.narrate(`rolling back ${from} → ${to ?? "by rollback.command"}`);
-  const { command } = rollback;
   const unswitched = command ? null : orMessage(() => switchCurrent(current, path.join(directory, to as string)));
   if (unswitched && readCurrent(config) === from) return giveUp(`${current} cannot be switched (${unswitched})`);
   if (unswitched) return end(`${current} names ${to}, but a power cut may undo that (${unswitched}); the bot was not restarted`);
-  const ran = await observe(async () => command && (await readCommand(command, rollback.secondsMax * 1000)));
+  const ran = await observe(async () => command && (await readCommand(command, secondsMax * 1000)));
   if (!ran.seen) return end(`rollback.command: ${ran.why}`);
   if (!ran.value?.code) return EXIT.passed;
   return end(`rollback.command exited ${ran.value.code} (${ran.value.stderr.slice(-200)})`);
@@ -4211,43 +4204,41 @@ function strangerThan({ to, switchedAt = 0 }: RollbackUnderWay, { config, identi
   return before && before !== to && told && told !== before ? `${told} runs; ${to} was ${before} when it passed` : null;
 }
 
+/** Checks that a release must pass to be called healthy again; what takes minutes is left to the verification that its start brings. */
+const CORE: ReadonlySet<CheckName> = new Set(["process", "database", "health_endpoint", "connection", "response_time"]);
 /** Second half, after the restart: the old release must be healthy within the deadline, and it must be the one that runs. */
 async function runConfirm(config: Config, narrator: Narrator): Promise<number> {
   const request = readRequest(config.state.flag("rolling"));
   if (!request) throw new UserError(EXIT.refused, "There is no rollback to confirm");
   const { to, release: from, checks } = request;
-  const unconfirmed = {
-    verdict: "pass" as const,
-    exit: EXIT.passed,
-    action: `Rolled back to ${to} in an emergency; nobody has confirmed that it is healthy.`,
-  };
-  if (request.emergency) return endRollback(config, rollbackRecord(config, request, unconfirmed), narrator);
+  const unconfirmed = `Rolled back to ${to} in an emergency; nobody has confirmed that it is healthy.`;
+  if (request.emergency) return endRollback(config, narrator, request, { verdict: "pass", exit: EXIT.passed, action: unconfirmed });
   const deadline = performance.now() + config.rollback.secondsMax * 1000;
-  let run: Run;
-  let judged: Verdict;
-  let stranger: string | null;
-  do {
+  const look = async () => {
     const limits = { ...config.limits, checksSecondsMax: Math.max(5, (deadline - performance.now()) / 1000) };
-    run = openRun({ ...config, limits }, CORE, narrator);
+    const run = openRun({ ...config, limits }, CORE, narrator);
     await verify(run);
-    judged = judgeVerdict([...run.findings.values()], config.environment, run.interruption);
-    stranger = judged.exit ? null : strangerThan(request, run, readState(config));
-    if (stranger) judged = { verdict: "fail", exit: CHECK_CODES.release, action: stranger };
-  } while (judged.exit && performance.now() < deadline && (await sleep(500, true)));
-  const findings = [...run.findings.values()];
+    const findings = [...run.findings.values()];
+    const { exit } = judgeVerdict(findings, config.environment, run.interruption);
+    const stranger = exit ? null : strangerThan(request, run, readState(config));
+    return { findings, stranger, exit: stranger ? CHECK_CODES.release : exit };
+  };
+  let seen = await look();
+  while (seen.exit && performance.now() < deadline && (await sleep(500, true))) seen = await look();
+  const { findings, stranger, exit } = seen;
   const again = failedChecks({ findings }).filter((check) => checks.includes(check));
   const suspected = `${again.join(", ")} fails with ${to} too, so the environment is suspected and ${from} is not quarantined`;
-  const why = `(exit ${judged.exit}${stranger ? `: ${stranger}` : ""})`;
+  const why = `(exit ${exit}${stranger ? `: ${stranger}` : ""})`;
   const unhealthy = `Rolled back to ${to}, which is not healthy either ${why}; nothing more is done. ${again.length ? suspected : ""}`;
   const healthy = `Rolled back to ${to ?? "what rollback.command chose"}, which is healthy. Find out why ${from} failed.`;
-  const outcome = judged.exit
-    ? { verdict: "fail" as const, exit: EXIT.stillUnhealthy, action: unhealthy, lifted: again.length > 0 }
-    : { verdict: "pass" as const, exit: EXIT.passed, action: healthy };
+  const outcome: Outcome = exit
+    ? { verdict: "fail", exit: EXIT.stillUnhealthy, action: unhealthy, lifted: again.length > 0 }
+    : { verdict: "pass", exit: EXIT.passed, action: healthy };
   const failed = readRecords(config.logFile).records.find((record) => record.run === request.run) as Result | undefined;
   const series = checks.some((check) => check === "uptime_stability" || check === "error_logs") ? failed?.series : null;
   const failures = failed?.findings.filter(({ status }) => status === "fail");
   const evidence = failed ? { exit: failed.exit, findings: failures, metrics: failed.metrics, series } : null;
-  return endRollback(config, rollbackRecord(config, request, outcome, { findings, failed: evidence }), narrator);
+  return endRollback(config, narrator, request, outcome, { findings, failed: evidence });
 }
 
 const isUnit = (): boolean => process.env.CYTUBE_VERIFY_UNIT === "verify";
@@ -4271,15 +4262,11 @@ async function leaveVerdict({ config, records }: Run, result: Result): Promise<s
 // --- On a host ---------------------------------------------------------------------------------------------------------------
 
 const SYSTEMD_RUNNING = ["active", "activating", "deactivating", "reloading"];
-
 // `insist`: a verification is expected, so its begin is waited for, and the verdict of the present start of the bot is as good.
 /** Waits for the verification that the bot's hook has started, and returns its record; null where there is none to wait for. */
-async function followVerification(config: Config, insist: boolean, narrate: Narrator["narrate"]): Promise<Result | null> {
-  const { unit: bot } = config.process;
-  const name = `cytube-verify@${config.name}.service`;
-  const isVerdict = ({ kind, verdict }: Result): boolean => kind === "verify" && verdict !== "superseded";
-  const find = (matches: (record: Result) => boolean): Result | undefined =>
-    (readRecords(config.logFile).records as Result[]).findLast((record) => isVerdict(record) && matches(record));
+async function followVerification({ name: env, logFile, process: { unit: bot } }: Config, insist: boolean, narrate: Narrator["narrate"]) {
+  const name = `cytube-verify@${env}.service`;
+  const verdicts = () => (readRecords(logFile).records as Result[]).filter(({ kind, verdict }) => kind === "verify" && verdict !== "superseded");
   const expect = (why: string, code: number): null => {
     if (insist) throw new UserError(code, why);
     return null;
@@ -4292,17 +4279,17 @@ async function followVerification(config: Config, insist: boolean, narrate: Narr
     const { ActiveState = "", InvocationID = "" } = unit.value;
     const runs = SYSTEMD_RUNNING.includes(ActiveState);
     if (runs && !followed) {
-      const blind = fs.existsSync(config.logFile) && orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
+      const blind = closedTo(logFile, fs.constants.R_OK);
       if (blind) throw new UserError(EXIT.permission, `A verification runs, but its record could not be read: ${blind}`);
       followed = InvocationID;
       narrate(`${name} is verifying this bot already; waiting for its verdict (--no-attach runs beside it)`);
     }
     if (runs && InvocationID === followed) continue;
-    const record = followed && find(({ unitInvocation }) => unitInvocation === followed);
+    const record = followed && verdicts().findLast(({ unitInvocation }) => unitInvocation === followed);
     if (followed) return record || expect(`${name} ended without a record; see journalctl -u ${name}`, EXIT.internal);
     if (!insist) return null;
     const start = await observe(() => readUnit(bot));
-    const judged = start.seen ? find(({ identity, whole }) => whole && identity?.invocation === start.value.InvocationID) : undefined;
+    const judged = start.seen && verdicts().findLast(({ identity, whole }) => whole && identity?.invocation === start.value.InvocationID);
     if (judged) return judged;
     if (performance.now() - begun > 10_000) return expect(`${name} did not begin within 10 s; is the hook of ${bot} installed?`, EXIT.busy);
   }
@@ -4422,7 +4409,6 @@ function tellFinding(finding: Finding): string[] {
   return [`${finding.check}: ${says}${gaugeBehind({ ...finding, says })}`, ...evidence.map((line) => `  | ${line}`)];
 }
 
-/** The situation after one more entry of the log. */
 function situationAfter(before: Situation | null, entry: Entry): Situation | null {
   const { kind, verdict, ts, from, to, action, exit } = entry;
   const reason = entry.reason ?? ([valueAt(entry, "/flags/red")].flat().join("; ") || undefined);
@@ -4432,12 +4418,10 @@ function situationAfter(before: Situation | null, entry: Entry): Situation | nul
   const release = entry.release ?? valueAt(entry, "/identity/release") ?? from;
   const on = release ? ` (release ${release})` : "";
   const isRollback = kind === "rollback";
-  const good = { ok: true, text: [`at ${ts}`], checks: open };
-  // The person who rolled back is told by the command.
-  if (isRollback && isPass(entry) && entry.by === "person") return before;
-  // Whoever stopped it knows.
-  if (verdict === "paused") return before;
-  if (isPass(entry) && !isRollback) return open.length ? before : { ...good, key: "healthy", title: `the bot passes${on}` };
+  const good = { key: "healthy", ok: true, title: `the bot passes${on}`, text: [`at ${ts}`], checks: open };
+  // Whoever stopped the bot knows, and whoever rolled back is told by the command.
+  if (verdict === "paused" || (isRollback && isPass(entry) && entry.by === "person")) return before;
+  if (isPass(entry) && !isRollback) return open.length ? before : good;
   const word = BAD_WORDS[verdict as keyof typeof BAD_WORDS];
   if (isCut(entry) || !(word || isPass(entry))) return before;
   const bad = findings.filter(({ status }) => status === (isRollback ? "fail" : verdict));
@@ -4508,7 +4492,6 @@ const asEntities = (text: string): string => text.replaceAll("&", "&amp;").repla
 const asHeader = (text: string): string => (/^[ -~]*$/.test(text) ? text : `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`);
 const LOUD = { priority: "high", tags: "rotating_light" };
 const CALM = { priority: "default", tags: "white_check_mark" };
-
 /** What each kind of webhook takes; `json` takes the message as it is. Log lines in the text must not call anybody, nor be formatted. */
 export const PAYLOADS: Readonly<Record<Exclude<SinkKind, "command">, (message: Message) => Payload>> = {
   discord: ({ title, text }) => asJson({ content: `**${title.replace(/[*_`~|\\]/g, "\\$&")}**\n${asBlock(text)}`, allowed_mentions: { parse: [] } }),
@@ -4524,7 +4507,6 @@ const sent = (tries: number, problem: string | null): Sent => ({ ok: problem ===
 
 /** Pauses of 1, 3, 9 and 27 s: a receiver that restarts is back by then. */
 const PACE = { triesMax: 5, timeoutMs: 10_000, backoffMs: 1000, retryAfterSecondsMax: 30 };
-
 /** One POST, or GET without a body, tried again where that may help; redirects are not followed. It never rejects. */
 export async function send(url: URL, { headers, body }: Payload, { triesMax, timeoutMs, backoffMs, retryAfterSecondsMax } = PACE): Promise<Sent> {
   const { request } = load("undici") as typeof import("undici");
@@ -4551,7 +4533,6 @@ export async function send(url: URL, { headers, body }: Payload, { triesMax, tim
 }
 
 const PAGE_MS_MAX = 30_000;
-
 /** The site's own command is run once: nobody knows how far a failed one came. */
 async function page(argv: readonly string[], { title, text }: Message): Promise<Sent> {
   const variables = { CREDENTIALS_DIRECTORY: process.env.CREDENTIALS_DIRECTORY, CYTUBE_VERIFY_TITLE: title };
@@ -4560,7 +4541,6 @@ async function page(argv: readonly string[], { title, text }: Message): Promise<
   return sent(1, ran.value.code ? `${argv[0]} exited ${ran.value.code}: ${cutText(ran.value.stderr, LINE_LENGTH_MAX)}` : null);
 }
 
-/** The URL behind a `urlFrom`. */
 function readSecretUrl(name: string): URL {
   const { CREDENTIALS_DIRECTORY: directory, [name]: fromEnvironment = "" } = process.env;
   const file = directory && path.join(directory, name);
@@ -4614,30 +4594,25 @@ async function lookAround(config: Config, previous: AlertState | null, mask: Mas
 
 /** The receivers. What a person has to mend is said at every run and ends with 78, but those that can be told are told. */
 function openReceivers({ alert = {}, secrets: known, file }: Config) {
-  const [secrets, problems] = [[...known], alert.sinks?.length ? [] : [`Nobody is told: ${file} has no alert.sinks`]];
-  let exit = EXIT.passed;
-  const open = (name: string | undefined): URL | null => {
-    try {
-      const url = name === undefined ? null : readSecretUrl(name);
-      if (url) secrets.push(url.password, ...[url.href, url.pathname, url.search].filter((part) => part.length > 8));
-      return url;
-    } catch (error) {
-      problems.push(messageOf(error));
-      exit = EXIT.config;
-      return null;
-    }
-  };
-  const sinks = (alert.sinks ?? []).map(({ kind, command, urlFrom }): ((message: Message) => Promise<Delivery>) => {
-    if (kind === "command") return async (message) => ({ kind, ...(await page(command ?? [], message)) });
-    const url = open(urlFrom);
-    return async (message) => ({ kind, ...(url ? await send(url, PAYLOADS[kind](message)) : sent(0, "its URL is missing")) });
-  });
+  const open = (name: string | undefined) => (name === undefined ? null : attempt(() => readSecretUrl(name), messageOf));
+  const sinks = (alert.sinks ?? []).map(({ kind, command = [], urlFrom }) => ({ kind, command, url: open(urlFrom) }));
   const ping = open(alert.ping?.urlFrom);
-  return { sinks, ping, mask: maskOf(secrets), problems, exit };
+  const opened = [...sinks.map(({ url }) => url), ping];
+  const unread = opened.filter((url) => typeof url === "string");
+  const urls = opened.filter((url) => url instanceof URL);
+  const secrets = urls.flatMap((url) => [url.password, ...[url.href, url.pathname, url.search].filter((part) => part.length > 8)]);
+  const problems = [...(sinks.length ? [] : [`Nobody is told: ${file} has no alert.sinks`]), ...unread];
+  const exit = unread.length ? EXIT.config : EXIT.passed;
+  return { sinks, ping: ping instanceof URL ? ping : null, mask: maskOf([...known, ...secrets]), problems, exit };
+}
+
+type Receivers = ReturnType<typeof openReceivers>;
+async function deliver({ kind, command, url }: Receivers["sinks"][number], message: Message): Promise<Delivery> {
+  if (kind === "command") return { kind, ...(await page(command, message)) };
+  return { kind, ...(url instanceof URL ? await send(url, PAYLOADS[kind](message)) : sent(0, "its URL is missing")) };
 }
 
 const ALERT_ROUNDS_MAX = 5; // After so many looks the next trigger goes on.
-
 /** Tells the sinks what is due, then looks again, because a trigger that comes meanwhile starts nothing. */
 export async function runAlert(config: Config, isDry = false): Promise<number> {
   const { sinks, ping, mask, problems, ...receivers } = openReceivers(config);
@@ -4651,7 +4626,7 @@ export async function runAlert(config: Config, isDry = false): Promise<number> {
     if (unseen && !round) await say(unseen);
     if (isDry) await writeStream(process.stdout, message ? `${message.title}\n${message.text}\n` : "No message is due.\n");
     if (isDry) break;
-    const telling = message ? sinks.map((tell) => tell(message)) : [];
+    const telling = message ? sinks.map((sink) => deliver(sink, message)) : [];
     const deliveries = await Promise.all([...telling, ...(ping ? pings.map((each) => sendPing(ping, each)) : [])]);
     state = remember(next, message, deliveries, Date.now());
     const isLost = deliveries.some((each) => !each.ok && each.ping) || (message && !deliveries.some((each) => each.ok && !each.ping));
@@ -4685,12 +4660,7 @@ const COMMANDS = {
   config: { get: WORD },
 };
 const OPTIONS = { ...COMMON, ...COMMANDS.verify, ...COMMANDS.status, ...COMMANDS.rollback, ...COMMANDS.config };
-const CLASHES = [
-  ["attach", "no-attach"],
-  ["switch", "confirm"],
-  ["list", "to"],
-  ["list", "dry-run"],
-] as const;
+const CLASHES = ["attach no-attach", "switch confirm", "list to", "list dry-run"].map((pair) => pair.split(" ") as (keyof typeof OPTIONS)[]);
 const FORMATS = ["pretty", "json", "github"] as const;
 
 /** What --help prints, and README.md repeats. */
@@ -4865,7 +4835,6 @@ async function print(text: string): Promise<number> {
 }
 
 const BACKOFF_SECONDS_MAX = 900;
-
 // While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd then begins to count anew).
 /** In a crash loop each restart asks for a verification: from a release's third failure on, each waits twice as long as the one before it. */
 async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<void> {
@@ -4942,10 +4911,8 @@ async function runRollback({ flags, json }: CommandLine, config: Config, narrato
   const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
   if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
   const way = `${release} → ${to ?? "by rollback.command"}`;
-  const dry = json
-    ? renderDocument({ from: release, to })
-    : `Would roll back ${way}, and restart ${config.process.unit ?? "the bot"}; nothing was changed.\n`;
-  if (flags["dry-run"]) return print(dry);
+  const dry = `Would roll back ${way}, and restart ${config.process.unit ?? "the bot"}; nothing was changed.\n`;
+  if (flags["dry-run"]) return print(json ? renderDocument({ from: release, to }) : dry);
   const blocked = orMessage(() => writeAtomically(config.state.flag("rollback"), JSON.stringify({ ...request, to })));
   const remedy = "Try with sudo, or as a member of the group cytube-verify.";
   if (blocked) throw new UserError(EXIT.permission, `The rollback cannot be asked for: ${blocked}. ${remedy}`);
