@@ -3735,21 +3735,19 @@ export type CheckpointRecord = ReturnType<typeof judgeDue>[number];
 
 // --- Outputs -----------------------------------------------------------------------------------------------------------------
 
-/** SGR parameters (ECMA-48). */
-const BAD = { fail: "31;1", unknown: "35;1", aborted: "35;1", refused: "35;1" };
+const BAD = { fail: "31;1", unknown: "35;1", aborted: "35;1", refused: "35;1" }; // SGR parameters (ECMA-48).
 const COLOURS = { ...BAD, warn: "33", paused: "33", superseded: "33", pass: "32", skipped: "2", off: "2", dim: "2", bold: "1" };
 type Paint = (style: keyof typeof COLOURS, text: string) => string;
-
-function amount(value: Part["measured"], unit: string | null): string {
-  const fitting = value === 1 && unit && /\w\w[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
-  return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
-}
 
 type Gauged = Pick<Part, "measured" | "limit" | "unit" | "says">;
 /** The measured value beside its limit; words only where the sentence does not have them already. */
 function gauge({ measured, limit, unit, says }: Gauged): string {
   if (measured === null || (typeof measured === "string" && says.includes(measured))) return "";
-  return `${amount(measured, unit)}${typeof limit === "number" ? ` (limit ${amount(limit, unit)})` : ""}`;
+  const amount = (value: Part["measured"]): string => {
+    const fitting = value === 1 && unit && /\w\w[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
+    return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
+  };
+  return `${amount(measured)}${typeof limit === "number" ? ` (limit ${amount(limit)})` : ""}`;
 }
 const gaugeBehind = (part: Gauged): string => (gauge(part) ? ` [${gauge(part)}]` : "");
 
@@ -3791,9 +3789,8 @@ const githubText = (text: string): string => printable(text).replaceAll("%", "%2
 /** Annotations of a GitHub Actions job: errors and warnings on lines of their own, then the verdict as a notice. */
 export function renderGithub({ findings, verdict, exit, action }: Result): string {
   const kinds: Partial<Record<Status, string>> = { fail: "error", unknown: "error", warn: "warning" };
-  const told = findings.filter(({ status }) => kinds[status]);
-  const lines = told.map(({ check, status, says }) => `::${kinds[status]} title=${check} ${status}::${githubText(says)}\n`);
-  return `${lines.join("")}::notice title=cytube-verify::${verdict}, exit ${exit}. ${githubText(action)}\n`;
+  const lineOf = ({ check, status, says }: Finding) => (kinds[status] ? `::${kinds[status]} title=${check} ${status}::${githubText(says)}\n` : "");
+  return `${findings.map(lineOf).join("")}::notice title=cytube-verify::${verdict}, exit ${exit}. ${githubText(action)}\n`;
 }
 
 /** The summary of a job: a table of all findings. */
@@ -3917,7 +3914,6 @@ function openNarrator(stream: NodeJS.WriteStream, quiet: boolean, mask: (text: s
 
 type Passed = { at: string; run: string; version: string | null; schema: string | null };
 type Quarantined = { at: string; run: string; checks: string[] };
-type Judged = { start: string | null; release: string | null; at: string; run: string; verdict: Verdict["verdict"]; exit: number };
 
 const ROLLBACKS_KEPT = 100;
 /** What has to outlive the log's rotation, by release id. */
@@ -3926,7 +3922,7 @@ export const emptyState = () => ({
   passed: {} as Record<string, Passed>,
   quarantined: {} as Record<string, Quarantined>,
   rollbacks: [] as { at: string; run: string; from: string; automatic: boolean }[],
-  last: null as Judged | null,
+  last: null as { start: string | null; release: string | null; at: string; run: string; verdict: Verdict["verdict"]; exit: number } | null,
   failures: 0, // So many verdicts in a row were failures of one and the same release.
   unjudged: [] as string[], // Starts of the bot whose verification came to no verdict.
   burnin: null as OpenBurnin | null, // The newest one, of the release that passed last.
@@ -4041,8 +4037,7 @@ const failedChecks = ({ findings }: Pick<Result, "findings">) => findings.filter
 /** Errors that another release had logged too are not new with this one. */
 function errorsAreNew(result: Result, records: readonly Record<string, unknown>[]): boolean {
   const linesOf = ({ findings }: Record<string, unknown>) => (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
-  // A log line without its numbers is equal for two occurrences of the same error.
-  const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#");
+  const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#"); // Equal for two occurrences of the same error.
   const others = records.filter(({ findings, release }) => Array.isArray(findings) && release && release !== result.release);
   const known = new Set(others.flatMap(linesOf).map(signatureOf));
   const lines = linesOf(result).filter((line) => !/^\d+ lines? read, /.test(line));
@@ -4122,8 +4117,7 @@ function keep<R extends Result | RollbackRecord | CheckpointRecord>(
   narrate: Narrator["narrate"],
 ): { masked: R; lost: boolean } {
   const { logFile, state, secrets } = config;
-  // Where nothing is installed there is nothing to remember; the log alone is enough then.
-  const remembers = fs.existsSync(path.dirname(state.releases));
+  const remembers = fs.existsSync(path.dirname(state.releases)); // Where nothing is installed, the log alone is enough.
   const forgotten = remembers && orMessage(() => writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record))));
   if (forgotten) narrate(`"${state.releases}" could not be written: ${forgotten}`);
   const masked = maskDeep(record, maskOf(secrets));
@@ -4134,7 +4128,6 @@ function keep<R extends Result | RollbackRecord | CheckpointRecord>(
 
 const readRequest = (file: string): RollbackUnderWay | null => orNull(() => JSON.parse(readSmallFile(file, 65_536)));
 
-/** Ends a rollback with its record; returns the exit code. */
 function endRollback(config: Config, { narrate }: Narrator, request: RollbackUnderWay, outcome: Outcome, more?: object): number {
   const record = rollbackRecord(config, request, outcome, more);
   keep(config, record, narrate);
@@ -4146,11 +4139,9 @@ function endRollback(config: Config, { narrate }: Narrator, request: RollbackUnd
 /** First half of a rollback, inside its unit: decides, marks, switches. The unit then restarts the bot. */
 async function runSwitch(config: Config, narrator: Narrator): Promise<number> {
   const { flag, releases: memory } = config.state;
-  const rolling = flag("rolling");
-  const asked = flag("rollback");
+  const [asked, rolling] = [flag("rollback"), flag("rolling")];
   if (!fs.existsSync(asked)) throw new UserError(EXIT.refused, `Nothing has asked for a rollback: there is no ${asked}`);
-  // Taken first: a rollback that is cut short must not begin again by itself.
-  const untaken = orMessage(() => fs.renameSync(asked, rolling));
+  const untaken = orMessage(() => fs.renameSync(asked, rolling)); // Taken first: a rollback that is cut short must not begin again by itself.
   if (untaken) throw new UserError(EXIT.permission, `The request for a rollback cannot be taken: ${untaken}`);
   const request = readRequest(rolling);
   if (!request) throw new UserError(EXIT.refused, `What asks for a rollback cannot be read: ${rolling}`);
@@ -4262,8 +4253,7 @@ async function leaveVerdict({ config, records }: Run, result: Result): Promise<s
 // --- On a host ---------------------------------------------------------------------------------------------------------------
 
 const SYSTEMD_RUNNING = ["active", "activating", "deactivating", "reloading"];
-// `insist`: a verification is expected, so its begin is waited for, and the verdict of the present start of the bot is as good.
-/** Waits for the verification that the bot's hook has started, and returns its record; null where there is none to wait for. */
+/** Waits for the hook's verification and returns its record, or null. `insist`: waits for its begin too, and the present start's verdict is as good. */
 async function followVerification({ name: env, logFile, process: { unit: bot } }: Config, insist: boolean, narrate: Narrator["narrate"]) {
   const name = `cytube-verify@${env}.service`;
   const verdicts = () => (readRecords(logFile).records as Result[]).filter(({ kind, verdict }) => kind === "verify" && verdict !== "superseded");
@@ -4505,8 +4495,7 @@ export type Delivery = { kind: string; ok: boolean; tries: number; problem: stri
 type Sent = Pick<Delivery, "ok" | "tries" | "problem">;
 const sent = (tries: number, problem: string | null): Sent => ({ ok: problem === null, tries, problem });
 
-/** Pauses of 1, 3, 9 and 27 s: a receiver that restarts is back by then. */
-const PACE = { triesMax: 5, timeoutMs: 10_000, backoffMs: 1000, retryAfterSecondsMax: 30 };
+const PACE = { triesMax: 5, timeoutMs: 10_000, backoffMs: 1000, retryAfterSecondsMax: 30 }; // Within 1 + 3 + 9 + 27 s, a receiver has restarted.
 /** One POST, or GET without a body, tried again where that may help; redirects are not followed. It never rejects. */
 export async function send(url: URL, { headers, body }: Payload, { triesMax, timeoutMs, backoffMs, retryAfterSecondsMax } = PACE): Promise<Sent> {
   const { request } = load("undici") as typeof import("undici");
@@ -4518,8 +4507,7 @@ export async function send(url: URL, { headers, body }: Payload, { triesMax, tim
     let [problem, waitMs] = ["", backoffMs * 3 ** (tries - 1)];
     try {
       const answer = await request(url.origin + url.pathname + url.search, { ...options, signal: AbortSignal.timeout(timeoutMs) });
-      // The status decides: a body that does not end must not make a message go out twice.
-      await answer.body.dump().catch(() => {});
+      await answer.body.dump().catch(() => {}); // The status decides: a body that does not end must not make a message go out twice.
       problem = `HTTP ${answer.statusCode}`;
       if (/^2/.test(String(answer.statusCode))) return sent(tries, null);
       if (answer.statusCode < 500 && answer.statusCode !== 429) return sent(tries, problem);
@@ -4684,10 +4672,9 @@ function parseFlags(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    const flag = /'(--?[^'\s=]+)/.exec(messageOf(error))?.[1] ?? "";
+    const [, dashes = "", name = ""] = /'(--?)([^'\s=]+)/.exec(messageOf(error)) ?? [];
     const names = Object.keys(OPTIONS);
-    const name = flag.replace(/^--?/, "");
-    throw names.includes(name) ? usageError(messageOf(error)) : usageError(`Unknown flag "${flag}"`, name, names, "--");
+    throw names.includes(name) ? usageError(messageOf(error)) : usageError(`Unknown flag "${dashes}${name}"`, name, names, "--");
   }
 }
 
@@ -4741,10 +4728,8 @@ function finish(run: Run, verdict: Verdict): Result {
 }
 
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
-/** A look that cannot be interrupted may outlast the deadline by this much; then the run ends without it. */
-const DEADLINE_SLACK_MS = 3000;
-/** Somebody who restarts the bot more often than this during one verification is not waiting for its verdict. */
-const RESTARTS_FOLLOWED_MAX = 10;
+const DEADLINE_SLACK_MS = 3000; // A look that cannot be interrupted may outlast the deadline by this much; then the run ends without it.
+const RESTARTS_FOLLOWED_MAX = 10; // Somebody who restarts the bot more often than this during one verification is not waiting for its verdict.
 /** What a person did to the bot is no verdict on it. */
 const BY_A_PERSON = {
   restarted: { verdict: "superseded" as const, exit: EXIT.busy, action: "A person restarted the bot; the new start is verified next." },
@@ -4829,10 +4814,7 @@ async function tell(result: Result, { flags, format }: CommandLine): Promise<num
 }
 
 /** Prints what was asked for, which is no verdict. */
-async function print(text: string): Promise<number> {
-  await writeStream(process.stdout, text);
-  return EXIT.passed;
-}
+const print = (text: string): Promise<number> => writeStream(process.stdout, text).then(() => EXIT.passed);
 
 const BACKOFF_SECONDS_MAX = 900;
 // While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd then begins to count anew).
@@ -4898,15 +4880,14 @@ async function runRollback({ flags, json }: CommandLine, config: Config, narrato
   if (flags.switch) return runSwitch(config, narrator);
   if (flags.confirm) return runConfirm(config, narrator);
   const state = requireState(config);
-  const { last } = state;
   const releases = readReleases(config, state);
   if (flags.list) return print(json ? renderDocument(releases) : renderReleases(releases));
-  const release = releases.find((row) => row.current)?.id ?? last?.release ?? null;
+  const release = releases.find((row) => row.current)?.id ?? state.last?.release ?? null;
   const database = config.database && openDatabaseReader(config);
   const seen = database && (await observe(database.inspect));
   database?.close();
   const schema = seen?.seen ? seen.value.schema : null;
-  const asked = { by: "person" as const, run: last?.run ?? null, release, checks: [], schema };
+  const asked = { by: "person" as const, run: state.last?.run ?? null, release, checks: [], schema };
   const request: RollbackRequest = { ...asked, to: flags.to ?? null, emergency: flags.emergency === true };
   const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
   if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
@@ -4953,8 +4934,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (flags.schema) return await print(readShipped("schema.json"));
     becomeService(line);
     const config = readConfig(env, flags.config);
-    // All paths are absolute by now, and a directory that is deleted under this program must not matter.
-    process.chdir("/");
+    process.chdir("/"); // All paths are absolute by now, and a directory that is deleted under this program must not matter.
     return await (RUNNERS[command] ?? runVerify)(line, config, openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)));
   } catch (error) {
     const known = error instanceof UserError;
