@@ -53,6 +53,7 @@
  *   Releases and rollback
  *   On a host
  *   Alerts
+ *   Report
  *   Command line
  */
 
@@ -73,6 +74,8 @@ import type * as Valibot from "valibot";
 /** Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing package must exit 70, not Node's 1 (process). */
 const load = createRequire(import.meta.url);
 const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** Where the command was given; the run itself goes on in `/`. */
+const HOME_DIRECTORY = process.cwd();
 /** Beside verify.ts in a checkout, one above in build/. */
 const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
 const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
@@ -2138,6 +2141,50 @@ export function readRecords(file: string): LogRecords {
   return parseRecords(before && !before.endsWith("\n") ? `${before}\n${text}` : before + text);
 }
 
+const SCAN_BYTES = 1 << 20;
+/** Of what this program writes: a line's kind and time stand at its begin, so that most lines need not be parsed. */
+const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"([^"]+)"/;
+
+/** Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory; returns how many lines are none. */
+export function scanRecords(file: string, isWanted: (kind: string, ts: string) => boolean, take: (record: Record<string, unknown>) => void): number {
+  let foreign = 0;
+  const takeLines = (lines: readonly string[]): void => {
+    const wanted = lines.filter((line) => {
+      const [, kind, ts] = RECORD_HEAD.exec(line) ?? [];
+      return line !== "" && !(kind && ts && line.endsWith("}") && !isWanted(kind, ts));
+    });
+    // One call for many lines costs half as much as one for each; a torn line among them spoils it.
+    const together = orNull(() => JSON.parse(`[${wanted.join(",")}]`) as Record<string, unknown>[]);
+    const records = together?.length === wanted.length ? together : wanted.map(parseJsonObject);
+    for (const record of records) {
+      if (typeof record?.v !== "number") foreign++;
+      else if (isWanted(String(record.kind), String(record.ts))) take(record);
+    }
+  };
+  const files = fs.existsSync(file)
+    ? [
+        ...rotatedSiblings(file)
+          .map((sibling) => sibling.file)
+          .reverse(),
+        file,
+      ]
+    : [];
+  for (const name of files.filter((each) => !/\.(xz|bz2|zst)$/.test(each))) {
+    const packed = name.endsWith(".gz") ? unpack(name, 256 << 20) : null;
+    let carry = "";
+    const decoder = new TextDecoder();
+    for (let offset = 0, bytes = -1; bytes !== 0; offset += bytes) {
+      const chunk = packed ? packed.subarray(offset, offset + SCAN_BYTES) : readPart(name, offset, SCAN_BYTES);
+      bytes = chunk.length;
+      const lines = (carry + decoder.decode(chunk, { stream: true })).split("\n");
+      carry = lines.pop() ?? "";
+      takeLines(lines);
+    }
+    takeLines([carry]);
+  }
+  return foreign;
+}
+
 export function parseHistory(records: readonly Record<string, unknown>[], env: string, release: string | null): HistoryEvidence | null {
   const numbers = (value: unknown): number[] => (Array.isArray(value) ? value.filter((item) => typeof item === "number") : []);
   for (const record of records.toReversed()) {
@@ -3480,7 +3527,10 @@ function judgeUptime({ age, uptime, downSeconds, looks }: Summary, { seconds }: 
   const { acceptable, critical } = METRICS.uptime;
   const [low, high] = [uptime.low, uptime.high].map((share) => 100 - (100 - share) * (age / Math.max(age, seconds, 1))) as [number, number];
   const level = low === 100 ? "target" : low > acceptable ? "acceptable" : high < critical ? "critical" : high <= acceptable ? "worse" : "unknown";
-  const lost = `down or disconnected for ${spanOf(downSeconds.planned + downSeconds.unplanned)}, ${spanOf(downSeconds.planned)} of it planned`;
+  const [lostSeconds, planned] = [downSeconds.planned + downSeconds.unplanned, spanOf(downSeconds.planned)];
+  const lost = lostSeconds
+    ? `down or disconnected for ${spanOf(lostSeconds)}${downSeconds.planned ? `, ${planned} of it planned` : ""}`
+    : "never seen down or disconnected";
   const says = uptime.low === uptime.high ? lost : `${lost}; what nobody saw could make it ${percentOf(uptime.low)}`;
   const shown = uptime.low === uptime.high ? percentOf(uptime.low) : `${percentOf(uptime.low)} to ${percentOf(uptime.high)}`;
   return { value: uptime.low, shown, says, level: looks ? level : "unknown" };
@@ -3793,11 +3843,18 @@ export function renderGithub({ findings, verdict, exit, action }: Result): strin
   return `${findings.map(lineOf).join("")}::notice title=cytube-verify::${verdict}, exit ${exit}. ${githubText(action)}\n`;
 }
 
+/** Keeps text from becoming markup, in a cell, a line or a list; what cannot become any stays as it is, for Markdown is also read as plain text. */
+const escapeMarkdown = (text: string): string =>
+  printable(text)
+    .trim()
+    .replace(patternOf("MARKDOWN"), (character) => `&#${character.charCodeAt(0)};`);
+
 /** The summary of a job: a table of all findings. */
 function renderMarkdown({ findings, verdict, exit, action, env, identity }: Result): string {
-  const cell = (text: string): string => printable(text).replace(/[|<>`*_[\]\\]/g, (character) => `&#${character.charCodeAt(0)};`);
-  const rows = findings.map((finding) => `| ${finding.status} | ${finding.check} | ${cell(gauge(finding))} | ${cell(finding.says)} |\n`);
-  const about = cell(`Release ${identity?.release ?? "unknown"}. ${action}`);
+  const rows = findings.map(
+    (finding) => `| ${finding.status} | ${finding.check} | ${escapeMarkdown(gauge(finding))} | ${escapeMarkdown(finding.says)} |\n`,
+  );
+  const about = escapeMarkdown(`Release ${identity?.release ?? "unknown"}. ${action}`);
   return `### cytube-verify ${env}: ${verdict} (exit ${exit})\n\n${about}\n\n| | check | measured | |\n|---|---|---|---|\n${rows.join("")}`;
 }
 
@@ -3922,7 +3979,15 @@ export const emptyState = () => ({
   passed: {} as Record<string, Passed>,
   quarantined: {} as Record<string, Quarantined>,
   rollbacks: [] as { at: string; run: string; from: string; automatic: boolean }[],
-  last: null as { start: string | null; release: string | null; at: string; run: string; verdict: Verdict["verdict"]; exit: number } | null,
+  last: null as {
+    start: string | null;
+    release: string | null;
+    at: string;
+    by?: string;
+    run: string;
+    verdict: Verdict["verdict"];
+    exit: number;
+  } | null,
   failures: 0, // So many verdicts in a row were failures of one and the same release.
   unjudged: [] as string[], // Starts of the bot whose verification came to no verdict.
   burnin: null as OpenBurnin | null, // The newest one, of the release that passed last.
@@ -3981,7 +4046,7 @@ export function foldRecord(before: ReleaseState, record: Result | RollbackRecord
   const start = identity && startOf(identity);
   if (verdict === "aborted") return start ? { ...state, unjudged: [...new Set([...state.unjudged, start])].slice(-ROLLBACKS_KEPT) } : state;
   const failures = verdict !== "fail" ? 0 : state.last?.release === release ? state.failures + 1 : 1;
-  const judged = { ...state, unjudged: [], failures, last: { start, release, at, run, verdict, exit } };
+  const judged = { ...state, unjudged: [], failures, last: { start, release, at, by: record.user, run, verdict, exit } };
   if (exit !== EXIT.passed || release === null) return judged;
   const { [release]: _, ...quarantined } = state.quarantined;
   return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
@@ -4297,6 +4362,30 @@ async function startRollback({ name, rollback }: Config): Promise<string> {
   return `${unit} did not roll back: ${why}; see journalctl -u ${unit}`;
 }
 
+/** The newest burn-in as it stands; a new one has no look yet. Times in seconds. */
+function burninStatus(open: OpenBurnin, config: Config, now: number) {
+  const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
+  const { id, release, attempt, startedAt, seconds } = burnin;
+  const age = summary.age + (open.place ? Math.max(0, now - Date.parse(open.place.at)) / 1000 : 0);
+  const next = CHECKPOINTS.find((hour) => !open.hours.includes(hour)) ?? null;
+  const checkpoint = next && { hour: next, inSeconds: Math.max(0, (seconds * next) / 24 - age) };
+  const isEnded = open.decision !== "RUNNING";
+  const told = { decision: isEnded ? open.decision : decision, reasons, action };
+  return {
+    id,
+    release,
+    attempt,
+    startedAt,
+    seconds,
+    age,
+    accountedUntil: open.place?.at ?? null,
+    checkpoint: isEnded ? null : checkpoint,
+    ...told,
+    metrics: rows,
+    flags,
+  };
+}
+
 async function readStatus(config: Config) {
   const { name: env, process: bot } = config;
   const state = requireState(config);
@@ -4315,25 +4404,63 @@ async function readStatus(config: Config) {
   const next = Number(valueAt(timers, "/0/next") ?? 0);
   const nextTick = next > 0 ? isoOf(next / 1000) : null;
   const runs = trouble ?? `pid ${identity?.pid} runs`;
-  return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, exit };
+  const burnin = state.burnin && burninStatus(state.burnin, config, Date.now());
+  const worst =
+    burnin?.flags.red.length || burnin?.decision === "FAIL"
+      ? EXIT.redFlag
+      : burnin?.metrics.some(({ level }) => level === "worse")
+        ? EXIT.belowTarget
+        : exit;
+  return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
 }
 
 /** Where the release stands. `judged`: the last verdict is about the start that runs now. Times are ISO 8601. */
 export type BotStatus = Awaited<ReturnType<typeof readStatus>>;
 
+function renderTable(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** The burn-in's part of the screen: where it stands, its metrics beside seed 002's targets, its flags. */
+function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, metrics, flags }: NonNullable<BotStatus["burnin"]>): string[] {
+  const due = checkpoint && `; the ${checkpoint.hour} h checkpoint is due in ${spanOf(checkpoint.inSeconds)}`;
+  const cells = metrics.map(({ title, shown, level, target, acceptable, critical }) => [
+    title,
+    shown,
+    level,
+    `${target}, acceptable ${acceptable}, critical ${critical}`,
+  ]);
+  const lines = renderTable([["METRIC", "VALUE", "LEVEL", "TARGET"], ...cells]);
+  const listed = (name: string, said: readonly string[]): string[] => said.map((line) => `  ${name.padEnd(14)}${printable(line)}`);
+  return [
+    `  ${"burn-in".padEnd(14)}${decision}, attempt ${attempt}, ${spanOf(Math.min(age, seconds))} of ${spanOf(seconds)}${due ?? ""}`,
+    ...listed("because", decision === "RUNNING" ? [] : reasons),
+    ...listed("red flag", flags.red),
+    ...listed("yellow flag", flags.yellow),
+    ...lines.map((line) => `  ${line}`),
+  ];
+}
+
 /** One screen for people. */
-export function renderStatus({ env, bot, release, standing, judged, passed, quarantined, last, nextTick }: BotStatus, now: number): string {
+export function renderStatus({ env, bot, release, standing, judged, passed, quarantined, last, nextTick, burnin }: BotStatus, now: number): string {
   const ago = (at: string): string => `${spanOf((now - Date.parse(at)) / 1000)} ago (${at})`;
   const rows = {
     bot,
     release: `${release ?? "unknown"}, ${standing}${standing === "unverified" ? ": it has passed before, but this start is unverified" : ""}`,
     passed: passed && ago(passed.at),
     quarantined: quarantined && `${ago(quarantined.at)}, for ${blameOf(quarantined)}`,
-    "last verdict": last && `${last.verdict}, exit ${last.exit}, ${ago(last.at)}${judged ? "" : ", of an earlier start"}`,
+    "last verdict":
+      last && `${last.verdict}, exit ${last.exit}, ${ago(last.at)}${last.by ? ` by ${last.by}` : ""}${judged ? "" : ", of an earlier start"}`,
     "next tick": nextTick ?? "none: the timer runs after a verification has passed",
   };
-  const lines = Object.entries(rows).map(([name, text]) => (text ? `  ${name.padEnd(14)}${printable(text)}\n` : ""));
-  return `${env}: ${standing}\n${lines.join("")}`;
+  const lines = Object.entries(rows).flatMap(([name, text]) => (text ? [`  ${name.padEnd(14)}${printable(text)}`] : []));
+  return `${[`${env}: ${standing}`, ...lines, ...(burnin ? renderBurnin(burnin) : [])].join("\n")}\n`;
 }
 
 /** The table of `rollback --list`, newest first. */
@@ -4344,9 +4471,7 @@ export function renderReleases(releases: readonly Release[]): string {
     const marks = [current && "current", passed && "passed", bad, !completeAt && "incomplete"].filter(Boolean);
     return [id, passed?.version ?? "-", completeAt ? isoOf(completeAt) : "-", marks.join(", ") || "candidate"].map((cell) => printable(cell));
   });
-  const rows = [["ID", "VERSION", "COMPLETE", "STATE"], ...cells];
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}\n`).join("");
+  return `${renderTable([["ID", "VERSION", "COMPLETE", "STATE"], ...cells]).join("\n")}\n`;
 }
 
 // --- Alerts ------------------------------------------------------------------------------------------------------------------
@@ -4633,6 +4758,323 @@ export async function runAlert(config: Config, isDry = false): Promise<number> {
   return exit;
 }
 
+// --- Report ------------------------------------------------------------------------------------------------------------------
+
+type Tick = { x: number; label: string };
+type Box = { y: number; width: number; height: number } & Tick;
+/** `path` and `area` are SVG path data. `empty` says why there is nothing to draw. */
+export type Series = {
+  id: "memory" | "response" | "users" | "errors";
+  title: string;
+  unit: string;
+  path: string;
+  area: string | null;
+  bars: Box[];
+} & {
+  points: ({ y: number } & Tick)[];
+  limit: { y: number; label: string } | null;
+  trend: { x1: number; y1: number; x2: number; y2: number; label: string } | null;
+  axis: { y: number; label: string }[];
+  empty: string | null;
+};
+/** All charts share the time axis, 0 to `width`; `height` is that of one of `series`. The room for labels is the template's. */
+type Charts = { width: number; height: number; hours: Tick[]; series: Series[] } & {
+  bands: ({ width: number; kind: "peak" | "off-peak" } & Tick)[];
+  marks: ({ kind: "restart" | "restart-planned" | "deployment" | "checkpoint" } & Tick)[];
+  strip: ({ width: number; kind: "up" | "down" | "disconnected" | "planned" | "hole" } & Tick)[];
+};
+/** What config/report.html and config/report.md are filled with. `at`, `from`, `to` and `generatedAt` are ISO 8601, `age` is in seconds. */
+export type ReportView = Record<"title" | "env" | "host" | "release" | "date" | "validator" | "generatedAt" | "timeZone" | "verifier", string> & {
+  attempt: number;
+  day: number; // 1 for the first; what is recommended after it is the next.
+  from: string;
+  to: string;
+  age: string;
+  coverage: string; // How much of the span was accounted for, as a sentence.
+  decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING" | "NONE";
+  healthy: "HEALTHY" | "ISSUES" | "CRITICAL" | "UNKNOWN";
+  reasons: string[];
+  action: string;
+  metrics: MetricRow[];
+  facts: { name: string; value: string }[];
+  events: { at: string; clock: string; age: number; kind: EventKind; says: string }[];
+  issues: string[];
+  actions: string[];
+  observations: { at: string; by: string; text: string }[];
+  checkpoints: { title: string; at: string | null; status: string; decision: string; criteria: Criterion[] }[];
+  findings: { at: string; check: string; status: string; says: string; evidence: string[] }[];
+  redFlags: string[];
+  yellowFlags: string[];
+  skipped: string | null;
+  charts: Charts;
+};
+type EventKind = "outage" | "restart" | "deployment" | "verify" | "checkpoint" | "rollback" | "alert" | "note" | "peak" | "hole" | "clock";
+
+/** Fills config/report.<format>. What the view says is text of others: it is made visible first and then escaped, all of it, by Eta. */
+export function renderReport(view: ReportView, format: "md" | "html"): string {
+  const { Eta } = load("eta") as typeof import("eta");
+  const clock = orNull(() => new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium", timeZone: view.timeZone }));
+  const local = (at: string): string => orNull(() => clock?.format(new Date(at))) ?? at;
+  const markdown = format === "md" && { escapeFunction: (text: unknown) => escapeMarkdown(String(text)) };
+  const settings = { views: SHIPPED, autoTrim: false as const, autoFilter: true, filterFunction: (value: unknown) => printable(String(value)) };
+  return new Eta({ ...settings, ...markdown }).render(`report.${format}`, { ...view, local, spanOf });
+}
+
+type Group = { about: Omit<Burnin, "seconds">; accounts: Account[] };
+type Happened = Pick<ReportView["events"][number], "at" | "kind" | "says">;
+const ACCOUNTS_AT_ONCE = 2000;
+const KEPT = 500;
+
+/** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
+function joinAccounts(a: Account, b: Account): Account {
+  const errors = a.errors === null || b.errors === null ? null : a.errors + b.errors;
+  const lists = { outages: [...a.outages, ...b.outages], restarts: [...a.restarts, ...b.restarts], unseen: [...new Set([...a.unseen, ...b.unseen])] };
+  return { ...b, ...lists, from: a.from, errors, warnings: a.warnings + b.warnings, jump: a.jump + b.jump, late: Math.max(a.late, b.late) };
+}
+
+/** Halves a list that grows beyond what a small host should hold; an ordinary burn-in has some thirty accounts. */
+function thin(accounts: Account[]): Account[] {
+  if (accounts.length < ACCOUNTS_AT_ONCE) return accounts;
+  const pairs = accounts.toSorted((a, b) => a.from - b.from);
+  return pairs.flatMap((b, index) => {
+    const [a, isSecond] = [pairs[index - 1], index % 2 === 1];
+    if (!isSecond) return index + 1 < pairs.length && pairs[index + 1]?.from === b.to ? [] : [b];
+    return a && a.to === b.from ? [joinAccounts(a, b)] : [b];
+  });
+}
+
+/** What the log has of burn-ins, and of what happened beside them, in bounded memory. */
+function gatherReport({ name, logFile }: Config) {
+  const groups = new Map<string, Group>();
+  const [told, checkpoints, notes, findings]: [Happened[], CheckpointRecord[], ReportView["observations"], ReportView["findings"]] = [[], [], [], []];
+  const add = <T>(list: T[], ...items: T[]): void => {
+    if (list.push(...items) > 2 * KEPT) list.splice(0, KEPT);
+  };
+  const skipped = scanRecords(
+    logFile,
+    (kind) => ["verify", "burnin", "checkpoint", "rollback", "alert", "note"].includes(kind),
+    (record) => {
+      const { env, ts, kind, verdict, exit, title, from, to, text, user, account, burnin, action } = record as Entry & Result;
+      if (env !== name) return;
+      const at = String(ts);
+      const tell = (says: string): void => add(told, { at, kind: String(kind) as Happened["kind"], says });
+      if (account && burnin) {
+        const accounts = [...(groups.get(account.burnin)?.accounts ?? []), account];
+        groups.set(account.burnin, { about: burnin, accounts: thin(accounts) });
+        if (groups.size > KEPT) groups.delete([...groups.keys()][0] as string);
+      }
+      if (record.kind === "checkpoint") add(checkpoints, record as CheckpointRecord);
+      if (record.kind === "note") add(notes, { at, by: String(user), text: String(text) });
+      if (record.kind === "alert" && title) tell(String(title));
+      if (record.kind === "rollback") tell(`${from ?? "?"} to ${to ?? "?"}: ${action}`);
+      if (record.kind === "verify") tell(`the verification says ${verdict}, exit ${exit}. ${action}`);
+      const bad = findingsIn(record.findings).filter(({ status }) => status === "fail" || status === "unknown" || status === "warn");
+      add(
+        findings,
+        ...bad.map(({ check, status, says, evidence }) => ({ at, check, status, says: String(says), evidence: [evidence ?? []].flat() })),
+      );
+    },
+  );
+  return { groups, told, checkpoints, notes, findings, skipped };
+}
+
+const CHART = { width: 960, height: 160 };
+
+/** The charts of a burn-in: seconds since it began along the width, values up the height. */
+function drawCharts(
+  { burnin, summary, rows }: Standing,
+  accounts: readonly Account[],
+  { limits, burnin: { timeZone } }: Config,
+  clockOf: (age: number) => string,
+): ReportView["charts"] {
+  const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
+  const { line, area } = load("d3-shape") as typeof import("d3-shape");
+  const { width, height } = CHART;
+  const span = Math.max(burnin.seconds, summary.age);
+  const x = scaleLinear([0, span], [0, width]);
+  const begun = Date.parse(burnin.startedAt);
+  const box = ({ from, to }: Span) => ({ x: x(from), width: Math.max(x(to) - x(from), 1.5) });
+  type Wish = { id: "memory" | "response" | "users"; title: string; unit: string; of: "memoryMb" | "responseMs" | "users"; limit: number | null };
+  const draw = ({ id, title, unit, of, limit }: Wish): ReportView["charts"]["series"][number] => {
+    const points = accounts.flatMap(({ to: age, [of]: value }) => (value === null ? [] : [{ age, value }]));
+    const most = Math.max(1, ...points.map(({ value }) => value));
+    // A limit far above everything would flatten what there is to see.
+    const isNear = limit !== null && limit < 3 * most;
+    const y = scaleLinear([0, isNear ? Math.max(most, limit) * 1.1 : most * 1.2], [height, 0]).nice(4);
+    const at = { x: (point: Sample) => x(point.age), y: (point: Sample) => y(point.value) };
+    const path = line<Sample>(at.x, at.y)(points) ?? "";
+    const growth = id === "memory" ? summary.memory : null;
+    const middle = growth && { age: median(points.map(({ age }) => age)), value: median(points.map(({ value }) => value)) };
+    const trendAt = (age: number): number => y((middle?.value ?? 0) + ((growth?.perHour ?? 0) * (age - (middle?.age ?? 0))) / (burnin.seconds / 24));
+    return {
+      ...{ id, title, unit, path, bars: [], area: id === "users" ? area<Sample>(at.x, height, at.y)(points) : null },
+      points: points.map((point) => ({ x: at.x(point), y: at.y(point), label: `${clockOf(point.age)}: ${round(point.value)} ${unit}` })),
+      limit: isNear ? { y: y(limit), label: `limit ${limit} ${unit}` } : null,
+      trend: growth && { x1: 0, y1: trendAt(0), x2: x(summary.age), y2: trendAt(summary.age), label: `${round(growth.perHour)} MB/h` },
+      axis: y.ticks(4).map((value) => ({ y: y(value), label: `${value}` })),
+      empty: points.length ? null : "no samples",
+    };
+  };
+  const errors = accounts.flatMap((account) => (account.errors === null ? [] : [{ ...account, errors: account.errors }]));
+  const count = scaleLinear([0, Math.max(4, ...errors.map((account) => account.errors))], [height, 0]).nice(4);
+  const bars = errors.map((account) => {
+    const label = `${clockOf(account.from)} to ${clockOf(account.to)}: ${plural(account.errors, "error")}`;
+    return { ...box(account), y: count(account.errors), height: height - count(account.errors), label };
+  });
+  const bandsOf = (kind: "peak" | "off-peak", name: BandName) =>
+    bandSpans(name, begun, begun + span * 1000, timeZone).map(({ from, to }) => ({
+      ...box({ from: (from - begun) / 1000, to: (to - begun) / 1000 }),
+      kind,
+      label: kind,
+    }));
+  const spanned = (says: string, piece: Span): string => `${clockOf(piece.from)}, ${spanOf(lengthOf(piece))}: ${says}`;
+  return {
+    ...CHART,
+    hours: Array.from({ length: 9 }, (_, index) => ({ x: (width * index) / 8, label: clockOf((span * index) / 8).slice(0, 5) })),
+    bands: [...bandsOf("peak", "peak"), ...bandsOf("off-peak", "offPeak")],
+    marks: summary.restarts.map(({ age, planned, at, says }) => ({
+      x: x(age),
+      kind: planned ? ("restart-planned" as const) : ("restart" as const),
+      label: `${at}: ${says}`,
+    })),
+    strip: [
+      ...joinSpans(accounts.map(({ from, to }) => ({ from, to }))).map((piece) => ({
+        ...box(piece),
+        kind: "up" as const,
+        label: spanned("up and connected", piece),
+      })),
+      ...summary.holes.map((hole) => ({ ...box(hole), kind: "hole" as const, label: spanned("nobody looked", hole) })),
+      ...summary.outages.map((outage) => ({
+        ...box(outage),
+        kind: outage.planned ? ("planned" as const) : outage.kind,
+        label: spanned(outage.says, outage),
+      })),
+    ],
+    series: [
+      draw({ id: "memory", title: "Memory", unit: "MB", of: "memoryMb", limit: limits.memoryMbMax }),
+      draw({ id: "response", title: "Response time", unit: "ms", of: "responseMs", limit: METRICS.response_time.acceptable }),
+      draw({ id: "users", title: "Users", unit: "users", of: "users", limit: null }),
+      {
+        ...{ id: "errors", title: "Errors", unit: "errors", path: "", area: null, bars, points: [], limit: null, trend: null },
+        ...{
+          axis: count.ticks(4).map((value) => ({ y: count(value), label: `${value}` })),
+          empty: bars.length ? null : `errors are ${rows.find(({ metric }) => metric === "error_rate")?.level}`,
+        },
+      },
+    ],
+  };
+}
+
+const HEALTHY = { PASS: "HEALTHY", RUNNING: "HEALTHY", PARTIAL: "ISSUES", FAIL: "CRITICAL", NONE: "UNKNOWN" } as const;
+
+/** What a report says, out of what the log has of a burn-in: the newest one, or the one that ran at `since`. Null where there is none. */
+function buildReport(
+  config: Config,
+  gathered: ReturnType<typeof gatherReport>,
+  open: OpenBurnin | null,
+  since: string | undefined,
+  now: number,
+): ReportView | null {
+  const { groups, told, checkpoints, notes, findings, skipped } = gathered;
+  const newest = open && !groups.has(open.id) ? { about: open, accounts: [] } : (groups.get(open?.id ?? "") ?? [...groups.values()].at(-1));
+  const group =
+    since === undefined ? newest : [...groups.values()].find(({ accounts }) => accounts.some(({ at }) => Date.parse(at) >= Date.parse(since)));
+  if (!group) return null;
+  const {
+    name: env,
+    burnin: { timeZone },
+  } = config;
+  const accounts = group.accounts.toSorted((a, b) => a.from - b.from);
+  const standing = judgeStanding({ ...group.about, accounts, place: null, hours: [], decision: "RUNNING" }, config);
+  const { burnin, summary, rows, flags, reasons, action } = standing;
+  const from = burnin.startedAt;
+  const to = accounts.at(-1)?.at ?? from;
+  const judged = checkpoints.filter((record) => record.burnin === burnin.id);
+  const final = judged.findLast(({ hour }) => hour === 24);
+  const decision = final?.decision ?? standing.decision;
+  const isWithin = ({ at }: { at: string }): boolean => at >= from && at <= to;
+  const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
+  const clock = (at: string): string => format.format(new Date(at));
+  const ageAt = (at: string): number => (Date.parse(at) - Date.parse(from)) / 1000;
+  const clockOf = (age: number): string => clock(isoOf(Date.parse(from) + age * 1000));
+  const events: Happened[] = [
+    ...summary.outages.map((outage) => ({
+      at: outage.at,
+      kind: "outage" as const,
+      says: `${outage.kind} for ${outage.exact ? "" : "at most "}${spanOf(lengthOf(outage))}${outage.planned ? ", planned" : ""}: ${outage.says}`,
+    })),
+    ...summary.restarts.map(({ at, planned, says }) => ({
+      at,
+      kind: "restart" as const,
+      says: `${planned ? "planned" : planned === null ? "planned or not" : "unplanned"}: ${says}`,
+    })),
+    ...summary.holes.map((hole) => ({
+      at: isoOf(Date.parse(from) + hole.from * 1000),
+      kind: "hole" as const,
+      says: `nobody looked for ${spanOf(lengthOf(hole))}`,
+    })),
+    ...accounts.flatMap(({ at, jump }) => (jump ? [{ at, kind: "clock" as const, says: `the clock was set by ${round(jump)} s` }] : [])),
+    ...(summary.users
+      ? [{ at: summary.users.at, kind: "peak" as const, says: `${plural(summary.users.peak, "user")}, the most of this burn-in` }]
+      : []),
+    ...judged.map((record) => ({ at: record.ts, kind: "checkpoint" as const, says: `${record.hour} h: ${record.action}` })),
+    ...[...told, ...notes.map(({ at, by, text }) => ({ at, kind: "note" as const, says: `${by}: ${text}` }))].filter(isWithin),
+  ];
+  const planned = summary.restarts.filter((restart) => restart.planned).length;
+  const facts = {
+    Errors: String(summary.errors),
+    Warnings: String(summary.warnings),
+    "Planned restarts": String(planned),
+    "Peak users": summary.users ? `${summary.users.peak} at ${clock(summary.users.at)}` : "-",
+    "Peak memory": summary.memoryPeakMb === null ? "-" : `${round(summary.memoryPeakMb)} MB`,
+    Looks: String(summary.looks),
+    "Newest backup": accounts.at(-1)?.backupHours == null ? "-" : `${round(accounts.at(-1)?.backupHours ?? 0)} hours old`,
+  };
+  const nextLook = CHECKPOINTS.map((hour) => ({ hour, record: judged.findLast((each) => each.hour === hour) }));
+  const bad = findings.filter(isWithin);
+  const share = percentOf(summary.age ? (100 * summary.covered) / summary.age : 0);
+  return {
+    title: `Production Validation Report - Day ${Math.max(1, Math.ceil(summary.age / DAY_SECONDS))}`,
+    ...{
+      env,
+      host: hostname(),
+      release: burnin.release ?? "unknown",
+      date: to.slice(0, 10),
+      validator: userOf(),
+      generatedAt: isoOf(now),
+      timeZone,
+      verifier: VERSION,
+    },
+    ...{ attempt: burnin.attempt, day: Math.max(1, Math.ceil(summary.age / DAY_SECONDS)), from, to },
+    age: `${spanOf(summary.age)} of ${spanOf(burnin.seconds)}`,
+    coverage: `${share} of the time is accounted for, in ${plural(summary.looks, "look")}`,
+    decision,
+    healthy: flags.red.length ? "CRITICAL" : decision === "RUNNING" && rows.some(({ level }) => level === "worse") ? "ISSUES" : HEALTHY[decision],
+    ...{ reasons: final?.reasons ?? reasons, action: final?.action ?? action, metrics: rows },
+    facts: Object.entries(facts).map(([fact, value]) => ({ name: fact, value })),
+    events: events
+      .map((event) => ({ ...event, clock: clock(event.at), age: ageAt(event.at) }))
+      .sort((a, b) => a.age - b.age)
+      .slice(-KEPT),
+    issues: [...flags.red, ...flags.yellow, ...(final?.reasons ?? reasons)],
+    actions: decision === "PASS" || decision === "RUNNING" ? [] : [final?.action ?? action],
+    observations: notes.filter(({ at }) => at >= from),
+    checkpoints: nextLook.map(({ hour, record }) => ({
+      ...{ title: `${hour}-Hour Checkpoint`, at: record?.ts ?? null, status: record?.verdict ?? "not due yet" },
+      ...{
+        decision: record?.action ?? "",
+        criteria:
+          record?.criteria ??
+          judgeCheckpoint(hour, summary, burnin).map(({ criterion }) => ({ criterion, status: "deferred" as const, says: "not due yet" })),
+      },
+    })),
+    findings: bad.slice(-50),
+    ...{ redFlags: flags.red, yellowFlags: flags.yellow },
+    skipped: skipped ? `${plural(skipped, "line")} of the log ${skipped === 1 ? "is" : "are"} torn or foreign and left out` : null,
+    charts: drawCharts(standing, accounts, config, clockOf),
+  };
+}
+
 // --- Command line ------------------------------------------------------------------------------------------------------------
 
 const [WORD, SWITCH] = [{ type: "string" }, { type: "boolean" }] as const;
@@ -4643,13 +5085,15 @@ const COMMANDS = {
   verify: { "expect-version": WORD, only: WORD, skip: WORD, "dry-run": SWITCH, rollback: SWITCH, attach: SWITCH, "no-attach": SWITCH },
   burnin: {},
   status: { wait: SWITCH, release: WORD },
+  report: { since: WORD, out: WORD, note: WORD },
   rollback: { list: SWITCH, to: WORD, "dry-run": SWITCH, emergency: SWITCH, switch: SWITCH, confirm: SWITCH },
   alert: { "dry-run": SWITCH },
   config: { get: WORD },
 };
-const OPTIONS = { ...COMMON, ...COMMANDS.verify, ...COMMANDS.status, ...COMMANDS.rollback, ...COMMANDS.config };
+const OPTIONS = { ...COMMON, ...COMMANDS.verify, ...COMMANDS.status, ...COMMANDS.report, ...COMMANDS.rollback, ...COMMANDS.config };
 const CLASHES = ["attach no-attach", "switch confirm", "list to", "list dry-run"].map((pair) => pair.split(" ") as (keyof typeof OPTIONS)[]);
 const FORMATS = ["pretty", "json", "github"] as const;
+const REPORT_FORMATS = ["pretty", "json", "md", "html"] as const;
 
 /** What --help prints, and README.md repeats. */
 export const readHelp = (): string => readShipped("help.txt").replace("{version}", VERSION).replace("{site}", SITE_CONFIGS);
@@ -4687,8 +5131,12 @@ export function parseCommandLine(args: readonly string[]) {
   if (rest.length) throw usageError(`Unexpected argument "${rest[0]}"`);
   const stray = Object.keys(flags).find((flag) => !Object.hasOwn({ ...COMMON, ...own }, flag));
   if (stray) throw usageError(`--${stray} means nothing to the command ${command}`);
-  const format = FORMATS.find((name) => name === (flags.json ? "json" : (flags.format ?? "pretty")));
-  if (!format) throw usageError(`--format "${flags.format}" is not known`, flags.format, FORMATS);
+  const formats = command === "report" ? REPORT_FORMATS : FORMATS;
+  const format = formats.find((name) => name === (flags.json ? "json" : (flags.format ?? "pretty")));
+  if (!format) throw usageError(`--format "${flags.format}" is not known`, flags.format, formats);
+  if (flags.since !== undefined && Number.isNaN(Date.parse(flags.since)))
+    throw usageError(`--since "${flags.since}" is no time, such as 2026-11-22T06:00Z`);
+  if (flags.note !== undefined && !flags.note.trim()) throw usageError("--note is empty");
   const { env, only, skip, help, version, schema } = flags;
   if (env === undefined && !(help || version || schema)) throw usageError("--env is missing; it names the config, such as --env prod");
   if (flags["expect-version"] === "") throw usageError("--expect-version is empty");
@@ -4749,7 +5197,8 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
   run.place = placeAt(readMoment(), 0, identity && startOf(identity));
   const { burnin } = readState(config);
-  if (burnin?.decision !== "RUNNING") return null;
+  // One that has failed before its time goes on to its end: what comes is evidence too.
+  if (!burnin || (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)) return null;
   const { account, place } = await accountFor(run, burnin);
   // They hold words of the bot's log, and are kept.
   const mask = maskOf(config.secrets);
@@ -4806,10 +5255,11 @@ async function tell(result: Result, { flags, format }: CommandLine): Promise<num
   if (flags.quiet && format === "pretty" && result.verdict === "pass") return result.exit;
   const colour = !flags["no-color"] && process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
   const renderers = { json: () => renderDocument(result), pretty: () => renderPretty(result, colour), github: () => renderGithub(result) };
+  const render = renderers[format as keyof typeof renderers];
   const summary = process.env.GITHUB_STEP_SUMMARY;
   const unwritten = format === "github" && summary && orMessage(() => fs.appendFileSync(summary, renderMarkdown(result)));
   if (unwritten) await writeStream(process.stderr, `The summary of the job could not be written: ${printable(unwritten)}\n`);
-  const told = await writeStream(process.stdout, renderers[format]());
+  const told = await writeStream(process.stdout, render());
   return told ? result.exit : result.exit || EXIT.internal;
 }
 
@@ -4876,6 +5326,41 @@ async function runStatus({ flags, json }: CommandLine, config: Config): Promise<
   return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
 }
 
+/** Writes the report of a burn-in: both files, or one of them on the standard output; or keeps a person's observation for it. */
+async function runReport({ flags, format }: CommandLine, config: Config, { narrate }: Narrator): Promise<number> {
+  if (flags.note !== undefined) {
+    const note = { ...headOf("note", config.name, randomUUID(), Date.now()), text: flags.note };
+    const lost = orMessage(() => writeRecord(config.logFile, renderJson(maskDeep(note, maskOf(config.secrets)), 0)));
+    if (lost) throw new UserError(EXIT.logNotWritten, `The note could not be written to "${config.logFile}": ${lost}`);
+    narrate("the note is in the log, and in the next report");
+  }
+  if (flags.note !== undefined && !flags.out && !flags.since && format === "pretty") return EXIT.passed;
+  const blind = fs.existsSync(config.logFile) && orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
+  if (blind) throw new UserError(EXIT.permission, `The log could not be read: ${blind}. Try with sudo, or as a member of the group cytube-verify.`);
+  const view = buildReport(config, gatherReport(config), requireState(config).burnin, flags.since, Date.now());
+  if (!view)
+    throw new UserError(
+      EXIT.busy,
+      `There is no burn-in in ${config.logFile}${flags.since ? ` since ${flags.since}` : " yet"}: the first verification that passes begins it.`,
+    );
+  const textIn = (kind: "md" | "html" | "json"): string => (kind === "json" ? renderDocument(view) : renderReport(view, kind));
+  const exit = { PASS: EXIT.passed, RUNNING: EXIT.passed, NONE: EXIT.passed, PARTIAL: EXIT.belowTarget, FAIL: EXIT.redFlag }[view.decision];
+  const kinds = format === "pretty" ? (["md", "html"] as const) : ([format as "md" | "html" | "json"] as const);
+  if (format !== "pretty" && !flags.out) return (await print(textIn(kinds[0]))) || exit;
+  const directory = path.resolve(HOME_DIRECTORY, flags.out ?? ".");
+  const name = `burnin-${config.name}-${view.date}`;
+  for (const kind of kinds) {
+    const file = path.join(directory, `${name}.${kind}`);
+    const blocked = orMessage(() => {
+      fs.mkdirSync(directory, { recursive: true });
+      writeAtomically(file, textIn(kind));
+    });
+    if (blocked) throw new UserError(EXIT.permission, `The report could not be written: ${blocked}`);
+    await print(`${file}\n`);
+  }
+  return exit;
+}
+
 async function runRollback({ flags, json }: CommandLine, config: Config, narrator: Narrator): Promise<number> {
   if (flags.switch) return runSwitch(config, narrator);
   if (flags.confirm) return runConfirm(config, narrator);
@@ -4921,7 +5406,14 @@ function becomeService({ command, flags }: CommandLine): void {
 type Command = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
 const runAlerts: Command = ({ flags }, config) => runAlert(config, flags["dry-run"]);
 const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
-const RUNNERS: Record<string, Command> = { burnin: runBurnin, status: runStatus, rollback: runRollback, alert: runAlerts, config: runConfig };
+const RUNNERS: Record<string, Command> = {
+  burnin: runBurnin,
+  status: runStatus,
+  report: runReport,
+  rollback: runRollback,
+  alert: runAlerts,
+  config: runConfig,
+};
 
 /** Runs one command line and returns its exit code; what it prints goes to this process's own streams. */
 export async function main(args: readonly string[]): Promise<number> {
