@@ -4879,93 +4879,140 @@ function gatherReport({ name, logFile }: Config) {
 }
 
 const CHART = { width: 960, height: 160 };
+type Scale = (value: number) => number;
+type Clock = (age: number) => string;
+type Drawn = ReportView["charts"]["series"][number];
+/** What the charts of samples show; a limit far above them would flatten what there is to see. */
+const CURVES = [
+  { id: "memory", title: "Memory", unit: "MB", of: "memoryMb" },
+  { id: "response", title: "Response time", unit: "ms", of: "responseMs" },
+  { id: "users", title: "Users", unit: "users", of: "users" },
+] as const;
 
-/** The charts of a burn-in: seconds since it began along the width, values up the height. */
-function drawCharts(
-  { burnin, summary, rows }: Standing,
+function drawCurve(
+  { id, title, unit, of }: (typeof CURVES)[number],
+  { summary, burnin }: Standing,
   accounts: readonly Account[],
-  { limits, burnin: { timeZone } }: Config,
-  clockOf: (age: number) => string,
-): ReportView["charts"] {
+  limit: number | null,
+  x: Scale,
+  clockOf: Clock,
+): Drawn {
   const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
   const { line, area } = load("d3-shape") as typeof import("d3-shape");
-  const { width, height } = CHART;
-  const span = Math.max(burnin.seconds, summary.age);
-  const x = scaleLinear([0, span], [0, width]);
-  const begun = Date.parse(burnin.startedAt);
-  const box = ({ from, to }: Span) => ({ x: x(from), width: Math.max(x(to) - x(from), 1.5) });
-  type Wish = { id: "memory" | "response" | "users"; title: string; unit: string; of: "memoryMb" | "responseMs" | "users"; limit: number | null };
-  const draw = ({ id, title, unit, of, limit }: Wish): ReportView["charts"]["series"][number] => {
-    const points = accounts.flatMap(({ to: age, [of]: value }) => (value === null ? [] : [{ age, value }]));
-    const most = Math.max(1, ...points.map(({ value }) => value));
-    // A limit far above everything would flatten what there is to see.
-    const isNear = limit !== null && limit < 3 * most;
-    const y = scaleLinear([0, isNear ? Math.max(most, limit) * 1.1 : most * 1.2], [height, 0]).nice(4);
-    const at = { x: (point: Sample) => x(point.age), y: (point: Sample) => y(point.value) };
-    const path = line<Sample>(at.x, at.y)(points) ?? "";
-    const growth = id === "memory" ? summary.memory : null;
-    const middle = growth && { age: median(points.map(({ age }) => age)), value: median(points.map(({ value }) => value)) };
-    const trendAt = (age: number): number => y((middle?.value ?? 0) + ((growth?.perHour ?? 0) * (age - (middle?.age ?? 0))) / (burnin.seconds / 24));
-    return {
-      ...{ id, title, unit, path, bars: [], area: id === "users" ? area<Sample>(at.x, height, at.y)(points) : null },
-      points: points.map((point) => ({ x: at.x(point), y: at.y(point), label: `${clockOf(point.age)}: ${round(point.value)} ${unit}` })),
-      limit: isNear ? { y: y(limit), label: `limit ${limit} ${unit}` } : null,
-      trend: growth && { x1: 0, y1: trendAt(0), x2: x(summary.age), y2: trendAt(summary.age), label: `${round(growth.perHour)} MB/h` },
-      axis: y.ticks(4).map((value) => ({ y: y(value), label: `${value}` })),
-      empty: points.length ? null : "no samples",
-    };
-  };
-  const errors = accounts.flatMap((account) => (account.errors === null ? [] : [{ ...account, errors: account.errors }]));
-  const count = scaleLinear([0, Math.max(4, ...errors.map((account) => account.errors))], [height, 0]).nice(4);
-  const bars = errors.map((account) => {
-    const label = `${clockOf(account.from)} to ${clockOf(account.to)}: ${plural(account.errors, "error")}`;
-    return { ...box(account), y: count(account.errors), height: height - count(account.errors), label };
-  });
-  const bandsOf = (kind: "peak" | "off-peak", name: BandName) =>
-    bandSpans(name, begun, begun + span * 1000, timeZone).map(({ from, to }) => ({
-      ...box({ from: (from - begun) / 1000, to: (to - begun) / 1000 }),
-      kind,
-      label: kind,
-    }));
-  const spanned = (says: string, piece: Span): string => `${clockOf(piece.from)}, ${spanOf(lengthOf(piece))}: ${says}`;
+  const samples = accounts.flatMap(({ to: age, [of]: value }): Sample[] => (value === null ? [] : [{ age, value }]));
+  const most = Math.max(1, ...samples.map(({ value }) => value));
+  const isNear = limit !== null && limit < 3 * most;
+  const y = scaleLinear([0, isNear ? Math.max(most, limit) * 1.1 : most * 1.2], [CHART.height, 0]).nice(4);
+  const [left, top] = [(point: Sample) => x(point.age), (point: Sample) => y(point.value)];
+  const growth = id === "memory" ? summary.memory : null;
+  // Theil and Sen's line goes through the medians.
+  const [age, value] = [median(samples.map((sample) => sample.age)), median(samples.map((sample) => sample.value))];
+  const trendAt = (at: number): number => y(value + ((growth?.perHour ?? 0) * (at - age)) / (burnin.seconds / 24));
   return {
-    ...CHART,
-    hours: Array.from({ length: 9 }, (_, index) => ({ x: (width * index) / 8, label: clockOf((span * index) / 8).slice(0, 5) })),
-    bands: [...bandsOf("peak", "peak"), ...bandsOf("off-peak", "offPeak")],
-    marks: summary.restarts.map(({ age, planned, at, says }) => ({
-      x: x(age),
-      kind: planned ? ("restart-planned" as const) : ("restart" as const),
-      label: `${at}: ${says}`,
-    })),
-    strip: [
-      ...joinSpans(accounts.map(({ from, to }) => ({ from, to }))).map((piece) => ({
-        ...box(piece),
-        kind: "up" as const,
-        label: spanned("up and connected", piece),
-      })),
-      ...summary.holes.map((hole) => ({ ...box(hole), kind: "hole" as const, label: spanned("nobody looked", hole) })),
-      ...summary.outages.map((outage) => ({
-        ...box(outage),
-        kind: outage.planned ? ("planned" as const) : outage.kind,
-        label: spanned(outage.says, outage),
-      })),
-    ],
-    series: [
-      draw({ id: "memory", title: "Memory", unit: "MB", of: "memoryMb", limit: limits.memoryMbMax }),
-      draw({ id: "response", title: "Response time", unit: "ms", of: "responseMs", limit: METRICS.response_time.acceptable }),
-      draw({ id: "users", title: "Users", unit: "users", of: "users", limit: null }),
-      {
-        ...{ id: "errors", title: "Errors", unit: "errors", path: "", area: null, bars, points: [], limit: null, trend: null },
-        ...{
-          axis: count.ticks(4).map((value) => ({ y: count(value), label: `${value}` })),
-          empty: bars.length ? null : `errors are ${rows.find(({ metric }) => metric === "error_rate")?.level}`,
-        },
-      },
-    ],
+    ...{ id, title, unit, bars: [], path: line(left, top)(samples) ?? "", area: id === "users" ? area(left, CHART.height, top)(samples) : null },
+    points: samples.map((point) => ({ x: left(point), y: top(point), label: `${clockOf(point.age)}: ${round(point.value)} ${unit}` })),
+    limit: isNear ? { y: y(limit), label: `limit ${limit} ${unit}` } : null,
+    trend: growth && { x1: 0, y1: trendAt(0), x2: x(summary.age), y2: trendAt(summary.age), label: `${round(growth.perHour)} MB/h` },
+    axis: y.ticks(4).map((tick) => ({ y: y(tick), label: `${tick}` })),
+    empty: samples.length ? null : "no samples",
   };
 }
 
-const HEALTHY = { PASS: "HEALTHY", RUNNING: "HEALTHY", PARTIAL: "ISSUES", FAIL: "CRITICAL", NONE: "UNKNOWN" } as const;
+function drawErrors(accounts: readonly Account[], boxOf: (span: Span) => { x: number; width: number }, clockOf: Clock): Drawn {
+  const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
+  const counted = accounts.flatMap((account) => (account.errors === null ? [] : [{ ...account, errors: account.errors }]));
+  const y = scaleLinear([0, Math.max(4, ...counted.map(({ errors }) => errors))], [CHART.height, 0]).nice(4);
+  const bars = counted.map((account) => {
+    const label = `${clockOf(account.from)} to ${clockOf(account.to)}: ${plural(account.errors, "error")}`;
+    return { ...boxOf(account), y: y(account.errors), height: CHART.height - y(account.errors), label };
+  });
+  const axis = y.ticks(4).map((tick) => ({ y: y(tick), label: `${tick}` }));
+  return {
+    id: "errors",
+    title: "Errors",
+    unit: "errors",
+    path: "",
+    area: null,
+    bars,
+    points: [],
+    limit: null,
+    trend: null,
+    axis,
+    empty: bars.length ? null : "not counted",
+  };
+}
+
+/** The charts of a burn-in: seconds since it began along the width, values up the height. */
+function drawCharts(
+  standing: Standing,
+  accounts: readonly Account[],
+  { limits, burnin: { timeZone } }: Config,
+  clockOf: Clock,
+): ReportView["charts"] {
+  const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
+  const { burnin, summary } = standing;
+  const span = Math.max(burnin.seconds, summary.age);
+  const x = scaleLinear([0, span], [0, CHART.width]);
+  const boxOf = (piece: Span) => ({ x: x(piece.from), width: Math.max(x(piece.to) - x(piece.from), 1.5) });
+  const begun = Date.parse(burnin.startedAt);
+  const bandsOf = (kind: "peak" | "off-peak", name: BandName) =>
+    bandSpans(name, begun, begun + span * 1000, timeZone).map(({ from, to }) => ({
+      ...boxOf({ from: (from - begun) / 1000, to: (to - begun) / 1000 }),
+      kind,
+      label: kind,
+    }));
+  const piece = <K extends ReportView["charts"]["strip"][number]["kind"]>(kind: K, says: string, at: Span) => ({
+    ...boxOf(at),
+    kind,
+    label: `${clockOf(at.from)}, ${spanOf(lengthOf(at))}: ${says}`,
+  });
+  const limitOf = { memory: limits.memoryMbMax, response: METRICS.response_time.acceptable, users: null };
+  return {
+    ...CHART,
+    hours: Array.from({ length: 9 }, (_, index) => ({ x: (CHART.width * index) / 8, label: clockOf((span * index) / 8).slice(0, 5) })),
+    bands: [...bandsOf("peak", "peak"), ...bandsOf("off-peak", "offPeak")],
+    marks: summary.restarts.map(({ age, planned, at, says }) => ({
+      x: x(age),
+      kind: planned ? "restart-planned" : "restart",
+      label: `${at}: ${says}`,
+    })),
+    strip: [
+      ...joinSpans(accounts.map(({ from, to }) => ({ from, to }))).map((covered) => piece("up", "up and connected", covered)),
+      ...summary.holes.map((hole) => piece("hole", "nobody looked", hole)),
+      ...summary.outages.map((outage) => piece(outage.planned ? "planned" : outage.kind, outage.says, outage)),
+    ],
+    series: [...CURVES.map((curve) => drawCurve(curve, standing, accounts, limitOf[curve.id], x, clockOf)), drawErrors(accounts, boxOf, clockOf)],
+  };
+}
+
+/** What happened in a burn-in and beside it, in order. */
+function listEvents(
+  { summary, burnin }: Standing,
+  accounts: readonly Account[],
+  beside: readonly Happened[],
+  clock: (at: string) => string,
+): ReportView["events"] {
+  const begun = Date.parse(burnin.startedAt);
+  const planning = (planned: boolean | null): string => (planned ? "planned" : planned === null ? "planned or not" : "unplanned");
+  const events: Happened[] = [
+    ...summary.outages.map(({ at, kind, exact, planned, says, ...span }): Happened => {
+      return { at, kind: "outage", says: `${kind} for ${exact ? "" : "at most "}${spanOf(lengthOf(span))}, ${planning(planned)}: ${says}` };
+    }),
+    ...summary.restarts.map(({ at, planned, says }): Happened => ({ at, kind: "restart", says: `${planning(planned)}: ${says}` })),
+    ...summary.holes.map(
+      (hole): Happened => ({ at: isoOf(begun + hole.from * 1000), kind: "hole", says: `nobody looked for ${spanOf(lengthOf(hole))}` }),
+    ),
+    ...accounts.flatMap(({ at, jump }): Happened[] => (jump ? [{ at, kind: "clock", says: `the clock was set by ${round(jump)} s` }] : [])),
+    ...(summary.users
+      ? [{ at: summary.users.at, kind: "peak" as const, says: `${plural(summary.users.peak, "user")}, the most of this burn-in` }]
+      : []),
+    ...beside,
+  ];
+  const placed = events.map((event) => ({ ...event, clock: clock(event.at), age: (Date.parse(event.at) - begun) / 1000 }));
+  return placed.sort((a, b) => a.age - b.age).slice(-KEPT);
+}
+
+const HEALTHY = { PASS: "HEALTHY", RUNNING: "HEALTHY", PARTIAL: "ISSUES", FAIL: "CRITICAL" } as const;
 
 /** What a report says, out of what the log has of a burn-in: the newest one, or the one that ran at `since`. Null where there is none. */
 function buildReport(
@@ -4980,96 +5027,49 @@ function buildReport(
   const group =
     since === undefined ? newest : [...groups.values()].find(({ accounts }) => accounts.some(({ at }) => Date.parse(at) >= Date.parse(since)));
   if (!group) return null;
-  const {
-    name: env,
-    burnin: { timeZone },
-  } = config;
+  const { timeZone } = config.burnin;
   const accounts = group.accounts.toSorted((a, b) => a.from - b.from);
   const standing = judgeStanding({ ...group.about, accounts, place: null, hours: [], decision: "RUNNING" }, config);
-  const { burnin, summary, rows, flags, reasons, action } = standing;
-  const from = burnin.startedAt;
-  const to = accounts.at(-1)?.at ?? from;
+  const { burnin, summary, rows, flags } = standing;
   const judged = checkpoints.filter((record) => record.burnin === burnin.id);
-  const final = judged.findLast(({ hour }) => hour === 24);
-  const decision = final?.decision ?? standing.decision;
+  const { decision, reasons, action } = judged.findLast(({ hour }) => hour === 24) ?? standing;
+  const [from, last] = [burnin.startedAt, accounts.at(-1)];
+  const to = last?.at ?? from;
   const isWithin = ({ at }: { at: string }): boolean => at >= from && at <= to;
   const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
   const clock = (at: string): string => format.format(new Date(at));
-  const ageAt = (at: string): number => (Date.parse(at) - Date.parse(from)) / 1000;
   const clockOf = (age: number): string => clock(isoOf(Date.parse(from) + age * 1000));
-  const events: Happened[] = [
-    ...summary.outages.map((outage) => ({
-      at: outage.at,
-      kind: "outage" as const,
-      says: `${outage.kind} for ${outage.exact ? "" : "at most "}${spanOf(lengthOf(outage))}${outage.planned ? ", planned" : ""}: ${outage.says}`,
-    })),
-    ...summary.restarts.map(({ at, planned, says }) => ({
-      at,
-      kind: "restart" as const,
-      says: `${planned ? "planned" : planned === null ? "planned or not" : "unplanned"}: ${says}`,
-    })),
-    ...summary.holes.map((hole) => ({
-      at: isoOf(Date.parse(from) + hole.from * 1000),
-      kind: "hole" as const,
-      says: `nobody looked for ${spanOf(lengthOf(hole))}`,
-    })),
-    ...accounts.flatMap(({ at, jump }) => (jump ? [{ at, kind: "clock" as const, says: `the clock was set by ${round(jump)} s` }] : [])),
-    ...(summary.users
-      ? [{ at: summary.users.at, kind: "peak" as const, says: `${plural(summary.users.peak, "user")}, the most of this burn-in` }]
-      : []),
-    ...judged.map((record) => ({ at: record.ts, kind: "checkpoint" as const, says: `${record.hour} h: ${record.action}` })),
-    ...[...told, ...notes.map(({ at, by, text }) => ({ at, kind: "note" as const, says: `${by}: ${text}` }))].filter(isWithin),
-  ];
-  const planned = summary.restarts.filter((restart) => restart.planned).length;
+  const said = notes.map(({ at, by, text }) => ({ at, kind: "note" as const, says: `${by}: ${text}` }));
+  const decided = judged.map((record) => ({ at: record.ts, kind: "checkpoint" as const, says: `${record.hour} h: ${record.action}` }));
   const facts = {
     Errors: String(summary.errors),
     Warnings: String(summary.warnings),
-    "Planned restarts": String(planned),
+    "Planned restarts": String(summary.restarts.filter(({ planned }) => planned).length),
     "Peak users": summary.users ? `${summary.users.peak} at ${clock(summary.users.at)}` : "-",
     "Peak memory": summary.memoryPeakMb === null ? "-" : `${round(summary.memoryPeakMb)} MB`,
     Looks: String(summary.looks),
-    "Newest backup": accounts.at(-1)?.backupHours == null ? "-" : `${round(accounts.at(-1)?.backupHours ?? 0)} hours old`,
+    "Newest backup": typeof last?.backupHours === "number" ? `${round(last.backupHours)} hours old` : "-",
   };
-  const nextLook = CHECKPOINTS.map((hour) => ({ hour, record: judged.findLast((each) => each.hour === hour) }));
-  const bad = findings.filter(isWithin);
-  const share = percentOf(summary.age ? (100 * summary.covered) / summary.age : 0);
+  const points = CHECKPOINTS.map((hour) => {
+    const record = judged.findLast((each) => each.hour === hour);
+    const open = judgeCheckpoint(hour, summary, burnin).map(({ criterion }) => ({ criterion, status: "deferred" as const, says: "not due yet" }));
+    const { ts: at = null, verdict: status = "not due yet", action: told = "", criteria = open } = record ?? {};
+    return { title: `${hour}-Hour Checkpoint`, at, status, decision: told, criteria };
+  });
+  const day = Math.max(1, Math.ceil(summary.age / DAY_SECONDS));
   return {
-    title: `Production Validation Report - Day ${Math.max(1, Math.ceil(summary.age / DAY_SECONDS))}`,
-    ...{
-      env,
-      host: hostname(),
-      release: burnin.release ?? "unknown",
-      date: to.slice(0, 10),
-      validator: userOf(),
-      generatedAt: isoOf(now),
-      timeZone,
-      verifier: VERSION,
-    },
-    ...{ attempt: burnin.attempt, day: Math.max(1, Math.ceil(summary.age / DAY_SECONDS)), from, to },
+    ...{ title: `Production Validation Report - Day ${day}`, day, env: config.name, host: hostname(), release: burnin.release ?? "unknown" },
+    ...{ date: to.slice(0, 10), validator: userOf(), generatedAt: isoOf(now), timeZone, verifier: VERSION, attempt: burnin.attempt, from, to },
     age: `${spanOf(summary.age)} of ${spanOf(burnin.seconds)}`,
-    coverage: `${share} of the time is accounted for, in ${plural(summary.looks, "look")}`,
-    decision,
+    coverage: `${percentOf(summary.age ? (100 * summary.covered) / summary.age : 0)} of the time is accounted for, in ${plural(summary.looks, "look")}`,
+    ...{ decision, reasons, action, metrics: rows },
     healthy: flags.red.length ? "CRITICAL" : decision === "RUNNING" && rows.some(({ level }) => level === "worse") ? "ISSUES" : HEALTHY[decision],
-    ...{ reasons: final?.reasons ?? reasons, action: final?.action ?? action, metrics: rows },
-    facts: Object.entries(facts).map(([fact, value]) => ({ name: fact, value })),
-    events: events
-      .map((event) => ({ ...event, clock: clock(event.at), age: ageAt(event.at) }))
-      .sort((a, b) => a.age - b.age)
-      .slice(-KEPT),
-    issues: [...flags.red, ...flags.yellow, ...(final?.reasons ?? reasons)],
-    actions: decision === "PASS" || decision === "RUNNING" ? [] : [final?.action ?? action],
+    facts: Object.entries(facts).map(([name, value]) => ({ name, value })),
+    events: listEvents(standing, accounts, [...decided, ...[...told, ...said].filter(isWithin)], clock),
+    issues: [...flags.red, ...flags.yellow, ...reasons],
+    actions: decision === "PASS" || decision === "RUNNING" ? [] : [action],
     observations: notes.filter(({ at }) => at >= from),
-    checkpoints: nextLook.map(({ hour, record }) => ({
-      ...{ title: `${hour}-Hour Checkpoint`, at: record?.ts ?? null, status: record?.verdict ?? "not due yet" },
-      ...{
-        decision: record?.action ?? "",
-        criteria:
-          record?.criteria ??
-          judgeCheckpoint(hour, summary, burnin).map(({ criterion }) => ({ criterion, status: "deferred" as const, says: "not due yet" })),
-      },
-    })),
-    findings: bad.slice(-50),
-    ...{ redFlags: flags.red, yellowFlags: flags.yellow },
+    ...{ checkpoints: points, findings: findings.filter(isWithin).slice(-50), redFlags: flags.red, yellowFlags: flags.yellow },
     skipped: skipped ? `${plural(skipped, "line")} of the log ${skipped === 1 ? "is" : "are"} torn or foreign and left out` : null,
     charts: drawCharts(standing, accounts, config, clockOf),
   };
