@@ -140,8 +140,7 @@ export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; par
 /** Which start of which process was looked at. `startTicks` are the kernel's, from boot to the start, so that pid reuse shows. */
 export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
 /** One word for a start of the bot, equal for two looks at the same one. */
-export const startOf = (identity: Pick<Identity, "pid" | "startTicks" | "bootId" | "invocation">): string =>
-  identity.invocation ?? `${identity.bootId}/${identity.pid}/${identity.startTicks}`;
+export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, "startedAt">) => invocation ?? `${bootId}/${pid}/${startTicks}`;
 
 /** A slice of evidence: what was seen, or why it was not. */
 export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null };
@@ -331,8 +330,7 @@ const characterOf = (code: string): string => String.fromCharCode(Number(code));
 const decodeEscape = (unit: string): string => (unit.length > 2 ? characterOf(`0x${unit.slice(2)}`) : (CODES[unit.slice(1)] ?? unit.slice(1)));
 const decodeEntity = (unit: string): string => CODES[unit.slice(1, -1).toLowerCase()] ?? characterOf(unit.slice(2, -1).replace(/^x/i, "0x"));
 const decodePercent = (unit: string): string => (unit === "+" ? " " : Buffer.from(unit.replaceAll("%", ""), "hex").toString());
-const isReadable = (text: string): boolean => /^[\t\n\r\x20-\x7e\u00a0-\ufffc]+$/.test(text);
-const decodeReadable = (run: string): string => (isReadable(decodeBase64(run)) ? `\n${decodeBase64(run)}\n` : run);
+const decodeReadable = (run: string): string => (/^[\t\n\r -~\u00a0-\ufffc]+$/.test(decodeBase64(run)) ? `\n${decodeBase64(run)}\n` : run);
 
 /** Other spellings: the text is decoded unit by unit, and a unit is hidden when anything of what it decodes to is. */
 const VIEWS = Object.entries<(unit: string) => string>({
@@ -378,8 +376,7 @@ export function maskOf(known: readonly string[]): (text: string) => string {
   // A value of several lines is also looked for line by line, because logs print it so.
   const values = known.flatMap((value) => [value, value.trim(), ...value.split(/[\r\n]+/).map((line) => line.trim())]);
   const forms = values.flatMap((value) => [value, value.normalize("NFC"), value.normalize("NFD")]);
-  const spellings = new Set(forms.filter((value) => value.length >= KNOWN_LENGTH_MIN).flatMap(spell));
-  const needles = [...spellings].sort((a, b) => b.length - a.length);
+  const needles = [...new Set(forms.filter((value) => value.length >= KNOWN_LENGTH_MIN).flatMap(spell))].sort((a, b) => b.length - a.length);
   const shapes = patternsOf("SHAPE");
   const look = (text: string, depth: number): string => {
     let out = needles.reduce((seen, needle) => seen.replaceAll(needle, hide(needle)), text);
@@ -388,15 +385,12 @@ export function maskOf(known: readonly string[]): (text: string) => string {
     if (depth === VIEW_DEPTH_MAX) return out;
     return VIEWS.reduce((seen, [name, decode]) => hideThrough(seen, patternOf(name), decode, (decoded) => look(decoded, depth + 1)), out);
   };
-  return (text) => {
-    let out = text;
-    for (let turn = 0; turn < ROUNDS_MAX; turn++) {
-      const next = look(out, 0).replace(/\uffff+/g, "***");
-      if (next === out) return out;
-      out = next;
-    }
-    return out.replace(/[^\r\n]+/g, "***");
+  const lookAgain = (text: string, turns: number): string => {
+    if (turns === ROUNDS_MAX) return text.replace(/[^\r\n]+/g, "***");
+    const next = look(text, 0).replace(/\uffff+/g, "***");
+    return next === text ? text : lookAgain(next, turns + 1);
   };
+  return (text) => lookAgain(text, 0);
 }
 
 /** Copies plain JSON data with every string and object key masked, and everything hidden that stands under a secret's key. */
@@ -406,16 +400,15 @@ export function maskDeep<T>(value: T, mask: (text: string) => string): T {
     if (typeof part === "number") return isSecret ? "***" : part;
     if (Array.isArray(part)) return part.map((item) => copy(item, isSecret));
     if (part === null || typeof part !== "object") return part;
-    const names = new Set<string>();
-    const copyEntry = ([key, item]: [string, unknown]): [string, unknown] => {
+    const copies = new Map<string, unknown>();
+    for (const [key, item] of Object.entries(part)) {
       let name = mask(key);
-      while (names.has(name)) name += "*"; // Two masked keys must not become one.
-      names.add(name);
+      while (copies.has(name)) name += "*"; // Two masked keys must not become one.
       const [, plural] = patternOf("SECRET_KEY").exec(key) ?? [];
       const isCount = typeof item !== "object" && (plural !== "" || /^pass$/i.test(key)) && patternOf("COUNT").test(String(item));
-      return [name, copy(item, isSecret || (plural !== undefined && !isCount))];
-    };
-    return Object.fromEntries(Object.entries(part).map(copyEntry));
+      copies.set(name, copy(item, isSecret || (plural !== undefined && !isCount)));
+    }
+    return Object.fromEntries(copies);
   };
   return copy(value, false) as T;
 }
