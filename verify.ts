@@ -484,12 +484,13 @@ const OFF_PARTS = [
 
 const isRegex = (source: string): boolean => orNull(() => new RegExp(source)) !== null;
 const isTimeZone = (name: string): boolean => orNull(() => new Intl.DateTimeFormat("en", { timeZone: name })) !== null;
+const isCredential = (name: string): boolean => /^\w[\w.-]{0,63}$/.test(name);
 const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
 const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 type SinkKind = (typeof SINK_KINDS)[number];
 
-/** The shape of a config file; config/keys.txt says what its keys mean. A function, because valibot is loaded only when a config is read. */
-export function configSchema(v: typeof Valibot) {
+/** The shape of a config in `directory`; config/keys.txt says what its keys mean. A function, because valibot is loaded only when a config is read. */
+export function configSchema(v: typeof Valibot, directory = "") {
   const maybe = v.optional;
   const section = <E extends Valibot.ObjectEntries>(entries: E) => maybe(v.strictObject(entries));
   const mapOf = <N extends string, S extends Valibot.GenericSchema>(names: readonly N[], schemaOf: (name: N) => S) =>
@@ -497,6 +498,8 @@ export function configSchema(v: typeof Valibot) {
   const flag = maybe(v.boolean());
   const text = v.pipe(v.string(), v.nonEmpty());
   const list = v.pipe(v.array(text), v.minLength(1));
+  const absolute = v.transform((relative: string) => path.resolve(directory, relative));
+  const file = v.pipe(text, absolute);
   const regex = v.pipe(text, v.check(isRegex, "a regular expression"));
   const regexes = maybe(v.array(regex));
   const url = v.pipe(v.string(), v.check(isHttpUrl, "an http:// or https:// URL"));
@@ -506,33 +509,31 @@ export function configSchema(v: typeof Valibot) {
   const limit = (name: LimitName) => {
     const isCount = COUNTS.includes(name);
     const isAmount = (value: number): boolean => !isCount || Number.isInteger(value);
-    const least = v.minValue<number, number>(isCount ? 1 : 0);
     // Beyond a million seconds, timers overflow and end at once.
-    const amount = v.pipe(v.number(), v.finite(), least, v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
+    const amount = v.pipe(v.number(), v.finite(), v.minValue(isCount ? 1 : 0), v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
     return maybe(LIMITS[name].test === null ? v.nullable(amount) : amount);
   };
-  const isName = v.check<string, string>((name) => /^\w[\w.-]{0,63}$/.test(name), "the name of a credential, not the URL itself");
-  const credential = v.pipe(v.string(), isName);
+  const credential = v.pipe(v.string(), v.check(isCredential, "the name of a credential, not the URL itself"));
   const sinks = maybe(v.array(v.strictObject({ kind: v.picklist(SINK_KINDS), urlFrom: maybe(credential), command: maybe(list) })));
   const count = (least: number, most: number) => maybe(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)));
-  const source = { url: maybe(url), socket: maybe(text), headersFile: maybe(text), sql: maybe(text), statusUp: maybe(list) };
-  const logs = { files: maybe(list), journal: flag, noise: regexes, prefix: maybe(regex) };
+  const source = { url: maybe(url), socket: maybe(file), headersFile: maybe(file), sql: maybe(text), statusUp: maybe(list) };
+  const logs = { files: maybe(v.pipe(v.array(file), v.minLength(1))), journal: flag, noise: regexes, prefix: maybe(regex) };
   const rollback = { auto: flag, on: maybe(v.array(v.picklist(CHECK_NAMES))), command: maybe(list) };
-  const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(text) };
+  const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(file) };
   return v.strictObject({
     environment: maybe(v.picklist(["test", "prod"])),
-    process: v.strictObject({ unit: maybe(text), pidFile: maybe(text), command: maybe(regex) }),
+    process: v.strictObject({ unit: maybe(text), pidFile: maybe(file), command: maybe(regex) }),
     health: v.strictObject({ ...source, fields: maybe(mapOf(FIELD_NAMES, () => pointers)) }),
-    database: section({ file: text, tables: maybe(list), backup: maybe(text) }),
+    database: section({ file, tables: maybe(list), backup: maybe(file) }),
     errorLogs: section({ ...logs, timeZone: maybe(v.picklist(["local", "utc"])), silent: flag }),
     configuration: section({ ...running, fields: section({ environment: pointers, channel: pointers }) }),
-    release: section({ version: maybe(text), directory: maybe(text), current: maybe(text) }),
+    release: section({ version: maybe(text), directory: maybe(file), current: maybe(file) }),
     rollback: section({ ...rollback, maxPerDay: count(0, 100), secondsMax: count(1, 3600) }),
     chatServer: section({ url }),
     burnin: section({ timeZone: maybe(v.pipe(text, v.check(isTimeZone, "a time zone"))), rollback: flag, disconnected: regexes, connected: regexes }),
     alert: section({ sinks, ping: section({ urlFrom: credential }), repeatHours: maybe(v.pipe(v.number(), v.minValue(0.01), v.maxValue(8760))) }),
-    state: section({ directory: maybe(text), flags: maybe(text) }),
-    log: section({ file: text }),
+    state: section({ directory: maybe(file), flags: maybe(file) }),
+    log: section({ file }),
     off: maybe(mapOf([...CHECK_NAMES, ...OFF_PARTS], () => sentence)),
     hints: maybe(mapOf(CHECK_NAMES, () => sentence)),
     limits: maybe(mapOf(LIMIT_NAMES, limit)),
@@ -575,44 +576,39 @@ function takeUnknownKeys(schema: unknown, value: unknown, at: string[] = []): Co
   });
 }
 
+type Demand = [holds: unknown, key: string, message: string];
 /** Rules between keys, which a schema cannot say. */
 function crossIssues(file: ConfigFile, environment: Environment): ConfigIssue[] {
-  const { process: bot, health, database, errorLogs, configuration, off = {} } = file;
-  const issues: ConfigIssue[] = [];
-  const demand = (holds: unknown, key: string, message: string) => {
-    if (!holds) issues.push({ key: key.split("."), message });
-  };
+  const { process: bot, health, database, errorLogs, configuration, alert, off = {} } = file;
   const ways = [bot.unit, bot.pidFile, bot.command].filter((way) => way !== undefined).length;
-  demand(ways === 1, "process", `expected exactly one of unit, pidFile and command, found ${ways}`);
-  demand(Boolean(health.url) !== Boolean(health.sql), "health", "expected exactly one of url and sql");
-  demand(!health.sql || /^\s*(select|with)\b/i.test(health.sql), "health.sql", "expected a SELECT");
-  demand(!health.sql || database, "health.sql", "reads database.file, which is missing");
-  demand(database || off.database, "database", "missing; name the file, or say in off.database why there is none");
   const hasLogs = errorLogs?.files || (bot.unit && errorLogs?.journal !== false) || off.error_logs;
-  demand(hasLogs, "errorLogs", "missing; name the log files, or say in off.error_logs why there are none");
-  demand(!errorLogs?.prefix || errorLogs.prefix.includes("(?<level>"), "errorLogs.prefix", "has no group (?<level>…)");
-  demand(!errorLogs?.journal || bot.unit, "errorLogs.journal", "needs process.unit");
-  for (const [index, { kind, urlFrom, command }] of (file.alert?.sinks ?? []).entries()) {
-    const [needs, has, other] = kind === "command" ? ["command", command, urlFrom] : ["urlFrom", urlFrom, command];
-    demand(has && !other, `alert.sinks.${index}`, `kind ${kind} needs ${needs}, and nothing else`);
-  }
   const isKnown = configuration || off.configuration || !POLICY[environment].configuration;
-  demand(isKnown, "configuration", "missing; say what must be running, or say in off.configuration why it cannot be known");
-  return issues;
+  const demands: Demand[] = [
+    [ways === 1, "process", `expected exactly one of unit, pidFile and command, found ${ways}`],
+    [Boolean(health.url) !== Boolean(health.sql), "health", "expected exactly one of url and sql"],
+    [!health.sql || /^\s*(select|with)\b/i.test(health.sql), "health.sql", "expected a SELECT"],
+    [!health.sql || database, "health.sql", "reads database.file, which is missing"],
+    [database || off.database, "database", "missing; name the file, or say in off.database why there is none"],
+    [hasLogs, "errorLogs", "missing; name the log files, or say in off.error_logs why there are none"],
+    [!errorLogs?.prefix || errorLogs.prefix.includes("(?<level>"), "errorLogs.prefix", "has no group (?<level>…)"],
+    [!errorLogs?.journal || bot.unit, "errorLogs.journal", "needs process.unit"],
+    ...(alert?.sinks ?? []).map(({ kind, urlFrom, command }, index): Demand => {
+      const [needs, has, other] = kind === "command" ? ["command", command, urlFrom] : ["urlFrom", urlFrom, command];
+      return [has && !other, `alert.sinks.${index}`, `kind ${kind} needs ${needs}, and nothing else`];
+    }),
+    [isKnown, "configuration", "missing; say what must be running, or say in off.configuration why it cannot be known"],
+  ];
+  return demands.flatMap(([holds, key, message]) => (holds ? [] : [{ key: key.split("."), message }]));
 }
 
 /** Where a key stands in the text, or else the nearest key above it. */
-function offsetOf(contents: unknown, key: string[]): number {
+function offsetOf(node: unknown, [name, ...rest]: string[], offset = 0): number {
+  if (name === undefined) return offset;
   const { isMap, isSeq } = load("yaml") as typeof import("yaml");
-  let node = contents;
-  let offset = 0;
-  for (const name of key) {
-    const pair = isMap(node) ? node.items.find((item) => String(item.key) === name) : undefined;
-    node = isSeq(node) ? node.items[Number(name)] : pair?.value;
-    const { range } = (pair?.key ?? node ?? {}) as { range?: [number, number, number] };
-    offset = range?.[0] ?? offset;
-  }
-  return offset;
+  const pair = isMap(node) ? node.items.find((item) => String(item.key) === name) : undefined;
+  const value = isSeq(node) ? node.items[Number(name)] : pair?.value;
+  const { range } = (pair?.key ?? value ?? {}) as { range?: [number, number, number] };
+  return offsetOf(value, rest, range?.[0] ?? offset);
 }
 
 /** Parses and validates a config's text. All mistakes are reported at once, each with its place. Throws a `UserError` 78. */
@@ -633,7 +629,7 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
   let raw: unknown = attempt(() => document.toJS({ maxAliasCount: 20 }) ?? {}, refuseAlias);
   // A section whose keys are all commented out is not there.
   if (yaml.isMap(document.contents)) raw = Object.fromEntries(Object.entries(raw as object).filter(([, value]) => value !== null));
-  const schema = configSchema(v);
+  const schema = configSchema(v, path.dirname(file));
   const issues = takeUnknownKeys(schema, raw);
   const result = v.safeParse(schema, raw);
   // An unknown key that could not be taken out is reported already.
@@ -703,37 +699,28 @@ export function readConfig(name: string, given?: string) {
   const file = findConfig(name, given);
   const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
   const { limits, log, off = {}, hints = {}, rollback, burnin, state, ...rest } = parseConfig(text, file, name);
-  const absolute = (relative: string): string => path.resolve(path.dirname(file), relative);
-  const maybe = (relative: string | undefined): string | undefined => (relative === undefined ? undefined : absolute(relative));
-  const headersFile = maybe(rest.health.headersFile);
+  const { url, headersFile } = rest.health;
   const readHeaders = (from: string) => orRefuse(`Cannot read health.headersFile "${from}"`, () => parseHeaders(readSmallFile(from, 65_536)));
   const headers = headersFile ? readHeaders(headersFile) : {};
-  const { username = "", password: encoded = "" } = rest.health.url ? new URL(rest.health.url) : {};
+  const { username = "", password: encoded = "", searchParams = null } = url ? new URL(url) : {};
   const [user, password] = orRefuse("Cannot decode the user and password of health.url", () => [username, encoded].map(decodeURIComponent));
   if (user || password) headers.authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
   const secrets = Object.values(headers).flatMap((value) => [value, value.replace(/^(Bearer|Basic|Token)\s+/i, "")]);
   if (password) secrets.push(password, encoded);
   // A parameter's name need not say that its value is a secret; words such as `json` are too short to be one.
-  if (rest.health.url) secrets.push(...[...new URL(rest.health.url).searchParams.values()].filter((value) => value.length >= 8));
-  const logFile = absolute(log?.file ?? `/var/log/cytube-verify/${name}.jsonl`);
+  secrets.push(...[...(searchParams?.values() ?? [])].filter((value) => value.length >= 8));
+  const logFile = log?.file ?? `/var/log/cytube-verify/${name}.jsonl`;
   const botFiles = [rest.database?.file, rest.process.pidFile, rest.configuration?.file, ...(rest.errorLogs?.files ?? [])];
-  if (botFiles.some((other) => other !== undefined && absolute(other) === logFile))
-    throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
+  if (botFiles.includes(logFile)) throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
   const { directory: memory = "/var/lib/cytube-verify", flags = "/run/cytube-verify" } = state ?? {};
-  const remembered = path.join(absolute(memory), name);
-  const flag = (which: "passed" | "rollback" | "rolling" | "unverified"): string => path.join(absolute(flags), `${name}.${which}`);
-  const releases = maybe(rest.release?.directory);
-  const current = maybe(rest.release?.current) ?? (releases && path.join(path.dirname(releases), "current"));
+  const remembered = path.join(memory, name);
+  const flag = (which: "passed" | "rollback" | "rolling" | "unverified"): string => path.join(flags, `${name}.${which}`);
+  const { directory, current = directory && path.join(path.dirname(directory), "current") } = rest.release ?? {};
   const defaults = Object.fromEntries(LIMIT_NAMES.map((key) => [key, LIMITS[key][rest.environment]]));
   const said = { off, hints } as Record<"off" | "hints", Record<string, string>>;
   return Object.freeze({
     ...{ ...rest, name, file, limits: { ...defaults, ...limits } as Limits, ...said, logFile, headers, secrets },
-    process: { ...rest.process, pidFile: maybe(rest.process.pidFile) },
-    health: { ...rest.health, socket: maybe(rest.health.socket), headersFile },
-    database: rest.database && { ...rest.database, file: absolute(rest.database.file), backup: maybe(rest.database.backup) },
-    errorLogs: rest.errorLogs && { ...rest.errorLogs, files: rest.errorLogs.files?.map(absolute) },
-    configuration: rest.configuration && { ...rest.configuration, file: maybe(rest.configuration.file) },
-    release: rest.release && { ...rest.release, directory: releases, current },
+    release: rest.release && { ...rest.release, current },
     // What outlives a run: what is remembered, and the flags that systemd looks at, each file by the name of the environment.
     state: { releases: `${remembered}.releases.json`, alert: `${remembered}.alert.json`, flag },
     burnin: { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone, rollback: false, ...burnin },
