@@ -167,10 +167,8 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 const isoOf = (at: number): string => new Date(at).toISOString();
 
 /** The error's code, such as ENOENT, or "". */
-export function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === "string" ? code : "";
-}
+export const codeOf = (error: unknown): string =>
+  typeof error === "object" && error && "code" in error && typeof error.code === "string" ? error.code : "";
 
 /** What `act` returns, or else what `rescue` makes of the error. */
 function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
@@ -218,8 +216,7 @@ export function nearestWord(word: string, words: readonly string[]): string | nu
 
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 export const mean = (values: readonly number[]): number => sumOf(values) / values.length;
-export const median = (values: readonly number[]): number =>
-  mean(values.toSorted((a, b) => a - b).slice((values.length - 1) >> 1, (values.length >> 1) + 1));
+export const median = (values: readonly number[]) => mean(values.toSorted((a, b) => a - b).slice((values.length - 1) >> 1, (values.length >> 1) + 1));
 /** The nearest-rank quantile: always a value that was measured. */
 export const quantile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)] ?? Number.NaN;
@@ -244,8 +241,7 @@ export function spanOf(seconds: number): string {
 
 // A secret is first overwritten in place, each character by HIDDEN, so that later rules and decoded views keep their offsets;
 // runs of HIDDEN become `***` at the very end. Line breaks are never overwritten, so masked lines stay apart.
-// What a secret looks like stands in config/patterns.txt. Every regular expression starts at a boundary or is bounded, so that
-// hostile text costs linear time.
+// As in config/patterns.txt, every regular expression starts at a boundary or is bounded, so that hostile text costs linear time.
 
 const HIDDEN = "\uffff"; // A Unicode noncharacter: it has no business in any text.
 const KNOWN_LENGTH_MIN = 4; // Shorter known values ("on", "42") would blot out half of every line.
@@ -261,11 +257,8 @@ const QUOTED: Readonly<Record<string, string>> = { '"': "IN_DOUBLE", "'": "IN_SI
 /** A word that names a secret, the sign behind it, and up to 80 characters before it. */
 type Key = { word: string; isCounted: boolean; sign: string; before: string };
 
-function readAt(name: string, text: string, at: number): string {
-  const sticky = patternOf(name);
-  sticky.lastIndex = at;
-  return sticky.exec(text)?.[0] ?? "";
-}
+/** What a sticky pattern matches at a place, or "". */
+const readAt = (name: string, text: string, at: number): string => Object.assign(patternOf(name), { lastIndex: at }).exec(text)?.[0] ?? "";
 
 /** Whether what stands around a secret's word lets a value follow; `next` is the value's beginning. */
 function hasValue({ word, sign, before }: Key, next: string): boolean {
@@ -458,10 +451,7 @@ const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWind
 export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
 
 /** What an environment makes of a finding. This is the only place that says so. */
-export const POLICY: Record<Environment, { unknown: "unknown" | "warn"; configuration: boolean }> = {
-  test: { unknown: "warn", configuration: false },
-  prod: { unknown: "unknown", configuration: true },
-};
+export const POLICY = { test: { unknown: "warn", configuration: false }, prod: { unknown: "unknown", configuration: true } } as const;
 
 /** The ten of seed 000, less the user count, which it calls optional. */
 const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== "user_count" && name !== "release");
@@ -713,7 +703,6 @@ export function readConfig(name: string, given?: string) {
   const botFiles = [rest.database?.file, rest.process.pidFile, rest.configuration?.file, ...(rest.errorLogs?.files ?? [])];
   if (botFiles.includes(logFile)) throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
   const { directory: memory = "/var/lib/cytube-verify", flags = "/run/cytube-verify" } = state ?? {};
-  const remembered = path.join(memory, name);
   const flag = (which: "passed" | "rollback" | "rolling" | "unverified"): string => path.join(flags, `${name}.${which}`);
   const { directory, current = directory && path.join(path.dirname(directory), "current") } = rest.release ?? {};
   const defaults = Object.fromEntries(LIMIT_NAMES.map((key) => [key, LIMITS[key][rest.environment]]));
@@ -722,7 +711,7 @@ export function readConfig(name: string, given?: string) {
     ...{ ...rest, name, file, limits: { ...defaults, ...limits } as Limits, ...said, logFile, headers, secrets },
     release: rest.release && { ...rest.release, current },
     // What outlives a run: what is remembered, and the flags that systemd looks at, each file by the name of the environment.
-    state: { releases: `${remembered}.releases.json`, alert: `${remembered}.alert.json`, flag },
+    state: { releases: path.join(memory, `${name}.releases.json`), alert: path.join(memory, `${name}.alert.json`), flag },
     burnin: { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone, rollback: false, ...burnin },
     rollback: { auto: false, on: ROLLBACK_ON, maxPerDay: 3, secondsMax: 60, ...rollback, command: rollback?.command ?? null },
   });
@@ -733,27 +722,27 @@ export type Config = Omit<ConfigFile, Resolved | "log"> & Pick<ReturnType<typeof
 // --- Probes: process ---------------------------------------------------------------------------------------------------------
 
 const TICKS_PER_SECOND = 100; // USER_HZ: the unit of times in /proc/PID/stat, 100 on every architecture that Debian ships (proc(5), sysconf(3)).
-
 const PROC_IS_HIDDEN = "Other users' processes are hidden (/proc is mounted with hidepid)";
 /** `state` is R, S, D, Z (zombie), T (stopped), t (traced) or X. */
 export type ProcessStat = { pid: number; command: string; state: string; parent: number; startTicks: number };
 /** Parses /proc/PID/stat. The command may itself hold spaces and parentheses, so the fields are counted from the last one. */
 export function parseProcessStat(text: string): ProcessStat | null {
-  const match = /^(\d+) \((.*)\) (\S+) (\d+) (?:\S+ ){17}(\d+)/s.exec(text);
-  if (!match) return null;
-  const [, pid, command = "", state = "", parent, startTicks] = match;
-  return { pid: Number(pid), command, state, parent: Number(parent), startTicks: Number(startTicks) };
+  const [, pid, command = "", state = "", parent, startTicks] = /^(\d+) \((.*)\) (\S+) (\d+) (?:\S+ ){17}(\d+)/s.exec(text) ?? [];
+  return pid ? { pid: Number(pid), command, state, parent: Number(parent), startTicks: Number(startTicks) } : null;
+}
+
+/** Null where what is read has gone; any other reason is told. */
+function orGone<T>(what: string, read: () => T): T | null {
+  return attempt(read, (error) => {
+    if (["ENOENT", "ESRCH"].includes(codeOf(error))) return null;
+    throw new Unobservable(`Cannot read ${what}: ${messageOf(error)}`);
+  });
 }
 
 export function readProcessStat(pid: number): ProcessStat | null {
-  try {
-    return parseProcessStat(fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch (error) {
-    const gone = ["ENOENT", "ESRCH"].includes(codeOf(error));
-    if (gone && !fs.existsSync("/proc/1/stat")) throw new Unobservable(PROC_IS_HIDDEN, "Run as the bot's user.");
-    if (gone) return null;
-    throw new Unobservable(`Cannot read /proc/${pid}/stat: ${messageOf(error)}`);
-  }
+  const text = orGone(`/proc/${pid}/stat`, () => fs.readFileSync(`/proc/${pid}/stat`, "utf8"));
+  if (text === null && !fs.existsSync("/proc/1/stat")) throw new Unobservable(PROC_IS_HIDDEN, "Run as the bot's user.");
+  return parseProcessStat(text ?? "");
 }
 
 /** The start is counted back in two ways, which can only be late: by how long this program took to begin, or by a suspend. btime is whole seconds. */
@@ -765,8 +754,7 @@ function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null)
   return { pid, startTicks, startedAt, bootId: fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(), invocation };
 }
 
-/** The standard input of a command, and variables for its environment. */
-type Letter = { text: string; variables: NodeJS.ProcessEnv };
+type Letter = { text: string; variables: NodeJS.ProcessEnv }; // The standard input of a command, and variables for its environment.
 const COMMAND_BYTES_MAX = 16 << 20; // 20,000 journal lines of ordinary length are 10 MB.
 const BACKGROUND_MS_MAX = 2000; // After the end of a command; its own output is in the pipe by then.
 /** Runs one command without a terminal, bounded in time and in output. A command that does not exist, or does not end, is `Unobservable`. */
@@ -775,10 +763,8 @@ export async function readCommand(argv: readonly string[], timeoutMs: number, si
   const { PATH, HOME = "/" } = process.env;
   const env = { PATH, HOME, LC_ALL: "C.UTF-8", SYSTEMD_COLORS: "0", SYSTEMD_PAGER: "", ...letter?.variables };
   const stdio: ("pipe" | "ignore")[] = [letter ? "pipe" : "ignore", "pipe", "pipe"];
-  const bounded = $({ nothrow: true, quiet: true, stdio, timeout: timeoutMs, timeoutSignal: "SIGKILL", env, signal });
-  const running = bounded`exec ${argv}`;
-  // A command that does not read to the end is none the worse for it.
-  if (letter) running.stdin.on("error", () => {}).end(letter.text);
+  const running = $({ nothrow: true, quiet: true, stdio, timeout: timeoutMs, timeoutSignal: "SIGKILL", env, signal })`exec ${argv}`;
+  if (letter) running.stdin.on("error", () => {}).end(letter.text); // A command that does not read to the end is none the worse for it.
   let bytes = 0;
   running.stdout.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
@@ -795,14 +781,12 @@ export async function readCommand(argv: readonly string[], timeoutMs: number, si
 }
 
 export type UnitProperties = Record<string, string>; // `Key=value` lines of `systemctl show`.
-
 export const parseUnit = (text: string): UnitProperties =>
   Object.fromEntries([...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)].map(([, key = "", value = ""]) => [key, value]));
 
 const UNIT_PROPERTIES =
   "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,StandardOutput,StandardError,ExecMainStatus,ControlGroup," +
   "InactiveExitTimestampMonotonic,ActiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic";
-
 export async function readUnit(unit: string, signal?: AbortSignal): Promise<UnitProperties> {
   const { code, stdout, stderr } = await readCommand(["systemctl", "show", `--property=${UNIT_PROPERTIES}`, "--", unit], 5000, signal);
   const properties = parseUnit(stdout);
@@ -820,11 +804,9 @@ const readCommandLine = (pid: number): string => orNull(() => fs.readFileSync(`/
 const readMatch = ({ pid }: ProcessStat) => ({ pid, commandLine: cutText(readCommandLine(pid), 200) });
 
 /** Parent, grandparent and so on; bounded, for two reads of /proc at different moments can show a circle. */
-function ancestorsOf({ parent }: Pick<ProcessStat, "parent">, stats: readonly ProcessStat[]): ProcessStat[] {
-  const ancestors: ProcessStat[] = [];
-  const find = (wanted: number): ProcessStat | undefined => stats.find(({ pid }) => pid === wanted);
-  for (let stat = find(parent); stat && ancestors.length < 64; stat = find(stat.parent)) ancestors.push(stat);
-  return ancestors;
+function ancestorsOf({ parent }: Pick<ProcessStat, "parent">, stats: readonly ProcessStat[], most = 64): ProcessStat[] {
+  const found = stats.find(({ pid }) => pid === parent);
+  return found && most > 0 ? [found, ...ancestorsOf(found, stats, most - 1)] : [];
 }
 
 /** Programs that start the bot and wait for it; the bot is then their child, and it is the child that has to be followed. */
@@ -848,13 +830,8 @@ function readBots(pattern: string): ProcessStat[] {
 }
 
 export const parsePidFile = (text: string): number | null => Number(/^\s*(\d{1,10})\s*$/.exec(text)?.[1] ?? 0) || null;
-
 function readByPidFile(file: string): ProcessStat | string {
-  const refuse = (error: unknown): null => {
-    if (codeOf(error) === "ENOENT") return null;
-    throw new Unobservable(`Cannot read the pid file "${file}": ${messageOf(error)}`);
-  };
-  const written = attempt(() => ({ text: readSmallFile(file, 256), at: fs.statSync(file).mtimeMs }), refuse);
+  const written = orGone(`the pid file "${file}"`, () => ({ text: readSmallFile(file, 256), at: fs.statSync(file).mtimeMs }));
   if (!written) return "there is no pid file";
   const pid = parsePidFile(written.text);
   if (pid === null) return written.text.trim() ? "the pid file does not hold a pid" : "the pid file is empty";
@@ -877,13 +854,6 @@ export function parseUnitState(unit: UnitProperties): string {
   return `${name} is ${active} (${sub}), result ${result}, exit status ${unit.ExecMainStatus}`;
 }
 
-function readByUnit(unit: UnitProperties): ProcessStat | string {
-  const state = parseUnitState(unit);
-  if (state === "starting") return `${unit.Id} is still activating (${unit.SubState})`;
-  if (state !== "alive") return state;
-  return readProcessStat(Number(unit.MainPID)) ?? `main process ${unit.MainPID} of ${unit.Id} is not running`;
-}
-
 async function readProcessOnce({ unit: name, pidFile, command = "" }: Config["process"], signal: AbortSignal): Promise<ProcessEvidence> {
   const evidenceOf = (source: string, found: ProcessStat | string, unit: UnitProperties | null = null): ProcessEvidence => {
     if (typeof found === "string") return { source, matches: [], unit, stat: null, identity: null, trouble: found };
@@ -891,7 +861,10 @@ async function readProcessOnce({ unit: name, pidFile, command = "" }: Config["pr
   };
   if (name) {
     const unit = await readUnit(name, signal);
-    return evidenceOf(`unit ${unit.Id ?? name}`, readByUnit(unit), unit);
+    const state = parseUnitState(unit);
+    const absent = state === "starting" ? `${unit.Id} is still activating (${unit.SubState})` : state;
+    const main = () => readProcessStat(Number(unit.MainPID)) ?? `main process ${unit.MainPID} of ${unit.Id} is not running`;
+    return evidenceOf(`unit ${unit.Id ?? name}`, state === "alive" ? main() : absent, unit);
   }
   if (pidFile) return evidenceOf(`pid file ${pidFile}`, readByPidFile(pidFile));
   const bots = readBots(command);
@@ -904,8 +877,7 @@ const ABSENCE_MS = 800; // A pid file is written just after the start, and a uni
 /** Finds the bot. Looks again for a moment when it is not there, and up to the start-up deadline while its unit is starting. */
 export async function readProcess(config: Config, signal: AbortSignal): Promise<ProcessEvidence> {
   const { startupSecondsMax, stoppedMsMax } = config.limits;
-  const begun = performance.now();
-  for (;;) {
+  for (const begun = performance.now(); ; await sleep(100, undefined, { signal })) {
     const found = await readProcessOnce(config.process, signal);
     const { stat, unit } = found;
     const starting = unit !== null && parseUnitState(unit) === "starting";
@@ -913,7 +885,6 @@ export async function readProcess(config: Config, signal: AbortSignal): Promise<
     const settled = stat !== null && !stopped && stat.state !== "Z";
     const waitMs = starting ? startupSecondsMax * 1000 : stopped ? stoppedMsMax : ABSENCE_MS;
     if (settled || performance.now() - begun >= waitMs) return found;
-    await sleep(100, undefined, { signal });
   }
 }
 
@@ -921,20 +892,16 @@ export async function readProcess(config: Config, signal: AbortSignal): Promise<
 export function readTree(root: number): number[] {
   const tree = [root];
   for (const pid of tree) {
-    if (tree.length > 4096) break;
-    for (const thread of orNull(() => fs.readdirSync(`/proc/${pid}/task`)) ?? []) {
-      const children = orNull(() => fs.readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8")) ?? "";
-      tree.push(...children.split(" ").filter(Boolean).map(Number));
-    }
+    const threads = tree.length > 4096 ? [] : (orNull(() => fs.readdirSync(`/proc/${pid}/task`)) ?? []);
+    const children = threads.map((thread) => orNull(() => fs.readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8")) ?? "");
+    tree.push(...children.flatMap((pids) => pids.split(" ").filter(Boolean).map(Number)));
   }
   return tree;
 }
 
 /** What the process has open, as link targets, or null where another user's are hidden. */
-export function readOpenFiles(pid: number): string[] | null {
-  const names = orNull(() => fs.readdirSync(`/proc/${pid}/fd`));
-  return names?.flatMap((name) => orNull(() => fs.readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []) ?? null;
-}
+export const readOpenFiles = (pid: number): string[] | null =>
+  orNull(() => fs.readdirSync(`/proc/${pid}/fd`))?.flatMap((name) => orNull(() => fs.readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []) ?? null;
 
 /** Something that happened to the bot's process while it was followed; `at` is epoch milliseconds. */
 export type Incident = { kind: IncidentKind; at: number; says: string; evidence: string[]; planned?: "restart" | "stop" };
@@ -953,22 +920,15 @@ function readSuccessor({ unit, pidFile, command }: Config["process"], identity: 
   return other ? `pid ${other.pid}` : null;
 }
 
-type Ending = Pick<Incident, "kind" | "says" | "planned">;
-
-/**
- * Whether a unit that is down was stopped on request: then it left its active state before its process ended, and a death has it the other way
- * round. What systemd itself ends for a reason is no request, and a start that never became active says nothing of the one before (systemd 252).
- */
+// What systemd itself ends for a reason is no request, and a start that never became active says nothing of the one before (systemd 252).
+/** Whether a unit that is down was stopped on request: then it left its active state before its process ended, and a death has it the other way round. */
 function wasAskedToStop(unit: UnitProperties): boolean {
-  const [begun, left, ended] = ["InactiveExit", "ActiveExit", "ExecMainExit"].map((name) => Number(unit[`${name}TimestampMonotonic`]));
-  const reasons = ["watchdog", "oom-kill", "start-limit-hit", "resources", "protocol"];
-  return !reasons.includes(unit.Result ?? "") && Number(begun) < Number(left) && Number(left) < Number(ended);
+  const [begun = 0, left = 0, ended = 0] = ["InactiveExit", "ActiveExit", "ExecMainExit"].map((name) => Number(unit[`${name}TimestampMonotonic`]));
+  return !["watchdog", "oom-kill", "start-limit-hit", "resources", "protocol"].includes(unit.Result ?? "") && begun < left && left < ended;
 }
 
-/**
- * How a start of a unit has ended, by the unit's properties now; null while it is between two states. systemd counts only its own
- * restarts, and each `systemctl restart` begins with none: so a new invocation without one was asked for (systemd 252).
- */
+type Ending = Pick<Incident, "kind" | "says" | "planned">;
+/** How a start of a unit has ended, by the unit's properties now; null while it is between two states. */
 export function parseEnding(unit: UnitProperties, invocation: string | null): Ending | null {
   const { ActiveState: active, SubState: sub, Result: result, NRestarts: count = "0" } = unit;
   const next = `invocation ${unit.InvocationID?.slice(0, 8)} took its place`;
@@ -983,9 +943,7 @@ export function parseEnding(unit: UnitProperties, invocation: string | null): En
   return { kind: "restarted", says: `was restarted by a person: ${next}`, planned: "restart" };
 }
 
-/** Between the stop and the start of a restart, a unit looks stopped for some milliseconds. */
-const STOP_SETTLED_MS = 500;
-
+const STOP_SETTLED_MS = 500; // Between the stop and the start of a restart, a unit looks stopped for some milliseconds.
 /** Asks systemd how a start has ended, until it has settled; a stop that was asked for may take its time. */
 async function readEnding(unit: string, { invocation }: Identity, secondsMax: number): Promise<Ending | null> {
   let stoppedAt = 0;
@@ -1006,15 +964,12 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
   const pid = `pid ${identity.pid}`;
   // A second process beside a living one is rarer, and dearer to look for, than a new invocation of a unit.
   const looksPerSuccessor = unit ? 1 : pidFile ? 5 : 25;
-  let looks = 0;
-  let asking = false;
-  let stoppedSince: number | null = null;
-  let goneSince: number | null = null;
+  let [looks, asking] = [0, false];
+  let [goneSince, stoppedSince]: [number | null, number | null] = [null, null];
   const lives = (stat: ProcessStat | null): boolean => stat?.startTicks === identity.startTicks && stat.state !== "Z";
   const end = (kind: IncidentKind, at: number, says: string, planned?: Incident["planned"]): void => {
     stop();
-    const evidence = [`${pid}, start tick ${identity.startTicks}`, `seen at ${isoOf(at)}`];
-    report({ kind, at, says, evidence, ...(planned ? { planned } : {}) });
+    report({ kind, at, says, evidence: [`${pid}, start tick ${identity.startTicks}`, `seen at ${isoOf(at)}`], ...(planned ? { planned } : {}) });
   };
   const ask = async (name: string, since: number, lived: string): Promise<void> => {
     asking = true;
@@ -1087,18 +1042,14 @@ export function parseLockHolder(locks: string, inode: number, byte: number, devi
   return held ? Number(held[4]) : null;
 }
 
+const hexOf = (part: number): string => part.toString(16).padStart(2, "0");
 /** As /proc/locks writes it (makedev(3)). */
-function deviceOf(dev: number): string {
-  const hex = (part: number): string => part.toString(16).padStart(2, "0");
-  return `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
-}
-
+const deviceOf = (dev: number): string => `${hexOf((dev >> 8) & 0xfff)}:${hexOf((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
 const sqlCodeOf = (error: unknown): string => codeOf(error) || "ERROR";
 const sqlProblem = (error: unknown): string => `${sqlCodeOf(error)}: ${messageOf(error)}`;
 const WAL_CHECK_BYTES_MAX = 1 << 30; // quick_check reads every page, 1.6 s a GB.
 const ROLLBACK_CHECK_BYTES_MAX = 50 << 20; // With a rollback journal the bot cannot commit meanwhile, so only small ones are checked in place.
-/** Byte 18 is the file format's write version; 2 means WAL (sqlite.org/fileformat2). */
-const isWal = (file: string): boolean => readPart(file, 18, 1)[0] === 2;
+const isWal = (file: string): boolean => readPart(file, 18, 1)[0] === 2; // Its format's write version, 2 is WAL (sqlite.org/fileformat2).
 
 /** Opens read-only, and refuses where SQLite would create -shm and -wal: as the verifier's, they would keep the bot from opening its own database. */
 function readDatabase<T>(file: string, busyMs: number, look: (database: import("better-sqlite3").Database) => T): T {
@@ -1194,27 +1145,22 @@ function boundedCell(value: unknown): unknown {
 
 function readRows({ file, busyMs, sql = "" }: DatabaseRequest): QueryAnswer {
   const rows: unknown[] = [];
-  try {
-    readDatabase(file, busyMs, (database) => {
-      for (const row of database.prepare(sql).iterate() as Iterable<object>) {
-        rows.push(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, boundedCell(value)])));
-        if (rows.length > 1) break;
-      }
-    });
-    return { rows, problem: null };
-  } catch (error) {
-    return { rows: [], problem: sqlProblem(error) };
-  }
+  const look = (database: import("better-sqlite3").Database): null => {
+    for (const row of database.prepare(sql).iterate() as Iterable<object>)
+      if (rows.push(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, boundedCell(value)]))) > 1) break;
+    return null;
+  };
+  const problem = attempt(() => readDatabase(file, busyMs, look), sqlProblem);
+  return { rows: problem === null ? rows : [], problem };
 }
 
 /** As root, SQLite's look could leave root's files beside the database; so the child becomes the owner of the file first. */
 function becomeOwner(file: string): void {
-  if (process.geteuid?.() !== 0) return;
-  const { uid, gid } = fs.statSync(file, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 };
-  if (uid === 0) return;
-  process.setgroups?.([gid]);
-  process.setgid?.(gid);
-  process.setuid?.(uid);
+  const owner = process.geteuid?.() === 0 ? fs.statSync(file, { throwIfNoEntry: false }) : null;
+  if (!owner?.uid) return;
+  process.setgroups?.([owner.gid]);
+  process.setgid?.(owner.gid);
+  process.setuid?.(owner.uid);
 }
 
 export const DATABASE_CHILD = "database-child"; // The hidden argument that makes this file the child process which alone calls SQLite.
@@ -1324,9 +1270,7 @@ async function readHttp(target: HttpTarget, timeoutMs: number, agent: import("no
     const came = bytes ? ` (${bytes} bytes came)` : answer.status ? " (only headers came)" : "";
     answer.problem = signal.aborted ? `no whole response within ${timeoutMs} ms${came}` : (loadAdvice().http[codeOf(inner)] ?? messageOf(inner));
   }
-  answer.ms = performance.now() - begun;
-  answer.body = Buffer.concat(chunks).toString("utf8");
-  return answer;
+  return { ...answer, ms: performance.now() - begun, body: Buffer.concat(chunks).toString() };
 }
 
 /** One answer of the health source: the document, or the problem with it. `source` is the line that evidence shows. */
@@ -1343,26 +1287,22 @@ export function parseHealthAnswer({ status, headers, body, problem }: HttpAnswer
   if (String(status).startsWith("3")) return refuse(`HTTP ${status} to ${headers.location ?? "nowhere"}; redirects are not followed`);
   if (status !== 200) return refuse(`HTTP ${status}`);
   if (headers["content-encoding"]) return refuse(`the body is encoded (${headers["content-encoding"]}), which was not asked for`);
-  const json = orNull(() => ({ document: JSON.parse(body.replace(/^\ufeff/, "")) as unknown }));
-  if (!json) {
-    const kind = /^\s*</.test(body) ? "HTML" : body ? "not JSON" : "empty";
-    return refuse(`HTTP 200, but the body is ${kind} (${headers["content-type"] ?? "no content type"}, ${body.length} characters)`);
-  }
-  const { document } = json;
+  const kind = /^\s*</.test(body) ? "HTML" : body ? "not JSON" : "empty";
+  const unread = `HTTP 200, but the body is ${kind} (${headers["content-type"] ?? "no content type"}, ${body.length} characters)`;
+  const { document } = orNull(() => ({ document: JSON.parse(body.replace(/^\ufeff/, "")) as unknown })) ?? {};
+  if (document === undefined) return refuse(unread);
   if (typeof document !== "object" || document === null || Array.isArray(document)) return refuse("HTTP 200, but the JSON is not an object");
   return { document: document as Record<string, unknown>, problem: null };
 }
 
 /** The value at a JSON pointer (RFC 6901), or undefined. Only a document's own keys count. */
 export function valueAt(document: unknown, pointer: string): unknown {
-  let value = document;
-  for (const token of pointer.split("/").slice(1)) {
+  const inside = (value: unknown, token: string): unknown => {
     const key = token.replaceAll("~1", "/").replaceAll("~0", "~");
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
-    if (Array.isArray(value) && !/^(0|[1-9]\d*)$/.test(key)) return undefined;
-    value = (value as Record<string, unknown>)[key];
-  }
-  return value;
+    const isKey = typeof value === "object" && value !== null && Object.hasOwn(value, key) && (!Array.isArray(value) || /^(0|[1-9]\d*)$/.test(key));
+    return isKey ? (value as Record<string, unknown>)[key] : undefined;
+  };
+  return pointer.split("/").slice(1).reduce(inside, document);
 }
 
 const firstAt = (document: unknown, pointers: readonly string[]): unknown =>
@@ -1399,10 +1339,8 @@ export function uptimeOf({ uptime, startedAt, at }: HealthFields): number | null
   return typeof uptime === "number" ? uptime : began === null ? null : (at - began) / 1000;
 }
 
-export function statusIsUp({ status }: HealthFields, health: Config["health"]): boolean {
-  const words = health.statusUp ?? loadDialects().statusUp;
-  return typeof status === "string" && words.some((word) => word.toLowerCase() === status.trim().toLowerCase());
-}
+export const statusIsUp = ({ status }: HealthFields, { statusUp = loadDialects().statusUp }: Config["health"]): boolean =>
+  typeof status === "string" && statusUp.some((word) => word.toLowerCase() === status.trim().toLowerCase());
 
 /** Ready: healthy by its own word, connected, and in company. A bot that answers before it has joined the channel is still starting. */
 export function isReady(fields: HealthFields, { off, health, limits: { userCountMin } }: Config): boolean {
