@@ -142,9 +142,6 @@ export type Identity = { pid: number; startTicks: number; startedAt: number; boo
 /** One word for a start of the bot, equal for two looks at the same one. */
 export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, "startedAt">) => invocation ?? `${bootId}/${pid}/${startTicks}`;
 
-/** A slice of evidence: what was seen, or why it was not. */
-export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null };
-
 /** An error of the person's making; `code` is the exit status, and the message says what to do. */
 export class UserError extends Error {
   readonly code: number;
@@ -165,7 +162,6 @@ export class Unobservable extends Error {
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const isoOf = (at: number): string => new Date(at).toISOString();
-
 /** The error's code, such as ENOENT, or "". */
 export const codeOf = (error: unknown): string =>
   typeof error === "object" && error && "code" in error && typeof error.code === "string" ? error.code : "";
@@ -186,6 +182,8 @@ const orMessage = (act: () => unknown): string | null => attempt(() => void act(
 /** Who runs this: behind sudo, the person. */
 const userOf = (): string => process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
 
+/** A slice of evidence: what was seen, or why it was not. */
+export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null };
 /** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
 export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
   try {
@@ -256,7 +254,6 @@ const hideString = (all: string, quote: string, content: string, tail: string): 
 const QUOTED: Readonly<Record<string, string>> = { '"': "IN_DOUBLE", "'": "IN_SINGLE", "`": "IN_BACKTICKS", "“": "IN_CURLY", "„": "IN_CURLY" };
 /** A word that names a secret, the sign behind it, and up to 80 characters before it. */
 type Key = { word: string; isCounted: boolean; sign: string; before: string };
-
 /** What a sticky pattern matches at a place, or "". */
 const readAt = (name: string, text: string, at: number): string => Object.assign(patternOf(name), { lastIndex: at }).exec(text)?.[0] ?? "";
 
@@ -324,7 +321,6 @@ const decodeEscape = (unit: string): string => (unit.length > 2 ? characterOf(`0
 const decodeEntity = (unit: string): string => CODES[unit.slice(1, -1).toLowerCase()] ?? characterOf(unit.slice(2, -1).replace(/^x/i, "0x"));
 const decodePercent = (unit: string): string => (unit === "+" ? " " : Buffer.from(unit.replaceAll("%", ""), "hex").toString());
 const decodeReadable = (run: string): string => (/^[\t\n\r -~\u00a0-\ufffc]+$/.test(decodeBase64(run)) ? `\n${decodeBase64(run)}\n` : run);
-
 /** Other spellings: the text is decoded unit by unit, and a unit is hidden when anything of what it decodes to is. */
 const VIEWS = Object.entries<(unit: string) => string>({
   ESCAPE: decodeEscape,
@@ -449,10 +445,8 @@ const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax burninSeconds".split(" ");
 /** The limits of one run. Null switches a check off. */
 export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
-
 /** What an environment makes of a finding. This is the only place that says so. */
 export const POLICY = { test: { unknown: "warn", configuration: false }, prod: { unknown: "unknown", configuration: true } } as const;
-
 /** The ten of seed 000, less the user count, which it calls optional. */
 const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== "user_count" && name !== "release");
 
@@ -530,7 +524,6 @@ export function configSchema(v: typeof Valibot, directory = "") {
   });
 }
 type ConfigFile = Valibot.InferOutput<ReturnType<typeof configSchema>>;
-
 type ConfigIssue = { key: string[]; message: string };
 /** No key of a config has a digit in it, but a secret in the wrong place has. */
 const shownKey = (key: string): string => (/^(\d{1,3}|[A-Za-z_.-]{1,40})$/.test(key) ? key : `(a key of ${key.length} characters)`);
@@ -1021,12 +1014,10 @@ type IdentityFollower = ReturnType<typeof followIdentity>;
 
 /** Lines of `quick_check`, of the file named; null when it was not run, and then one of the others says why. */
 type Integrity = { integrity: { file: string; lines: string[]; ms: number } | null; integrityOff: string | null; integrityUnseen: string | null };
-
-/** `writeLock` is how long one process was seen to hold it. */
+/** `writeLock` is how long one process was seen to hold it; `bytes` is null when there is no such file. */
 export type DatabaseEvidence = { file: string; writeLock: { pid: number; ms: number } | null } & Opening & Sizes & Integrity;
 /** `openMs`: to open it and to read its schema; `open`: why that failed; `schema`: a hash of what a release expects to find, user_version included. */
 type Opening = { tables: string[]; schema: string | null; openMs: number; open: { code: string; message: string } | null };
-/** `bytes` is null when there is no such file. */
 type Sizes = Record<"bytes" | "diskFreeMb" | "inodesFree", number | null> & { journalMode: "wal" | "rollback" | null };
 const WAL_WRITE_BYTE = 120; // What SQLite locks to write, of the -shm file (sqlite.org/fileformat2),
 const RESERVED_BYTE = 0x40000001; // or of a database with a rollback journal (os_unix.c).
@@ -1164,7 +1155,6 @@ function becomeOwner(file: string): void {
 }
 
 export const DATABASE_CHILD = "database-child"; // The hidden argument that makes this file the child process which alone calls SQLite.
-
 /** The child's main loop: one answer for each request, until the parent goes. */
 export function serveDatabase(): void {
   const looks = { schema: readSchema, integrity: readIntegrity, query: readRows };
@@ -1197,16 +1187,14 @@ export function openDatabaseReader(config: Config): DatabaseReader {
     process.off("exit", kill);
   };
   process.once("exit", kill); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
-  // In this file's directory, from where `--import tsx` is found again.
-  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] };
+  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] }; // From there, `--import tsx` is found again.
   const start = (): ChildProcess => fork(fileURLToPath(import.meta.url), [DATABASE_CHILD], options).on("error", () => {});
   const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
     if (!child?.connected) child = start(); // One that the kernel has killed between two requests answers no more.
     const settled = new AbortController();
-    const { signal } = settled;
-    const answered = once(child, "message", { signal }).then(([answer]: unknown[]) => ({ answer }));
-    const ended = once(child, "exit", { signal }).then(([code]) => `the process for it ended with ${code ?? "a signal"}`);
-    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, { signal });
+    const answered = once(child, "message", { signal: settled.signal }).then(([answer]: unknown[]) => ({ answer }));
+    const ended = once(child, "exit", { signal: settled.signal }).then(([code]) => `the process for it ended with ${code ?? "a signal"}`);
+    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, { signal: settled.signal });
     child.send(request, () => {});
     const outcome = await Promise.race([answered, ended, late]).catch(messageOf);
     settled.abort();
@@ -1238,11 +1226,9 @@ export function openDatabaseReader(config: Config): DatabaseReader {
 const RESPONSE_BYTES_MAX = 1 << 20; // A response is read up to here and no further.
 /** One answer of an HTTP endpoint. `problem` is null when a whole response came; `ms` is the time from before the connection to the last byte. */
 export type HttpAnswer = { ms: number; status: number | null; headers: NodeJS.Dict<string | string[]>; body: string; problem: string | null };
-type Http = typeof import("node:http");
 type HttpTarget = { url: string; socket?: string; headers?: Record<string, string> };
 const healthTarget = ({ health, headers }: Config): HttpTarget => ({ url: health.url as string, socket: health.socket, headers });
-const loadHttp = (url: URL): Http => load(url.protocol === "https:" ? "node:https" : "node:http") as Http;
-
+const loadHttp = (url: URL): typeof import("node:http") => load(url.protocol === "https:" ? "node:https" : "node:http");
 /** One GET; redirects are not followed, and it never rejects. Node's own client: compiling undici's WebAssembly costs twice what bare Node does. */
 async function readHttp(target: HttpTarget, timeoutMs: number, agent: import("node:http").Agent | false = false): Promise<HttpAnswer> {
   const url = new URL(target.url);
@@ -1311,12 +1297,9 @@ const firstAt = (document: unknown, pointers: readonly string[]): unknown =>
 export type HealthFields = Record<FieldName, unknown> & { fromSql: boolean; at: number };
 export function parseFields(document: Record<string, unknown>, health: Config["health"], at: number): HealthFields {
   const fromSql = Boolean(health.sql);
-  const find = (name: FieldName): unknown => {
-    const configured = health.fields?.[name];
-    // The public bot's status column says "offline" while it is connected, so in a row it counts only where a config names it.
-    const pointers = configured ? [configured].flat() : name === "status" && fromSql ? [] : loadDialects().fields[name];
-    return firstAt(document, pointers);
-  };
+  // The public bot's status column says "offline" while it is connected, so in a row it counts only where a config names it.
+  const pointers = { ...loadDialects().fields, ...(fromSql ? { status: [] } : {}), ...health.fields };
+  const find = (name: FieldName): unknown => firstAt(document, [pointers[name]].flat());
   const fields = Object.fromEntries(FIELD_NAMES.map((name) => [name, find(name)])) as Record<FieldName, unknown>;
   if (fromSql && (fields.connected === 0 || fields.connected === 1)) fields.connected = fields.connected === 1;
   return { ...fields, fromSql, at };
@@ -1351,8 +1334,6 @@ export function isReady(fields: HealthFields, { off, health, limits: { userCount
   return userCountMin === null || Boolean(off.user_count) || (typeof userCount === "number" && userCount >= userCountMin);
 }
 
-/** The tries until the bot was ready, or out of time. `readyMs` counts from the start of the process, where an earlier answer was not ready yet. */
-export type HealthEvidence = { answers: HealthAnswer[]; tries: number; fields: HealthFields | null; ready: boolean; readyMs: number | null };
 export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };
 export function openHealth(config: Config, database: DatabaseReader): HealthReader {
   const { sql = "", url } = config.health;
@@ -1388,11 +1369,12 @@ export async function readHealth(config: Config, reader: HealthReader, startedAt
     const starting = performance.now() < deadline;
     if (!starting) tries++;
     const readyMs = ready && answers.length > 1 && startedAt !== null ? Date.now() - startedAt : null;
-    const evidence: HealthEvidence = { answers, tries, fields, ready, readyMs };
-    if (ready || tries >= triesMax || startedAt === null || signal.aborted) return evidence;
+    if (ready || tries >= triesMax || startedAt === null || signal.aborted) return { answers, tries, fields, ready, readyMs };
     await sleep(starting ? READINESS_EVERY_MS : healthBackoffMs * 2 ** (tries - 1), undefined, { signal }).catch(() => {});
   }
 }
+/** The tries until the bot was ready, or out of time. `readyMs` counts from the start of the process, where an earlier answer was not ready yet. */
+export type HealthEvidence = Awaited<ReturnType<typeof readHealth>>;
 
 /** Response times in milliseconds; `failures` are the problems of samples that had no whole 200 answer. */
 export type ResponseEvidence = { fresh: number[]; keptAlive: number[]; failures: string[] };
@@ -1402,17 +1384,15 @@ export async function readResponseTimes(config: Config, signal: AbortSignal): Pr
   const evidence: ResponseEvidence = { fresh: [], keptAlive: [], failures: [] };
   const { Agent } = loadHttp(new URL(config.health.url as string));
   const kept = new Agent({ keepAlive: true, maxSockets: 1 });
-  const sample = async (into: number[], agent?: InstanceType<Http["Agent"]>): Promise<void> => {
-    const { ms, status, problem } = await readHttp(healthTarget(config), healthTimeoutMs, agent);
-    if (signal.aborted) return;
-    // A refusal is fast, and would make the average better than it is.
-    if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
-    else into.push(ms);
-  };
   for (let round = 0; round < responseSamples && !signal.aborted; round++) {
     if (round) await sleep(responseGapMs, undefined, { signal }).catch(() => {});
-    await sample(evidence.fresh);
-    await sample(evidence.keptAlive, kept);
+    for (const [times, agent] of [[evidence.fresh, false] as const, [evidence.keptAlive, kept] as const]) {
+      const { ms, status, problem } = await readHttp(healthTarget(config), healthTimeoutMs, agent);
+      if (signal.aborted) continue;
+      // A refusal is fast, and would make the average better than it is.
+      if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
+      else times.push(ms);
+    }
     // An endpoint that does not answer would take the whole time budget, and is reported by another check.
     if (round === 0 && evidence.failures.length === 2) break;
   }
