@@ -163,8 +163,7 @@ export class Unobservable extends Error {
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const isoOf = (at: number): string => new Date(at).toISOString();
 /** The error's code, such as ENOENT, or "". */
-export const codeOf = (error: unknown): string =>
-  typeof error === "object" && error && "code" in error && typeof error.code === "string" ? error.code : "";
+export const codeOf = (error: unknown): string => (error instanceof Object && "code" in error && typeof error.code === "string" ? error.code : "");
 
 /** What `act` returns, or else what `rescue` makes of the error. */
 function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
@@ -659,8 +658,7 @@ function readSmallFile(file: string, bytesMax: number): string {
 
 const SITE_CONFIGS = "/etc/cytube-verify";
 export function findConfig(name: string, given: string | undefined): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
-    throw new UserError(EXIT.config, `--env "${name}" is not a name: letters, digits, dots, dashes`);
+  if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw new UserError(EXIT.config, `--env "${name}" is not a name: letters, digits, dots, dashes`);
   if (given) return path.resolve(given);
   const places = [SITE_CONFIGS, SHIPPED];
   const found = places.map((place) => path.join(place, `${name}.yaml`)).find((file) => fs.existsSync(file));
@@ -1291,8 +1289,7 @@ export function valueAt(document: unknown, pointer: string): unknown {
   return pointer.split("/").slice(1).reduce(inside, document);
 }
 
-const firstAt = (document: unknown, pointers: readonly string[]): unknown =>
-  pointers.map((pointer) => valueAt(document, pointer)).find((value) => value !== undefined);
+const firstAt = (document: unknown, pointers: string[]) => pointers.map((pointer) => valueAt(document, pointer)).find((value) => value !== undefined);
 /** The fields of a health document as they stood in it; absent ones are undefined. `fromSql`: 0 and 1 are booleans there, and only there. */
 export type HealthFields = Record<FieldName, unknown> & { fromSql: boolean; at: number };
 export function parseFields(document: Record<string, unknown>, health: Config["health"], at: number): HealthFields {
