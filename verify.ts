@@ -74,10 +74,7 @@ import type * as Valibot from "valibot";
 /** Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing package must exit 70, not Node's 1 (process). */
 const load = createRequire(import.meta.url);
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-/** Where the command was given; the run itself goes on in `/`. */
-const HOME_DIRECTORY = process.cwd();
-/** Beside verify.ts in a checkout, one above in build/. */
-const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config");
+const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config"); // Beside this file, or beside build/.
 const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
 const patterns = new Map<string, RegExp[]>();
 /** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
@@ -103,8 +100,7 @@ export type Environment = "test" | "prod";
 export type Phase = "initial" | "watch" | "final";
 /** `superseded`: a person restarted the bot, and the next record judges the new start; `paused`: a person stopped it; `refused`: a rollback. */
 export const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted", "superseded", "paused", "refused"] as const;
-/** Worst first: a finding with several parts is as bad as its worst one. */
-export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const;
+export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const; // Worst first: a finding is as bad as its worst part.
 export type Status = (typeof STATUSES)[number];
 
 /** In report order. The codes are those of seed 000's exit code reference; 19 is new here. */
@@ -135,8 +131,7 @@ type Value = number | string | boolean | null;
 type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
 /** One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence; `evidence` is what it rests on. */
 export type Part = Measure & { part: string; says: string; evidence: string[]; hint: string | null };
-/** What a check found: its worst part speaks for it, all parts are listed. */
-export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
+export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] }; // Its worst part speaks for it, and all are listed.
 /** Which start of which process was looked at. `startTicks` are the kernel's, from boot to the start, so that pid reuse shows. */
 export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
 /** One word for a start of the bot, equal for two looks at the same one. */
@@ -175,14 +170,12 @@ function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
 }
 /** Null where reading throws: what vanishes between two looks, belongs to another user, or is malformed. */
 const orNull = <T>(read: () => T): T | null => attempt(read, () => null);
-/** Why something could not be done, or null when it was. */
-const orMessage = (act: () => unknown): string | null => attempt(() => void act(), messageOf) ?? null;
+const orMessage = (act: () => unknown): string | null => attempt(() => void act(), messageOf) ?? null; // Why it could not be done, or null.
 
+export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null }; // What was seen, or why it was not.
 /** Who runs this: behind sudo, the person. */
 const userOf = (): string => process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
 
-/** A slice of evidence: what was seen, or why it was not. */
-export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null };
 /** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
 export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
   try {
@@ -251,8 +244,7 @@ const hideUserPassword = (run: string): string => (/^[\x20-\x7e\u00a0-\ufffc]*:/
 const hideString = (all: string, quote: string, content: string, tail: string): string => (tail.endsWith(":") ? all : quote + hide(content) + tail);
 /** Which pattern says where a quoted value ends. */
 const QUOTED: Readonly<Record<string, string>> = { '"': "IN_DOUBLE", "'": "IN_SINGLE", "`": "IN_BACKTICKS", "“": "IN_CURLY", "„": "IN_CURLY" };
-/** A word that names a secret, the sign behind it, and up to 80 characters before it. */
-type Key = { word: string; isCounted: boolean; sign: string; before: string };
+type Key = { word: string; isCounted: boolean; sign: string; before: string }; // A word that names a secret, and up to 80 characters before it.
 /** What a sticky pattern matches at a place, or "". */
 const readAt = (name: string, text: string, at: number): string => Object.assign(patternOf(name), { lastIndex: at }).exec(text)?.[0] ?? "";
 
@@ -442,8 +434,7 @@ type LimitName = keyof typeof LIMITS;
 const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 /** Limits that count something: with none of it, a check would pass without a look. */
 const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax burninSeconds".split(" ");
-/** The limits of one run. Null switches a check off. */
-export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number };
+export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number }; // Null: not checked.
 /** What an environment makes of a finding. This is the only place that says so. */
 export const POLICY = { test: { unknown: "warn", configuration: false }, prod: { unknown: "unknown", configuration: true } } as const;
 /** The ten of seed 000, less the user count, which it calls optional. */
@@ -614,13 +605,11 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
   const schema = configSchema(v, path.dirname(file));
   const issues = takeUnknownKeys(schema, raw);
   const result = v.safeParse(schema, raw);
-  // An unknown key that could not be taken out is reported already.
-  if (!result.success) issues.push(...result.issues.filter((issue) => issue.expected !== "never").map(issueOf));
+  if (!result.success) issues.push(...result.issues.filter((issue) => issue.expected !== "never").map(issueOf)); // Unknown keys are told already.
   const said = result.success ? (result.output.environment ?? name) : "prod";
   const environment = said === "test" || said === "prod" ? said : undefined;
   if (!environment) issues.push({ key: ["environment"], message: `missing; expected test or prod, because the name "${name}" does not say which` });
-  // A key that is missing may be the one that was misspelt.
-  if (result.success && environment && !issues.length) issues.push(...crossIssues(result.output, environment));
+  if (result.success && environment && !issues.length) issues.push(...crossIssues(result.output, environment)); // A missing key may be misspelt.
   if (result.success && environment && !issues.length) return { ...result.output, environment };
   const shown = (key: string[]): string => (key.length ? `${key.map(shownKey).join(".")}: ` : "");
   return refuse(issues.map(({ key, message }) => ({ at: offsetOf(document.contents, key), message: shown(key) + message })));
@@ -688,8 +677,7 @@ export function readConfig(name: string, given?: string) {
   if (user || password) headers.authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
   const secrets = Object.values(headers).flatMap((value) => [value, value.replace(/^(Bearer|Basic|Token)\s+/i, "")]);
   if (password) secrets.push(password, encoded);
-  // A parameter's name need not say that its value is a secret; words such as `json` are too short to be one.
-  secrets.push(...[...(searchParams?.values() ?? [])].filter((value) => value.length >= 8));
+  secrets.push(...[...(searchParams?.values() ?? [])].filter((value) => value.length >= 8)); // Any value may be a secret, but no word such as `json`.
   const logFile = log?.file ?? `/var/log/cytube-verify/${name}.jsonl`;
   const botFiles = [rest.database?.file, rest.process.pidFile, rest.configuration?.file, ...(rest.errorLogs?.files ?? [])];
   if (botFiles.includes(logFile)) throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
@@ -761,8 +749,7 @@ export async function readCommand(argv: readonly string[], timeoutMs: number, si
     bytes += chunk.length;
     if (bytes > COMMAND_BYTES_MAX) void running.kill("SIGKILL");
   });
-  // What a command leaves behind in the background may hold its output open for ever.
-  const letGo = (): unknown => [running.stdout, running.stderr].map((stream) => stream.destroy());
+  const letGo = (): unknown => [running.stdout, running.stderr].map((stream) => stream.destroy()); // A process left behind may hold them open.
   running.child?.once("exit", () => setTimeout(letGo, BACKGROUND_MS_MAX).unref());
   const { exitCode, signal: killed, stdout, stderr } = await running;
   if (bytes > COMMAND_BYTES_MAX) throw new Unobservable(`${argv[0]} printed more than ${COMMAND_BYTES_MAX >> 20} MB`);
@@ -829,8 +816,7 @@ function readByPidFile(file: string): ProcessStat | string {
   const stat = readProcessStat(pid);
   if (!stat) return `pid ${pid} is not running`;
   if (stat.state !== "Z" && readCommandLine(pid) === "") return `pid ${pid} is a kernel thread (${stat.command}); is the pid one of a container?`;
-  // A bot writes its pid file after it has started; one that is older than its process was left by another process, and the pid was used again.
-  const stale = written.at < identityOf(stat, null).startedAt - 2000;
+  const stale = written.at < identityOf(stat, null).startedAt - 2000; // A bot writes it after its start: an older one was left by another process.
   return stale ? `the pid file is older than process ${pid} (${stat.command}), which has taken over a dead bot's pid` : stat;
 }
 
@@ -953,8 +939,7 @@ async function readEnding(unit: string, { invocation }: Identity, secondsMax: nu
 export function followIdentity(config: Config, identity: Identity, report: (incident: Incident) => void, cgroup = "") {
   const { unit, pidFile } = config.process;
   const pid = `pid ${identity.pid}`;
-  // A second process beside a living one is rarer, and dearer to look for, than a new invocation of a unit.
-  const looksPerSuccessor = unit ? 1 : pidFile ? 5 : 25;
+  const looksPerSuccessor = unit ? 1 : pidFile ? 5 : 25; // A second process beside a living one is rarer and dearer to look for than an invocation.
   let [looks, asking] = [0, false];
   let [goneSince, stoppedSince]: [number | null, number | null] = [null, null];
   const lives = (stat: ProcessStat | null): boolean => stat?.startTicks === identity.startTicks && stat.state !== "Z";
@@ -970,8 +955,7 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
   };
   const look = (now: number): void => {
     const stat = readProcessStat(identity.pid);
-    // A process that has ended is a zombie until its parent reaps it, which is a matter of milliseconds, or a fault of its own.
-    if (!lives(stat)) goneSince ??= now;
+    if (!lives(stat)) goneSince ??= now; // What has ended is a zombie until its parent reaps it: for milliseconds, or by a fault of the parent.
     stoppedSince = stat && /[Tt]/.test(stat.state) ? (stoppedSince ?? now) : null;
     const since = goneSince ?? stoppedSince ?? now;
     const lived = `${spanOf((since - identity.startedAt) / 1000)} after its start`;
@@ -1158,8 +1142,7 @@ export function serveDatabase(): void {
   const looks = { schema: readSchema, integrity: readIntegrity, query: readRows };
   process.on("disconnect", () => process.exit(0));
   process.on("message", async (asked: DatabaseRequest) => {
-    // SQLite keeps -wal and -shm, and the disk is, where a link points to.
-    const request = { ...asked, file: orNull(() => fs.realpathSync(asked.file)) ?? asked.file };
+    const request = { ...asked, file: orNull(() => fs.realpathSync(asked.file)) ?? asked.file }; // Its -wal, -shm and disk are where a link points.
     // Another user may not be able to read the library, and its native half is loaded by the first database only.
     orNull(() => new (load("better-sqlite3") as typeof import("better-sqlite3"))(":memory:").close());
     becomeOwner(request.file);
@@ -1239,8 +1222,7 @@ async function readHttp(target: HttpTarget, timeoutMs: number, agent: import("no
   try {
     const where = { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port, path: url.pathname + url.search, socketPath: target.socket };
     const request = loadHttp(url).get({ ...where, agent, headers: { ...own, ...target.headers }, maxHeaderSize: 16_384, signal });
-    // A connection that is upgraded (101) has no response and no error; and an error after the headers is the response's to report.
-    request.on("error", () => {});
+    request.on("error", () => {}); // An upgrade (101) has no response and no error; an error after the headers is the response's to report.
     const [response] = (await once(request, "response", { signal })) as [import("node:http").IncomingMessage];
     answer.status = response.statusCode ?? null;
     answer.headers = response.headers;
@@ -1390,8 +1372,7 @@ export async function readResponseTimes(config: Config, signal: AbortSignal): Pr
       if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
       else times.push(ms);
     }
-    // An endpoint that does not answer would take the whole time budget, and is reported by another check.
-    if (round === 0 && evidence.failures.length === 2) break;
+    if (round === 0 && evidence.failures.length === 2) break; // One that does not answer would take the whole budget, and another check reports it.
   }
   kept.destroy();
   return evidence;
@@ -5044,7 +5025,9 @@ export function parseCommandLine(args: readonly string[]) {
   const left = skip === undefined ? [] : parseCheckList("--skip", skip);
   const selected: ReadonlySet<CheckName> = new Set(kept.filter((name) => !left.includes(name)));
   if (!selected.size) throw usageError("--only and --skip leave no check");
-  return { command, env: env ?? "", selected, format, json: format === "json", flags };
+  // The run itself goes on in `/`.
+  const cwd = orNull(() => process.cwd()) ?? "/";
+  return { command, env: env ?? "", selected, format, json: format === "json", flags, cwd };
 }
 type CommandLine = ReturnType<typeof parseCommandLine>;
 
@@ -5222,7 +5205,7 @@ async function runStatus({ flags, json }: CommandLine, config: Config): Promise<
 }
 
 /** Writes the report of a burn-in: both files, or one of them on the standard output; or keeps a person's observation for it. */
-async function runReport({ flags, format }: CommandLine, config: Config, { narrate }: Narrator): Promise<number> {
+async function runReport({ flags, format, cwd }: CommandLine, config: Config, { narrate }: Narrator): Promise<number> {
   if (flags.note !== undefined) {
     const note = { ...headOf("note", config.name, randomUUID(), Date.now()), text: flags.note };
     const lost = orMessage(() => writeRecord(config.logFile, renderJson(maskDeep(note, maskOf(config.secrets)), 0)));
@@ -5242,7 +5225,7 @@ async function runReport({ flags, format }: CommandLine, config: Config, { narra
   const exit = { PASS: EXIT.passed, RUNNING: EXIT.passed, NONE: EXIT.passed, PARTIAL: EXIT.belowTarget, FAIL: EXIT.redFlag }[view.decision];
   const kinds = format === "pretty" ? (["md", "html"] as const) : ([format as "md" | "html" | "json"] as const);
   if (format !== "pretty" && !flags.out) return (await print(textIn(kinds[0]))) || exit;
-  const directory = path.resolve(HOME_DIRECTORY, flags.out ?? ".");
+  const directory = path.resolve(cwd, flags.out ?? ".");
   const name = `burnin-${config.name}-${view.date}`;
   for (const kind of kinds) {
     const file = path.join(directory, `${name}.${kind}`);
