@@ -3301,9 +3301,10 @@ function growthOf(accounts: readonly Account[], restarts: readonly Restart[], ho
 
 /** The average over time: a look stands for the time since the one before, or the 16 looks of the first 4 hours would outweigh the day. */
 function averageOf(accounts: readonly Account[], name: "responseMs" | "cpuPercent"): number | null {
-  const samples = accounts.flatMap(({ [name]: value, to }) => (value === null ? [] : [{ to, value }])).sort((a, b) => a.to - b.to);
+  const samples = accounts.flatMap(({ [name]: value, to }) => (typeof value === "number" ? [{ to, value }] : [])).sort((a, b) => a.to - b.to);
   const weights = samples.map(({ to }, index) => Math.max(1, to - (samples[index - 1]?.to ?? 0)));
-  return samples.length ? sumOf(samples.map(({ value }, index) => value * (weights[index] as number))) / sumOf(weights) : null;
+  const average = sumOf(samples.map(({ value }, index) => value * (weights[index] as number))) / sumOf(weights);
+  return samples.length ? Number(average.toPrecision(12)) : null; // 100 ms all day are not 99.99999999999999.
 }
 
 /** What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it. Errors are shared out by time. */
@@ -3362,7 +3363,9 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
   const growth = growthOf(accounts, restarts, burnin.seconds / 24);
   return {
     ...{ age, covered: sumOf(spans.map(lengthOf)), holes, restarts, errors, errorsUnseen: counted.length < accounts.length },
-    outages: [...joinSpans(exact, joinOutages), ...outages.filter((outage) => !outage.exact)].sort((a, b) => a.from - b.from),
+    outages: groupsOf(outages, (outage) => outage.exact)
+      .flatMap((alike) => joinSpans(alike, joinOutages))
+      .sort((a, b) => a.from - b.from),
     downSeconds: { planned: down - unplanned, unplanned },
     uptime: { low: percent(secondsOf([...outages, ...holes])), high: percent(down) },
     errorsPerMinute: age ? errors / (age / 60) : 0,
