@@ -463,7 +463,7 @@ const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:
 const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 type SinkKind = (typeof SINK_KINDS)[number];
 
-/** The shape of a config in `directory`; config/keys.txt says what its keys mean. A function, because valibot is loaded only when a config is read. */
+/** The shape of a config in `directory`; config/keys.txt says what its keys mean. A function, for valibot is loaded only when a config is read. */
 export function configSchema(v: typeof Valibot, directory = "") {
   const maybe = v.optional;
   const section = <E extends Valibot.ObjectEntries>(entries: E) => maybe(v.strictObject(entries));
@@ -898,7 +898,7 @@ function readSuccessor({ unit, pidFile, command }: Config["process"], identity: 
 }
 
 // What systemd itself ends for a reason is no request, and a start that never became active says nothing of the one before (systemd 252).
-/** Whether a unit that is down was stopped on request: then it left its active state before its process ended, and a death has it the other way round. */
+/** Whether a unit that is down was stopped on request: then it left its active state before its process ended; in a death it is the reverse. */
 function wasAskedToStop(unit: UnitProperties): boolean {
   const [begun = 0, left = 0, ended = 0] = ["InactiveExit", "ActiveExit", "ExecMainExit"].map((name) => Number(unit[`${name}TimestampMonotonic`]));
   return !["watchdog", "oom-kill", "start-limit-hit", "resources", "protocol"].includes(unit.Result ?? "") && begun < left && left < ended;
