@@ -186,20 +186,10 @@ export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<
   }
 }
 
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const letter of a) {
-    const next: number[] = [];
-    for (const [j, above] of row.entries())
-      next.push(Math.min(above + 1, (next[j - 1] ?? Infinity) + 1, (row[j - 1] ?? Infinity) + (b[j - 1] === letter ? 0 : 1)));
-    row = next;
-  }
-  return row.at(-1) ?? Infinity;
-}
-
 /** The word of `words` nearest to `word` by edit distance, for "did you mean". */
 export function nearestWord(word: string, words: readonly string[]): string | null {
-  const scored = words.map((candidate) => ({ candidate, far: editDistance(word.toLowerCase(), candidate.toLowerCase()) }));
+  const { distance } = load("fastest-levenshtein") as typeof import("fastest-levenshtein");
+  const scored = words.map((candidate) => ({ candidate, far: distance(word.toLowerCase(), candidate.toLowerCase()) }));
   const [best] = scored.sort((a, b) => a.far - b.far);
   return best && best.far <= Math.max(3, word.length / 2) ? best.candidate : null;
 }
