@@ -918,9 +918,8 @@ async function readEnding(unit: string, { invocation }: Identity, secondsMax: nu
     const answer = await observe(() => readUnit(unit));
     const ending = answer.seen ? parseEnding(answer.value, invocation) : null;
     if (!answer.seen || (ending && ending.planned !== "stop")) return ending;
-    if (!ending) continue;
-    stoppedAt ||= performance.now();
-    if (performance.now() - stoppedAt >= STOP_SETTLED_MS) return ending;
+    if (ending) stoppedAt ||= performance.now();
+    if (ending && performance.now() - stoppedAt >= STOP_SETTLED_MS) return ending;
   }
   return null;
 }
@@ -970,8 +969,7 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
   };
   const safeLook = (): void => attempt(() => look(Date.now()), forgive);
   const timer = setInterval(safeLook, IDENTITY_EVERY_MS);
-  // The kernel tells at once when a process of the unit ends (cgroups(7)). Where there is no cgroup, the polling has to do.
-  const events = `/sys/fs/cgroup${cgroup}/cgroup.events`;
+  const events = `/sys/fs/cgroup${cgroup}/cgroup.events`; // Tells at once when a process of the unit ends (cgroups(7)); else the polling has to do.
   const watcher = cgroup && orNull(() => fs.watch(events, { persistent: false }, safeLook).on("error", () => {}));
   const stop = (): void => {
     clearInterval(timer);
@@ -1308,8 +1306,7 @@ export function openHealth(config: Config, database: DatabaseReader): HealthRead
   const { sql = "", url } = config.health;
   const readRow = async (timeoutMs: number) => {
     const { rows, problem: failure } = await database.query(sql, timeoutMs);
-    const miscount = rows.length === 1 ? null : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`;
-    const problem = failure ?? miscount;
+    const problem = failure ?? (rows.length === 1 ? null : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`);
     return { document: problem ? null : (rows[0] as Record<string, unknown>), problem };
   };
   const read = async (timeoutMs: number): Promise<HealthAnswer> => {
