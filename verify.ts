@@ -44,6 +44,7 @@
  *   Probes: error logs
  *   Probes: configuration, release, history
  *   Probes: stability watch
+ *   Probes: Prometheus and Alertmanager
  *   Checks
  *   Runner
  *   Burn-in: accounting
@@ -484,6 +485,9 @@ export function configSchema(v: typeof Valibot, directory = "") {
   const logs = { files: maybe(v.pipe(v.array(file), v.minLength(1))), journal: flag, noise: regexes, prefix: maybe(regex) };
   const rollback = { auto: flag, on: maybe(v.array(v.picklist(CHECK_NAMES))), command: maybe(list) };
   const running = { environment: maybe(v.union([text, list])), channel: maybe(text), file: maybe(file) };
+  const like = (pattern: RegExp, what: string) => v.pipe(text, v.check(pattern.test.bind(pattern), what));
+  const metric = maybe(v.nullable(like(/^[A-Za-z_:][\w:]*$/, "the name of a metric")));
+  const metrics = section({ connected: metric, errors: metric, uptime: metric, memory: metric });
   return v.strictObject({
     environment: maybe(v.picklist(["test", "prod"])),
     process: v.strictObject({ unit: maybe(text), pidFile: maybe(file), command: maybe(regex) }),
@@ -495,6 +499,9 @@ export function configSchema(v: typeof Valibot, directory = "") {
     rollback: section({ ...rollback, maxPerDay: count(0, 100), secondsMax: count(1, 3600) }),
     chatServer: section({ url }),
     burnin: section({ timeZone: maybe(v.pipe(text, v.check(isTimeZone, "a time zone"))), rollback: flag, disconnected: regexes, connected: regexes }),
+    prometheus: section({ url, selector: maybe(like(/^\{.*\}$/, "label matchers in braces")), metrics }),
+    alertmanager: section({ url, filter: maybe(list) }),
+    metrics: section({ file: v.pipe(like(/[^/]\.prom$/, "a name that ends in .prom, as node_exporter wants it"), absolute) }),
     alert: section({ sinks, ping: section({ urlFrom: credential }), repeatHours: maybe(v.pipe(v.number(), v.minValue(0.01), v.maxValue(8760))) }),
     state: section({ directory: maybe(file), flags: maybe(file) }),
     log: section({ file }),
@@ -668,6 +675,8 @@ export function readConfig(name: string, given?: string) {
   const secrets = Object.values(headers).flatMap((value) => [value, value.replace(/^(Bearer|Basic|Token)\s+/i, "")]);
   if (password) secrets.push(password, encoded);
   secrets.push(...[...(searchParams?.values() ?? [])].filter((value) => value.length >= 8)); // Any value may be a secret, but no word such as `json`.
+  const others = [rest.prometheus, rest.alertmanager].flatMap((source) => (source ? new URL(source.url).password : []));
+  secrets.push(...others, ...others.map((other) => orNull(() => decodeURIComponent(other)) ?? other));
   const logFile = log?.file ?? `/var/log/cytube-verify/${name}.jsonl`;
   const botFiles = [rest.database?.file, rest.process.pidFile, rest.configuration?.file, ...(rest.errorLogs?.files ?? [])];
   if (botFiles.includes(logFile)) throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
@@ -1209,7 +1218,8 @@ async function readHttp(target: HttpTarget, timeoutMs: number, agent: import("no
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const where = { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port, path: url.pathname + url.search, socketPath: target.socket };
-    const request = loadHttp(url).get({ ...where, agent, headers: { ...own, ...target.headers }, maxHeaderSize: 16_384, signal });
+    const auth = orNull(() => decodeURIComponent(`${url.username}:${url.password}`))?.replace(/^:$/, "");
+    const request = loadHttp(url).get({ ...where, auth, agent, headers: { ...own, ...target.headers }, maxHeaderSize: 16_384, signal });
     request.on("error", () => {}); // An upgrade (101) has no response and no error; an error after the headers is the response's to report.
     const [response] = (await once(request, "response", { signal })) as [import("node:http").IncomingMessage];
     answer.status = response.statusCode ?? null;
@@ -1234,19 +1244,24 @@ export type HealthAnswer = { at: number; ms: number; source: string; document: R
 const HEALTH_UNSEEN =
   /^(HTTP 40[13]$|permission denied|EACCES|EPERM|WOULD_HARM|SQLITE_(CANTOPEN|READONLY|AUTH|PERM|ERROR)|ERR_DLOPEN|ERROR:|Cannot look)|\b(ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EMFILE)\b/;
 
-/** Judges nothing but the form: 200, JSON, an object. */
-export function parseHealthAnswer({ status, headers, body, problem }: HttpAnswer): Pick<HealthAnswer, "document" | "problem"> {
+/** Judges nothing but the form: 200 and JSON. */
+function parseAnswer({ status, headers, body, problem }: HttpAnswer): { document: unknown; problem: string | null } {
   const refuse = (why: string) => ({ document: null, problem: why });
   if (problem) return refuse(problem);
   if (String(status).startsWith("3")) return refuse(`HTTP ${status} to ${headers.location ?? "nowhere"}; redirects are not followed`);
   if (status !== 200) return refuse(`HTTP ${status}`);
   if (headers["content-encoding"]) return refuse(`the body is encoded (${headers["content-encoding"]}), which was not asked for`);
+  const json = orNull(() => ({ document: JSON.parse(body.replace(/^\ufeff/, "")) as unknown, problem: null }));
   const kind = /^\s*</.test(body) ? "HTML" : body ? "not JSON" : "empty";
-  const unread = `HTTP 200, but the body is ${kind} (${headers["content-type"] ?? "no content type"}, ${body.length} characters)`;
-  const { document } = orNull(() => ({ document: JSON.parse(body.replace(/^\ufeff/, "")) as unknown })) ?? {};
-  if (document === undefined) return refuse(unread);
-  if (typeof document !== "object" || document === null || Array.isArray(document)) return refuse("HTTP 200, but the JSON is not an object");
-  return { document: document as Record<string, unknown>, problem: null };
+  return json ?? refuse(`HTTP 200, but the body is ${kind} (${headers["content-type"] ?? "no content type"}, ${body.length} characters)`);
+}
+
+/** Judges nothing but the form, which is an object's. */
+export function parseHealthAnswer(answer: HttpAnswer): Pick<HealthAnswer, "document" | "problem"> {
+  const { document, problem } = parseAnswer(answer);
+  if (problem) return { document: null, problem };
+  if (typeof document === "object" && document && !Array.isArray(document)) return { document: document as Record<string, unknown>, problem };
+  return { document: null, problem: "HTTP 200, but the JSON is not an object" };
 }
 
 /** The value at a JSON pointer (RFC 6901), or undefined. Only a document's own keys count. */
@@ -2210,6 +2225,135 @@ export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
   return evidence;
 }
 
+// --- Probes: Prometheus and Alertmanager -------------------------------------------------------------------------------------
+
+const SOURCE_MS_MAX = 10_000; // For one answer: Prometheus takes milliseconds for a day of samples, a remote store behind it seconds.
+/** One GET below a base URL, which may have a path of its own. The health endpoint's headers are not for others. */
+async function readApi(base: string, api: string, query: [name: string, value: string][]) {
+  const url = new URL(base);
+  url.pathname = url.pathname.replace(/\/*$/, api);
+  for (const [name, value] of query) url.searchParams.append(name, value);
+  const answer = await readHttp({ url: url.href }, SOURCE_MS_MAX);
+  const { document, problem } = parseAnswer(answer);
+  // What is wrong with a question stands in the body of its refusal: Prometheus has an object there, Alertmanager a text.
+  const body = problem === null ? null : orNull(() => JSON.parse(answer.body) as unknown);
+  const said = [problem, valueAt(body, "/error") ?? body].filter((text) => typeof text === "string");
+  return { document, problem: problem && cutText(said.join(": "), 400) };
+}
+
+/** An alert that fires, by Alertmanager's word. */
+export type Firing = { name: string; severity: string; since: string };
+/** The last leaves out config/prometheus-rules.yml's own alerts: they tell of the burn-in, and counted in it they would keep themselves alive. */
+const FIRING = { active: "true", silenced: "false", inhibited: "false", filter: 'alertname!~"CytubeVerify.*"' };
+/** What fires now and is neither silenced nor inhibited; what is resolved, Alertmanager leaves out by itself. */
+export async function readFiring({ alertmanager }: Config): Promise<Firing[]> {
+  const { url, filter = [] } = alertmanager as NonNullable<Config["alertmanager"]>;
+  const filters = filter.map((matcher): [string, string] => ["filter", matcher]);
+  const { document, problem } = await readApi(url, "/api/v2/alerts", [...Object.entries(FIRING), ...filters]);
+  const why = `Cannot ask Alertmanager at ${new URL(url).host} what fires: ${problem ?? "the JSON is not a list"}`;
+  if (!Array.isArray(document)) throw new Unobservable(why, "Is alertmanager.url the address of its web page?");
+  const textAt = (alert: unknown, pointer: string): string => cutText(String(valueAt(alert, pointer) ?? ""), 200);
+  const [name, severity, since] = ["/labels/alertname", "/labels/severity", "/startsAt"] as const;
+  return document.map((alert) => ({ name: textAt(alert, name), severity: textAt(alert, severity), since: textAt(alert, since) }));
+}
+
+/** Seconds since the epoch, and the value as text. */
+export type Sample = [at: number, value: string];
+const STALE_SECONDS_MAX = 30; // Or two scrapes, where they are rarer: one of them may fail.
+const MISSING_SHARE_MAX = 0.001; // More could hide what seed 002's 99.9 % of uptime forbids.
+/** What samples of a 0 or 1 tell of the time between two moments, and what they do not. */
+export function measureSamples(samples: readonly Sample[], from: number, to: number) {
+  const points: Sample[] = [[from, ""], ...samples, [to, ""]];
+  const spans = points.slice(1).map(([at, value], index) => {
+    const [before, earlier] = points[index] as Sample;
+    return { at: before, seconds: Math.max(0, at - before), downs: Number(earlier === "0") + Number(value === "0") };
+  });
+  const every = median(spans.slice(1, -1).map(({ seconds }) => seconds));
+  const isGap = ({ seconds }: { seconds: number }): boolean => seconds > 1.5 * every; // Scrapes are regular to milliseconds.
+  const [gap] = spans.filter(isGap).toSorted((a, b) => b.seconds - a.seconds);
+  const [stale = 0, isBinary] = [spans.at(-1)?.seconds, samples.every(([, value]) => /^[01]$/.test(value))];
+  const due = Math.round((to - from) / every);
+  const isMissing = due - samples.length > Math.max(1, MISSING_SHARE_MAX * due);
+  const problems = [
+    samples.length > 1 ? "" : "there is a single sample",
+    isBinary ? "" : "it is not always 0 or 1",
+    stale > Math.max(STALE_SECONDS_MAX, 2 * (every || 0)) ? `the newest sample is ${spanOf(stale)} old` : "",
+    isMissing ? `${due - samples.length} of ${due} samples are missing` : "",
+    isMissing && gap ? `no sample from ${isoOf(gap.at * 1000)} for ${spanOf(gap.seconds)}` : "",
+  ].filter(Boolean);
+  // Not connected: at least from one sample that says so to the next, at most until those around them, and wherever samples are missing.
+  const low = sumOf(spans.flatMap((span) => (span.downs === 2 && !isGap(span) ? span.seconds : [])));
+  const high = sumOf(spans.flatMap((span) => (span.downs || isGap(span) ? span.seconds : [])));
+  return { samples: samples.length, everySeconds: every || null, staleSeconds: stale, downSeconds: isBinary ? { low, high } : null, problems };
+}
+
+const NUMBERS = ["uptimePercent", "errors", "errorsPerMinute", "restarts", "memoryMbPerHour"] as const;
+type Numbers = Record<(typeof NUMBERS)[number], number | null>;
+type Measured = ReturnType<typeof measureSamples>;
+/** What Prometheus says of the burn-in so far; a null has its reason in `problems`, unless the config says that there is no such metric. */
+export type PrometheusView = Numbers & { [K in Exclude<keyof Measured, "problems">]: Measured[K] | null } & { problems: string[] };
+type Series = { value: Sample; values: Sample[] };
+type Queries = { selector: string; metrics: Record<string, string>; queries: Record<string, { of: string; query: string }> };
+const WARM_UP_SECONDS = 3600; // Memory grows while caches fill.
+/** Asks for the last `seconds`. It never rejects: what has no single answer is null, and a sentence in `problems` says why. */
+export async function readPrometheus({ prometheus }: Config, seconds: number): Promise<PrometheusView> {
+  const shipped = load(path.join(SHIPPED, "queries.json")) as Queries;
+  const { url, selector = shipped.selector, metrics } = prometheus as NonNullable<Config["prometheus"]>;
+  const settled = Math.max(seconds - WARM_UP_SECONDS, seconds / 2);
+  const terms: Record<string, string> = { range: `${Math.ceil(seconds)}s`, settled: `${Math.ceil(settled)}s` };
+  for (const [key, name] of Object.entries({ ...shipped.metrics, ...metrics })) terms[key] = name === null ? "" : name + selector;
+  const problems = new Set<string>();
+  const ask = async <T>(name: string, parse: (series: Series) => T | null): Promise<T | null> => {
+    const { of = "", query = "" } = shipped.queries[name] ?? {};
+    if (!terms[of]) return null;
+    const promql = query.replace(/\$(\w+)/g, (_, term) => terms[term] ?? "");
+    const { document, problem } = await readApi(url, "/api/v1/query", [["query", promql]]);
+    const all: unknown = valueAt(document, "/data/result");
+    const labelsOf = (series: unknown): string => JSON.stringify({ ...(valueAt(series, "/metric") as object), __name__: undefined });
+    let why: string | null = null;
+    if (!Array.isArray(all)) why = `did not answer: ${problem ?? "there is no data.result"}`;
+    else if (!all.length) why = `has no series ${terms[of]}, or not enough samples of it`;
+    else if (all.length > 1)
+      why = `has ${all.length} series ${terms[of]}, and prometheus.selector has to name one: ${cutText(all.map(labelsOf).join(), 400)}`;
+    const parsed = why ? null : orNull(() => parse(valueAt(document, "/data/result/0") as Series));
+    if (parsed === null) problems.add(`Prometheus at ${new URL(url).host} ${why ?? `has no number for ${name}`}`);
+    return parsed;
+  };
+  const numberOf = ({ value: [at, text] }: Series) => (Number.isFinite(Number(text)) ? { at, number: Number(text) } : null);
+  const [values, ...numbers] = await Promise.all([ask("samples", (series) => series.values), ...NUMBERS.map((name) => ask(name, numberOf))]);
+  // By Prometheus's own clock, as the samples are.
+  const now = numbers[0]?.at ?? values?.at(-1)?.[0] ?? 0;
+  const measured = orNull(() => measureSamples(values as Sample[], now - seconds, now));
+  for (const problem of measured?.problems ?? []) problems.add(`${terms.connected}: ${problem}`);
+  const said = Object.fromEntries(NUMBERS.map((name, index) => [name, numbers[index]?.number ?? null])) as Numbers;
+  if (measured && !measured.downSeconds) said.uptimePercent = null;
+  return { ...{ samples: null, everySeconds: null, staleSeconds: null, downSeconds: null }, ...measured, ...said, problems: [...problems].sort() };
+}
+
+type LogView = { uptimeLow: number; uptimeHigh: number; errors: number; restarts: number; memoryMbPerHour: number | null; outages?: number };
+/** Where Prometheus and the log disagree. `log` is of the same `seconds`; its `restarts` and `outages` are numbers, planned ones counted too. */
+export function comparePrometheus(view: PrometheusView, log: LogView, seconds: number): string[] {
+  const { downSeconds: down, everySeconds, uptimePercent, errors, restarts, memoryMbPerHour: grows } = view;
+  const [least = 0, most = 0] = [log.uptimeHigh, log.uptimeLow].map((percent) => ((100 - percent) / 100) * seconds);
+  const differences: string[] = [];
+  const differ = (here: string, there: string | number): unknown => differences.push(`${here} by Prometheus, ${there} by the log`);
+  // An outage shorter than the distance of two scrapes may fall between them, and each may be such a one. The log is exact to a second.
+  const fits = (down?.high ?? Infinity) + (everySeconds ?? 0) * Math.max(1, log.outages ?? log.restarts) + 1;
+  if (least > fits) differ(`outages: at most ${spanOf(fits)}`, `at least ${spanOf(least)}`);
+  if (down && down.low > most + 1) differ(`outages: at least ${spanOf(down.low)}`, `at most ${spanOf(most)}`);
+  else if (down && most < 1 && uptimePercent !== null && uptimePercent < 100) differ("outages: a sample", "none");
+  // increase() extrapolates by up to a scrape at either end, and what a dying bot logs after its last scrape is not counted.
+  const [tolerated, lost] = [1 + Math.max(errors ?? 0, log.errors) / 20, 5 * log.restarts];
+  if (errors !== null && (errors > log.errors + tolerated || errors < log.errors - tolerated - lost)) differ(`errors: ${round(errors)}`, log.errors);
+  // Two restarts between two scrapes are one to Prometheus; none at all is another bot, or a metric that is not its uptime.
+  if (restarts !== null && (restarts > log.restarts || (!restarts && log.restarts))) differ(`restarts: ${restarts}`, log.restarts);
+  // No line through several starts, or through the first hours alone, is a trend. Seed 002 accepts 10 MB/h, so less is no disagreement.
+  const grew = log.restarts || restarts || seconds < 4 * WARM_UP_SECONDS ? null : log.memoryMbPerHour;
+  if (grows !== null && grew !== null && Math.abs(grows - grew) > Math.max(10, Math.abs(grows) / 2, Math.abs(grew) / 2))
+    differ(`memory growth: ${round(grows)} MB/h`, `${round(grew)} MB/h`);
+  return differences;
+}
+
 // --- Checks ------------------------------------------------------------------------------------------------------------------
 
 export interface Evidence {
@@ -3156,14 +3300,6 @@ export type Result = ReturnType<typeof resultOf>;
 
 // --- Burn-in: judging --------------------------------------------------------------------------------------------------------
 
-/** An alert that fires, as Alertmanager names it. */
-export type Firing = { name: string; severity: string; since: string };
-/** What Prometheus says of the burn-in so far; a null has its reason in `problems`. */
-export type PrometheusView = Record<
-  "uptimePercent" | "errors" | "errorsPerMinute" | "restarts" | "memoryMbPerHour" | "samples" | "staleSeconds",
-  number | null
-> & { problems: string[] };
-
 type Span = { from: number; to: number };
 /** A time in which the bot was not up and connected, in seconds since the burn-in began; `at` is the ISO time of `from` by the host's clock then. */
 export type Outage = Span & { at: string; kind: "down" | "disconnected"; source: "journal" | "log" | "look"; says: string } & {
@@ -3261,9 +3397,9 @@ export function bandSpans(band: BandName, fromMs: number, toMs: number, timeZone
   return joinSpans(spans);
 }
 
-type Sample = { age: number; value: number };
+type Dot = { age: number; value: number };
 /** Theil–Sen: the median of the slopes of all pairs within a segment, with its 95 % interval (Sen 1968); null with too few points. */
-export function slopeOf(segments: readonly (readonly Sample[])[]): { slope: number; low: number; high: number } | null {
+export function slopeOf(segments: readonly (readonly Dot[])[]): { slope: number; low: number; high: number } | null {
   const pairs = segments.flatMap((points) => points.flatMap((a, index) => points.slice(index + 1).map((b) => (b.value - a.value) / (b.age - a.age))));
   const slopes = pairs.sort((a, b) => a - b);
   if (slopes.length < 6) return null;
@@ -3783,11 +3919,12 @@ function syncDirectory(directory: string): void {
   fs.closeSync(descriptor);
 }
 
-/** Replaces a small file as a whole: a reader sees the old text or the new one, also after a power cut. Throws. */
-export function writeAtomically(file: string, text: string): void {
+/** Replaces a small file as a whole: a reader sees the old text or the new one, also after a power cut. `mode`: whatever the umask. Throws. */
+export function writeAtomically(file: string, text: string, mode?: number): void {
   const next = `${file}.${process.pid}.tmp`;
   try {
     fs.writeFileSync(next, text, { mode: 0o664, flush: true });
+    if (mode !== undefined) fs.chmodSync(next, mode);
     fs.renameSync(next, file);
   } finally {
     fs.rmSync(next, { force: true });
@@ -4629,7 +4766,7 @@ export async function runAlert(config: Config, isDry = false): Promise<number> {
 type Tick = { x: number; label: string };
 type Box = { y: number; width: number; height: number } & Tick;
 /** `path` and `area` are SVG path data. `empty` says why there is nothing to draw. */
-export type Series = {
+export type Curve = {
   id: "memory" | "response" | "users" | "errors";
   title: string;
   unit: string;
@@ -4644,7 +4781,7 @@ export type Series = {
   empty: string | null;
 };
 /** All charts share the time axis, 0 to `width`; `height` is that of one of `series`. The room for labels is the template's. */
-type Charts = { width: number; height: number; hours: Tick[]; series: Series[] } & {
+type Charts = { width: number; height: number; hours: Tick[]; series: Curve[] } & {
   bands: ({ width: number; kind: "peak" | "off-peak" } & Tick)[];
   marks: ({ kind: "restart" | "restart-planned" | "deployment" | "checkpoint" } & Tick)[];
   strip: ({ width: number; kind: "up" | "down" | "disconnected" | "planned" | "hole" } & Tick)[];
@@ -4765,11 +4902,11 @@ function drawCurve(
 ): Drawn {
   const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
   const { line, area } = load("d3-shape") as typeof import("d3-shape");
-  const samples = accounts.flatMap(({ to: age, [of]: value }): Sample[] => (value === null ? [] : [{ age, value }]));
+  const samples = accounts.flatMap(({ to: age, [of]: value }): Dot[] => (value === null ? [] : [{ age, value }]));
   const most = Math.max(1, ...samples.map(({ value }) => value));
   const isNear = limit !== null && limit < 3 * most;
   const y = scaleLinear([0, isNear ? Math.max(most, limit) * 1.1 : most * 1.2], [CHART.height, 0]).nice(4);
-  const [left, top] = [(point: Sample) => x(point.age), (point: Sample) => y(point.value)];
+  const [left, top] = [(point: Dot) => x(point.age), (point: Dot) => y(point.value)];
   const growth = id === "memory" ? summary.memory : null;
   // Theil and Sen's line goes through the medians.
   const [age, value] = [median(samples.map((sample) => sample.age)), median(samples.map((sample) => sample.value))];

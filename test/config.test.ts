@@ -226,6 +226,29 @@ const rules: [what: string, over: Settings, complaint: RegExp | null][] = [
   ],
   ["a hint for a check", { hints: { process: "Call the operator." } }, null],
   ["a hint for no check", { hints: { proces: "Call the operator." } }, /hints\.proces: unknown key; did you mean "process"\?$/],
+  ["a Prometheus by its address alone", { prometheus: { url: "http://127.0.0.1:9090" } }, null],
+  ["a Prometheus without an address", { prometheus: { selector: "{}" } }, /prometheus\.url: missing; expected a value$/],
+  ["a selector with braces in it", { prometheus: { url: "http://a/", selector: '{env=~"{1,2}",job!="x"}' } }, null],
+  [
+    "a selector without braces",
+    { prometheus: { url: "http://a/", selector: 'env="prod"' } },
+    /selector: expected label matchers in braces, found text/,
+  ],
+  ["a bot without one of the metrics", { prometheus: { url: "http://a/", metrics: { memory: null, uptime: "a:b_total" } } }, null],
+  [
+    "a metric with labels",
+    { prometheus: { url: "http://a/", metrics: { uptime: "a{}" } } },
+    /metrics\.uptime: expected the name of a metric, found text/,
+  ],
+  ["an Alertmanager with a filter", { alertmanager: { url: "https://a/am", filter: ['env="prod"'] } }, null],
+  ["an Alertmanager on no web address", { alertmanager: { url: "a:9093" } }, /alertmanager\.url: expected an http:\/\/ or https:\/\/ URL/],
+  ["a file of metrics", { metrics: { file: "/var/lib/prometheus/node-exporter/bot.prom" } }, null],
+  [
+    "a file of metrics that node_exporter would not read",
+    { metrics: { file: "bot.txt" } },
+    /metrics\.file: expected a name that ends in \.prom, as node_exp/,
+  ],
+  ["a file of metrics without a name", { metrics: { file: "/var/lib/.prom" } }, /metrics\.file: expected a name/],
   ["a list of accepted environments", { configuration: { environment: ["prod", "production"] } }, null],
 ];
 for (const [what, over, complaint] of rules) {
@@ -609,7 +632,12 @@ test("parseConfig() never shows a secret, wherever it stands in a text that may 
 test("config --env shows the effective config with its secrets masked", async () => {
   const directory = createDirectory();
   writeFileSync(join(directory, "headers"), "Authorization: Bearer zq81-hunter-xk\n");
-  const over = { health: { headersFile: "headers", url: "http://probe:vb72-Hunter-qq@127.0.0.1:9/h?token=mm31-hunter-pp" } };
+  const over = {
+    health: { headersFile: "headers", url: "http://probe:vb72-Hunter-qq@127.0.0.1:9/h?token=mm31-hunter-pp" },
+    prometheus: { url: "http://joe:kk90-hunter%2Fzz@127.0.0.1:9090/" },
+    alertmanager: { url: "http://joe:hunter-7@127.0.0.1:9093/" },
+    metrics: { file: "bot.prom" },
+  };
   writeFileSync(join(directory, "site.yaml"), stringify(merge(least, over)));
   const { code, stdout, stderr } = await runVerify(["config", "--env", "prod", "--config", join(directory, "site.yaml")]);
   assert.equal(code, 0, stderr);
@@ -619,4 +647,9 @@ test("config --env shows the effective config with its secrets masked", async ()
   assert.equal(shown.limits.watchSeconds, 300);
   assert.ok(Object.values(shown.headers).every((value) => value === "***"));
   assert.match(String(shown.health.url), /127\.0\.0\.1:9/);
+  assert.deepEqual((shown as Settings).prometheus, { url: "http://joe:***@127.0.0.1:9090/" });
+  assert.deepEqual((shown as Settings).metrics, { file: join(directory, "bot.prom") });
+  assert.ok(
+    ["kk90-hunter%2Fzz", "kk90-hunter/zz", "hunter-7"].every((secret) => readConfig("prod", join(directory, "site.yaml")).secrets.includes(secret)),
+  );
 });
