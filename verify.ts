@@ -3932,6 +3932,46 @@ export function writeAtomically(file: string, text: string, mode?: number): void
   syncDirectory(path.dirname(file));
 }
 
+type CheckMetrics = { statuses: Partial<Record<CheckName, Status>>; failures: Partial<Record<CheckName, number>> };
+type VerifyMetrics = CheckMetrics & Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null; unverified: boolean | null };
+type BurninMetrics = Record<"age" | "restarts" | "redFlags" | "tickAt" | "attempt", number> & { decision: string } & BurninTrends;
+type BurninTrends = Record<"uptimeLow" | "errorsPerMinute" | "memoryMbPerHour", number | null>;
+/** What is exported of an environment; null is left out. Moments are milliseconds since the epoch, the uptime its lower bound in percent. */
+export type MetricsView = { env: string; release: string | null; version: string; verify: VerifyMetrics | null; burnin: BurninMetrics | null };
+/** A map, whose keys become the label `key`, and a word, each of `words` being one value of the label `word`, are several series. */
+type MetricRule = {
+  name: string;
+  type?: "counter";
+  help: string;
+  of?: string;
+  factor?: number;
+  labels?: Labels;
+  key?: string;
+  word?: string;
+  words?: string[];
+};
+type Labels = Record<string, string>;
+type Point = [own: Labels, value: unknown];
+
+/** The text for node_exporter's textfile collector, which takes no timestamps. config/metrics.json says where each metric stands in the view. */
+export async function renderMetrics(view: MetricsView): Promise<string> {
+  const { Registry, Gauge, Counter } = load("prom-client") as typeof import("prom-client");
+  const registry = new Registry();
+  for (const { name, type, help, of, factor = 1, labels, key, word, words = [] } of load(path.join(SHIPPED, "metrics.json")) as MetricRule[]) {
+    const fixed = Object.fromEntries(Object.entries({ env: "/env", ...labels }).map(([label, at]) => [label, String(valueAt(view, at) ?? "")]));
+    const value = of ? valueAt(view, of) : 1;
+    const keyed = key ? Object.entries(value ?? {}).map(([each, inner]): Point => [{ [key]: each }, inner]) : [[{}, value] as Point];
+    const spread = ([own, said]: Point): Point[] =>
+      word && said ? words.map((each) => [{ ...own, [word]: each }, each === `${said}`.toLowerCase()]) : [[own, said]];
+    const points = keyed.flatMap(spread).filter(([, said]) => said !== null && Number.isFinite(Number(said)));
+    if (!points.length) continue;
+    const labelNames = Object.keys({ ...fixed, ...points[0]?.[0] });
+    const metric = new (type ? Counter : Gauge)({ name, help, labelNames, registers: [registry] });
+    for (const [own, said] of points) metric.inc({ ...fixed, ...own }, Number(said) * factor);
+  }
+  return registry.metrics();
+}
+
 /** Tells before the run whether the log will take its record, so that nobody waits five minutes to learn that it does not. */
 function logTrouble(file: string): string | null {
   let existing = file;
