@@ -3569,7 +3569,10 @@ export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
   const starts = measured(
     "restarts",
     unplanned,
-    `${restarts.length - unplanned - unclear} planned${unclear ? `, ${unclear} of which nobody can tell` : ""}`,
+    [
+      ...restarts.flatMap(({ planned, at, says }) => (planned === false ? [`${at} ${says}`] : [])),
+      `${restarts.length - unplanned - unclear} planned${unclear ? `, ${unclear} of which nobody can tell` : ""}`,
+    ].join("; "),
   );
   if (unclear && starts.level === "target") starts.level = "unknown";
   return [
@@ -4053,10 +4056,14 @@ function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Outc
 export type RollbackRecord = ReturnType<typeof rollbackRecord>;
 
 const ACCOUNTS_KEPT = 2000;
+/** Whether the bot was started as another release than the burn-in's: that ends it without a decision. */
+const isLeft = ({ release: own, place }: OpenBurnin, release: string | null, identity: Parameters<typeof startOf>[0] | null): boolean =>
+  own !== null && release !== null && own !== release && identity !== null && startOf(identity) !== place?.start;
 const wasRestarted = ({ accounts }: OpenBurnin): boolean => accounts.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
 /** The burn-in after a verification or a tick: each release has its own, and after a failure a pass begins the next attempt. */
-function foldBurnin(before: OpenBurnin | null, { kind, whole, exit, run, ts, release, account, place }: Result): OpenBurnin | null {
-  const isNew = account && account.burnin === before?.id && !before.accounts.some((known) => known.run === run);
+function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, release, identity, account, place }: Result): OpenBurnin | null {
+  const before = known && isLeft(known, release, identity) ? null : known;
+  const isNew = account && account.burnin === before?.id && !before.accounts.some((other) => other.run === run);
   const grown = before && isNew ? { ...before, accounts: [...before.accounts, account].slice(-ACCOUNTS_KEPT), place } : before;
   if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
   const isOurs = grown?.release === release;
@@ -4152,6 +4159,7 @@ function errorsAreNew(result: Result, records: readonly Record<string, unknown>[
   return lines.length === 0 || lines.some((line) => !known.has(signatureOf(line)));
 }
 
+const CHAT_DOWN = "the chat server itself is down";
 type News = { chatDown: boolean; newErrors: boolean };
 /** Why a verdict does not lead to a rollback, or null where it does (DESIGN: a measured failure of a candidate that is still current). */
 export function judgeRollback(result: Result, config: Config, releases: readonly Release[], state: ReleaseState, news: News): string | null {
@@ -4168,7 +4176,7 @@ export function judgeRollback(result: Result, config: Config, releases: readonly
   if (id === null) return "which release runs is not known";
   if (directory && !row?.current) return `${id} is not the current release any more`;
   if (passed) return `${id} has passed before (${passed.at}): it worked, so the world has changed`;
-  if (news.chatDown && failed.includes("connection")) return "the chat server itself is down";
+  if (news.chatDown && failed.includes("connection")) return CHAT_DOWN;
   if (!news.newErrors && failed.every((check) => check === "error_logs")) return "an earlier release logged the same errors";
   return null;
 }
@@ -4340,22 +4348,42 @@ async function runConfirm(config: Config, narrator: Narrator): Promise<number> {
   return endRollback(config, narrator, request, outcome, { findings, failed: evidence });
 }
 
-const isUnit = (): boolean => process.env.CYTUBE_VERIFY_UNIT === "verify";
+const isUnit = (name: "verify" | "burnin"): boolean => process.env.CYTUBE_VERIFY_UNIT === name;
+
+/** Whoever answers is up, however long the page; and where this host may not ask, nothing is proven. */
+async function chatIsDown({ chatServer }: Config): Promise<boolean> {
+  const answer = chatServer ? await readHttp(chatServer, 5000) : null;
+  return answer !== null && (answer.status === null ? !/EPERM|EACCES|permission/.test(answer.problem ?? "") : answer.status >= 500);
+}
 
 /** Leaves the verdict where systemd looks for it; says why no rollback is due, or null where one is. */
 async function leaveVerdict({ config, records }: Run, result: Result): Promise<string | null> {
   const { run, release, exit, schema } = result;
   const state = readState(config);
-  if (isUnit() && exit === EXIT.passed) writeAtomically(config.state.flag("passed"), `${run}\n`);
+  if (isUnit("verify") && exit === EXIT.passed) writeAtomically(config.state.flag("passed"), `${run}\n`);
   const checks = failedChecks(result);
-  const chat = config.chatServer && checks.includes("connection") ? await readHttp(config.chatServer, 5000) : null;
-  // Whoever answers is up, however long the page; and where this host may not ask, nothing is proven.
-  const chatDown = chat !== null && (chat.status === null ? !/EPERM|EACCES|permission/.test(chat.problem ?? "") : chat.status >= 500);
+  const chatDown = checks.includes("connection") && (await chatIsDown(config));
   const news = { chatDown, newErrors: errorsAreNew(result, records) };
   const why = judgeRollback(result, config, readReleases(config, state), state, news);
   const request: RollbackRequest = { by: "verdict", run, release, checks, schema, to: null, emergency: false };
   if (why === null) writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
   return why;
+}
+
+/** Asks for a rollback at a red flag of the burn-in; says why none is due, or null where one is. */
+async function leaveRedFlag(config: Config, result: Result): Promise<string | null> {
+  const { run, release, schema, flags } = result;
+  const failed = failedChecks(result);
+  const seen = [...(flags?.red ?? []), ...failed];
+  if (!config.burnin.rollback) return "burnin.rollback is not set";
+  if (release === null) return "which release runs is not known";
+  if (config.release?.directory && readCurrent(config) !== release) return `${release} is not the current release any more`;
+  if (failed.length && !flags?.red.length && !failed.some((check) => config.rollback.on.includes(check)))
+    return `${failed.join(", ")} is not in rollback.on`;
+  if (seen.length && seen.every((word) => /^(?:connection|disconnected)\b/.test(word)) && (await chatIsDown(config))) return CHAT_DOWN;
+  const request: RollbackRequest = { by: "verdict", run, release, checks: ["burnin"], schema, to: null, emergency: false };
+  writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
+  return null;
 }
 
 // --- On a host ---------------------------------------------------------------------------------------------------------------
@@ -4524,7 +4552,8 @@ export type Situation = { key: string; ok: boolean; title: string; text: string[
 
 /** `told`: when each bad state of this spell was told. `missed`: titles that nobody was told. The rest: how far things were taken in. */
 type Told = { told: Record<string, number>; missed: Record<string, string>; seen: string; died: string[]; pinged: string[] };
-export type AlertState = { v: 1; situation: Situation | null } & Told;
+/** `news`: a decision on a burn-in that nobody was told of. It is no state of the bot: it does not last, and no pass ends it. */
+export type AlertState = { v: 1; situation: Situation | null; news: Situation | null } & Told;
 type Entry = LogRecords["records"][number];
 
 const KIND_NAMES: Readonly<Record<string, string>> = { verify: "verification", burnin: "burn-in", rollback: "rollback" };
@@ -4550,7 +4579,7 @@ async function readUnitEnds(env: string): Promise<UnitProperties[]> {
 function withDeaths(records: readonly Entry[], units: readonly UnitProperties[]): Entry[] {
   const all = [...records];
   for (const { kind, ts = "", Result = "success", InvocationID: died, ExecMainStatus: exit } of units) {
-    if (!died || Result === "success" || records.some((record) => record.unitInvocation === died && !isCut(record))) continue;
+    if (!died || Result === "success" || records.some((record) => record.kind === kind && record.unitInvocation === died && !isCut(record))) continue;
     const isLocked = kind === "rollback" && exit === String(EXIT.busy);
     const [verdict, reason] = isLocked ? ["refused", "a deployment holds the lock"] : ["died", `${Result}, status ${exit}`];
     all.splice(all.findLastIndex((entry) => String(entry.ts) <= ts) + 1, 0, { kind, ts, died, unitInvocation: died, verdict, exit, reason });
@@ -4567,9 +4596,19 @@ function tellFinding(finding: Finding): string[] {
   return [`${finding.check}: ${says}${gaugeBehind({ ...finding, says })}`, ...evidence.map((line) => `  | ${line}`)];
 }
 
+const textsIn = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
+
+/** The decision on a burn-in, as news. */
+function decisionOf({ ts, release, attempt, burnin, decision, reasons, action, flags }: Entry): Situation {
+  const text = [String(action), ...textsIn(reasons), ...textsIn(valueAt(flags, "/red")).map((flag) => `red flag: ${flag}`), `at ${ts}`];
+  const title = `burn-in ${decision} (release ${release}, attempt ${attempt})`;
+  return { key: `burn-in|${burnin}|${decision}`, ok: decision === "PASS", title, text, checks: [] };
+}
+
 function situationAfter(before: Situation | null, entry: Entry): Situation | null {
   const { kind, verdict, ts, from, to, action, exit } = entry;
-  const reason = entry.reason ?? ([valueAt(entry, "/flags/red")].flat().join("; ") || undefined);
+  const red = kind === "burnin" ? textsIn(valueAt(entry, "/flags/red")) : [];
+  const reason = entry.reason ?? (red.join("; ") || undefined);
   const findings = findingsIn(entry.findings);
   const looked = findings.filter(({ status }) => status !== "skipped").map(({ check }) => check as string);
   const open = (before?.checks ?? []).filter((check) => !looked.includes(check));
@@ -4588,21 +4627,25 @@ function situationAfter(before: Situation | null, entry: Entry): Situation | nul
   const way = `${from ? ` from ${from}` : ""}${to ? ` to ${to}` : ""}`;
   const title = isPass(entry) ? `rolled back${way}: ${what}` : `${KIND_NAMES[String(kind)]} ${word}: ${what}${on}`;
   const told = [...bad, ...findingsIn(valueAt(entry, "/failed/findings"))].flatMap(tellFinding);
-  const text = [...(action ? [String(action)] : []), ...told, `at ${ts}`];
+  const text = [...(action ? [String(action)] : []), ...red.map((flag) => `red flag: ${flag}`), ...told, `at ${ts}`];
   const checks = [...new Set([...failing, ...open])].sort();
   // The same failure in a tick and in a verification is one state, and so is the same refusal however often it is asked for.
-  const about = isRollback || verdict === "died" ? [kind, exit, to, reason] : [];
+  const kinds = failing.length ? [] : [...new Set(red.map((flag) => /[a-z]{3,}/.exec(flag)?.[0] ?? ""))].sort();
+  const about = isRollback || verdict === "died" ? [kind, exit, to, reason] : kinds;
   return { key: [verdict, release, checks, ...about].join("|"), ok: false, title, text, checks };
 }
 
 /** Where things stand after what came since the last look: a bad state that nobody was told of is the present one, or missed. */
 export function situationOf(records: readonly Entry[], units: readonly UnitProperties[], previous: AlertState | null): AlertState {
   const known = new Set(previous ? records.slice(0, records.findLastIndex((record) => markOf(record) === previous.seen) + 1) : []);
-  const state: AlertState = { v: 1, situation: null, told: {}, seen: "", pinged: [], ...previous, missed: { ...previous?.missed }, died: [] };
+  const begun: AlertState = { v: 1, situation: null, news: null, told: {}, missed: {}, seen: "", died: [], pinged: [] };
+  const state = { ...begun, ...previous, missed: { ...previous?.missed }, died: [] as string[] };
   for (const entry of withDeaths(records, units)) {
     if (entry.died) state.died.push(String(entry.died));
     else state.seen = markOf(entry);
     if (known.has(entry) || previous?.died.includes(String(entry.died))) continue;
+    if (entry.kind === "checkpoint" && entry.hour === 24) state.news = decisionOf(entry);
+    if (entry.kind === "checkpoint") continue;
     const now = situationAfter(state.situation, entry);
     if (previous && now && !now.ok && state.told[now.key] === undefined) state.missed[now.key] = now.title;
     state.situation = now;
@@ -4610,16 +4653,17 @@ export function situationOf(records: readonly Entry[], units: readonly UnitPrope
   return state;
 }
 
-/** What a message is due for, if any: a change, a recovery, or a bad state that lasts. Bad states that take turns are told once each. */
-export function judgeAlert(previous: AlertState | null, { situation, told, missed }: AlertState, now: number, repeatHours: number) {
-  if (!situation) return null;
+/** What a message is due for, if any: a change, a recovery, news, or a bad state that lasts. Bad states that take turns are told once each. */
+export function judgeAlert(previous: AlertState | null, { situation, told, missed, news }: AlertState, now: number, repeatHours: number) {
+  if (!situation) return news && "decided";
   const { key, ok } = situation;
   const isNew = ok ? key !== (previous?.situation?.key ?? "healthy") : told[key] === undefined;
   if (isNew || Object.keys(missed).length) return key === "healthy" ? "recovered" : "changed";
+  if (news) return "decided";
   return !ok && Math.abs(now - (told[key] ?? now)) >= repeatHours * 3_600_000 ? "still" : null;
 }
 
-/** `text` has several lines. `change` is changed, still or recovered. */
+/** `text` has several lines. `change` is changed, still, recovered or decided. */
 export type Message = { title: string; text: string; key: string; ok: boolean; change: string; env: string; host: string };
 
 /** Discord takes 2000 characters, with what is put around the text; ntfy 4096 bytes. */
@@ -4627,18 +4671,21 @@ const [TITLE_LENGTH_MAX, LINE_LENGTH_MAX, LINES_MAX, TEXT_BYTES_MAX] = [150, 300
 type Mask = (text: string) => string;
 
 /** The last lines say how to look further, so what does not fit is left out before them. */
-export function renderAlert({ situation, missed }: AlertState, change: string, { name: env, process: bot }: Config, mask: Mask): Message {
-  const { key, ok, title, text } = situation as Situation;
+export function renderAlert({ situation, missed, news }: AlertState, change: string, { name: env, process: bot }: Config, mask: Mask): Message {
+  const isNews = change === "decided";
+  const { key, ok, title, text } = (isNews ? news : situation) as Situation;
   const clean = (line: string): string => cutText(printable(line), LINE_LENGTH_MAX);
   const journal = `journalctl -n 50 -u 'cytube-*@${env}.service'${bot.unit ? ` -u ${bot.unit}` : ""}`;
   const end = ["", "Look further:", `  cytube-verify status --env ${env}`, `  ${journal}`].map(clean);
-  const others = Object.entries(missed).flatMap(([other, said]) => (other === key ? [] : [`since the last message: ${said}`]));
+  const before = "since the last message: ";
+  const others = Object.entries(missed).flatMap(([other, said]) => (other === key ? [] : [before + said]));
+  if (news && !isNews) others.push(before + news.title, ...news.text);
   const whole = mask([...others, ...text].join("\n"));
   const body = whole.split("\n", LINES_MAX).map(clean);
   const first = (count: number): string => [...body.slice(0, count), ...(count < body.length ? ["…"] : []), ...end].join("\n");
   let count = body.length;
   while (count > 0 && Buffer.byteLength(first(count)) > TEXT_BYTES_MAX) count--;
-  const said = printable(mask(`${env} on ${hostname()}: ${change === "changed" ? "" : `${change}: `}${title}`));
+  const said = printable(mask(`${env} on ${hostname()}: ${isNews || change === "changed" ? "" : `${change}: `}${title}`));
   return { title: cutText(said, TITLE_LENGTH_MAX), text: first(count), key: mask(key), ok, change, env, host: hostname() };
 }
 
@@ -4711,7 +4758,7 @@ function readSecretUrl(name: string): URL {
 export function pingsOf(records: readonly Entry[], units: readonly UnitProperties[]): string[] {
   // Both carry the unit's invocation, so that the receiver can tell how long a run took.
   const ridOf = (run: unknown): string => `?rid=${String(run).replace(/^(\w{8})(\w{4})(\w{4})(\w{4})(\w{12})$/, "$1-$2-$3-$4-$5")}`;
-  const last = withDeaths(records, units).findLast((entry) => entry.kind !== "rollback" && !isCut(entry));
+  const last = withDeaths(records, units).findLast((entry) => ["verify", "burnin"].includes(String(entry.kind)) && !isCut(entry));
   const running = units.find(({ kind, ActiveState = "" }) => kind === "verify" && /^activ/.test(ActiveState));
   const end = last && `${isPass(last) || last.verdict === "paused" ? "" : "/fail"}${ridOf(last.unitInvocation ?? last.run)}`;
   return [...(end ? [end] : []), ...(running ? [`/start${ridOf(running.InvocationID)}`] : [])];
@@ -4729,16 +4776,21 @@ async function sendPing(url: URL, ping: string): Promise<Delivery> {
 export function remember(state: AlertState, message: Message | null, deliveries: readonly Delivery[], now: number): AlertState {
   const pinged = [...state.pinged, ...deliveries.flatMap(({ ok, ping }) => (ok && ping) || [])].slice(-10);
   const { situation, missed, told } = state;
-  if (!message || !situation) return { ...state, pinged };
+  if (!message) return { ...state, pinged };
+  const isTold = deliveries.some(({ ok, ping }) => ok && !ping);
+  const news = isTold ? null : state.news;
+  if (message.change === "decided" || !situation) return { ...state, pinged, news };
   const owed = Object.entries({ ...missed, [situation.key]: situation.title }).slice(-10);
-  if (!deliveries.some(({ ok, ping }) => ok && !ping)) return { ...state, pinged, missed: Object.fromEntries(owed) };
-  return { ...state, pinged, missed: {}, told: situation.ok ? {} : { ...told, ...Object.fromEntries(owed.map(([key]) => [key, now])) } };
+  if (!isTold) return { ...state, pinged, missed: Object.fromEntries(owed) };
+  return { ...state, pinged, news, missed: {}, told: situation.ok ? {} : { ...told, ...Object.fromEntries(owed.map(([key]) => [key, now])) } };
 }
 
 /** One look at the log and the units: what is known then, and the message and the pings that are due. */
 async function lookAround(config: Config, previous: AlertState | null, mask: Mask) {
   const { name, logFile, alert = {} } = config;
-  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && Object.hasOwn(KIND_NAMES, String(kind)));
+  const records = readRecords(logFile).records.filter(
+    ({ env, kind }) => env === name && [...Object.keys(KIND_NAMES), "checkpoint"].includes(String(kind)),
+  );
   const ends = await observe(() => readUnitEnds(name));
   const units = ends.seen ? ends.value : [];
   const state = situationOf(records, units, previous);
@@ -5242,6 +5294,7 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
   run.place = placeAt(readMoment(), 0, identity && startOf(identity));
   const { burnin } = readState(config);
+  if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   if (!burnin || (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)) return null;
   const { account, place } = await accountFor(run, burnin);
@@ -5286,7 +5339,7 @@ async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], na
   const unit = run.observations.process?.seen ? run.observations.process.value.unit : null;
   const isPaused = unit !== null && parseEnding(unit, "")?.planned === "stop";
   // The hook also starts a verification of a bot that ended with an error when a person stopped it.
-  const stopped = run.incident?.planned || (isUnit() && isPaused);
+  const stopped = run.incident?.planned || (isUnit("verify") && isPaused);
   const judged = stopped ? BY_A_PERSON.stopped : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
   const standing = run.selected.size === CHECK_NAMES.length || kind === "burnin" ? await accountBurnin(run) : null;
   const tick = standing ? judgeTick(judged, standing) : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
@@ -5331,7 +5384,7 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   const config: Config = { ...read, release: { ...read.release, version: flags["expect-version"] ?? read.release?.version } };
   if (flags["dry-run"]) return print(renderPlan(config, line));
   narrate(`config ${config.file}`);
-  const ours = isUnit();
+  const ours = isUnit("verify");
   const mayAttach = !ours && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
   const attached = mayAttach ? await followVerification(config, flags.attach === true, narrate) : null;
   if (attached) return tell(attached, line);
@@ -5349,14 +5402,21 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   return tell(result, line);
 }
 
-async function runBurnin(line: CommandLine, config: Config, narrator: Narrator): Promise<number> {
+async function runBurnin(line: CommandLine, config: Config, { narrate, ...narrator }: Narrator): Promise<number> {
+  const { flag } = config.state;
   const selected = new Set(CHECK_NAMES.filter((name) => name !== "uptime_stability"));
-  const { run, result } = await judgeBot(config, { ...line, selected }, "burnin", narrator);
+  // Left behind by somebody else, it would make a rollback of a tick that is killed.
+  if (isUnit("burnin")) fs.rmSync(flag("rollback"), { force: true });
+  const { run, result } = await judgeBot(config, { ...line, selected }, "burnin", { narrate, ...narrator });
+  if (isUnit("burnin") && result.exit === EXIT.redFlag) {
+    const kept = await leaveRedFlag(config, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);
+    narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
+    if (kept === null) return tell(result, line);
+  }
   const unjudged = run.identity && startOf(run.identity) !== readState(config).last?.start;
-  const flag = config.state.flag("unverified");
-  if (unjudged && fs.existsSync(path.dirname(flag))) {
-    narrator.narrate("nobody has verified this start of the bot");
-    writeAtomically(flag, `${result.run}\n`);
+  if (unjudged && fs.existsSync(path.dirname(flag("unverified")))) {
+    narrate("nobody has verified this start of the bot");
+    writeAtomically(flag("unverified"), `${result.run}\n`);
   }
   return tell(result, line);
 }
@@ -5400,7 +5460,8 @@ async function runReport({ flags, format, cwd }: CommandLine, config: Config, { 
       fs.mkdirSync(directory, { recursive: true });
       writeAtomically(file, textIn(kind));
     });
-    if (blocked) throw new UserError(EXIT.permission, `The report could not be written: ${blocked}`);
+    const remedy = `Name a directory that the user ${userInfo().username} may write to (--out DIR), or print it: --format ${kind}`;
+    if (blocked) throw new UserError(EXIT.permission, `The report could not be written: ${blocked}\n${remedy}`);
     await print(`${file}\n`);
   }
   return exit;

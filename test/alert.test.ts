@@ -56,6 +56,13 @@ function rollback(verdict: string, exit: number, over: Record_ = {}): Record_ {
   return run(verdict, [], { ...about, release: undefined, action: `The rollback was said to ${verdict}.`, ...over });
 }
 
+/** The last checkpoint of a burn-in, as the run that judges it writes it just before its own record. */
+function decided(decision: "PASS" | "PARTIAL" | "FAIL", over: Record_ = {}): Record_ {
+  const exit = { PASS: 0, PARTIAL: 31, FAIL: 30 }[decision];
+  const about = { kind: "checkpoint", hour: 24, decision, burnin: "run-1", attempt: 1, exit, reasons: [], findings: undefined };
+  return run({ PASS: "pass", PARTIAL: "warn", FAIL: "fail" }[decision], [], { ...about, action: `What a ${decision} asks for.`, ...over });
+}
+
 function unit(kind: string, over: Record<string, string> = {}): Record<string, string> {
   const ts = new Date(begin + ++count * 1000).toISOString();
   const about = { Id: `cytube-${kind}@prod.service`, ActiveState: "failed", Result: "timeout", ExecMainStatus: "15", InvocationID: "a".repeat(32) };
@@ -96,6 +103,21 @@ const situations: [what: string, records: Record_[], units: Record<string, strin
   ["nothing seen in time", [run("unknown", [], { exit: 124 })], [], false, /^verification cannot see: exit 124/],
   ["an internal error", [run("aborted", [], { exit: 70 })], [], false, /^verification was cut short: exit 70/],
   ["a red flag of a tick", [run("pass"), run("fail", ["process"], { kind: "burnin", exit: 30 })], [], false, /^burn-in fails: process/],
+  [
+    "an alert that fires",
+    [run("fail", [], { kind: "burnin", exit: 30, flags: { red: ["several alerts fire: a, b"] } })],
+    [],
+    false,
+    /^burn-in fails: several/,
+  ],
+  ["a tick below the target", [run("fail", ["process"]), run("warn", [], { kind: "burnin", exit: 31 })], [], true, /^the bot passes/],
+  [
+    "a tick that died after it had judged a checkpoint",
+    [run("pass"), decided("PASS", { hour: 6, unitInvocation: "a".repeat(32) })],
+    [unit("burnin", { Result: "oom-kill", ExecMainStatus: "9" })],
+    false,
+    /^burn-in ended without a verdict: oom-kill/,
+  ],
   ["a bot that a person stopped", [run("pass"), run("paused", [], { kind: "burnin" })], [], true, /^the bot passes \(release 1\.4\.2\)$/],
   ["a rollback", [run("fail", ["connection"]), rollback("pass", 0)], [], false, /^rolled back from 1\.4\.2 to 1\.4\.1: connection$/],
   ["a rollback to a release that is bad too", [rollback("fail", 41)], [], false, /^rollback fails: connection \(release 1\.4\.2\)$/],
@@ -159,6 +181,14 @@ for (const [what, record] of [
   });
 }
 
+test("situationOf() tells the red flags of a tick beside the check that fails", () => {
+  const red = ["down for 90 s since 2026-11-21T12:00:00.000Z: killed", "several alerts fire: a, b"];
+  const { situation } = situationOf([run("fail", ["process"], { kind: "burnin", exit: 30, flags: { red } })], [], null);
+  const text = situation?.text.join("\n") ?? "";
+  for (const flag of red) assert.ok(text.includes(`red flag: ${flag}`), text);
+  assert.match(text, /^process: process is bad$/m);
+});
+
 test("situationOf() ends a failure only with a pass that looked at what had failed", () => {
   const failed = run("fail", ["uptime_stability"]);
   const partial = run("pass", [], { findings: [finding("process", "pass"), finding("uptime_stability", "skipped")] });
@@ -184,9 +214,10 @@ test("situationOf() shows the findings, what a rolled-back release failed with, 
 });
 
 test("situationOf() bears whatever a hand has left in the log", () => {
-  const key = fc.constantFrom("kind", "verdict", "findings", "checks", "exit", "ts", "failed", "action", "release");
+  const key = fc.constantFrom("kind", "verdict", "findings", "checks", "exit", "ts", "failed", "action", "release", "hour", "reasons", "flags");
   const record = fc.dictionary(key, fc.jsonValue()).filter((made) => !JSON.stringify(made).includes('"toString"'));
   fc.assert(fc.property(fc.array(record), (records) => void situationOf(records, [unit("verify")], null)));
+  assert.match(situationOf([{ ...decided("FAIL"), reasons: 5, flags: [null], release: {} }], [], null).news?.title ?? "", /^burn-in FAIL/);
   const odd = { verdict: "fail", findings: [null, 1, { check: 1 }, { check: "process", status: "fail", says: 5, measured: "x", evidence: "one" }] };
   assert.match(situationOf([run("fail", [], odd)], [], null).situation?.text.join("\n") ?? "", /process: 5 \[x\]\n {2}\| one/);
 });
@@ -380,6 +411,82 @@ test("no order of records, deaths, looks and failed deliveries loses a bad state
   );
 });
 
+for (const [decision, ok] of [
+  ["PASS", true],
+  ["PARTIAL", false],
+  ["FAIL", false],
+] as const) {
+  test(`judgeAlert() tells the decision ${decision} on a burn-in once, and no recovery after it`, () => {
+    const tell = play();
+    const log = [run("pass")];
+    tell(log);
+    log.push(decided(decision, { reasons: ["Uptime 99.95 %: one outage"], flags: { red: ["down for 43 s"] } }), run("pass", [], { kind: "burnin" }));
+    const state = situationOf(log, [], situationOf(log.slice(0, 1), [], null));
+    assert.equal(state.news?.ok, ok);
+    const message = tell(log);
+    assert.deepEqual([message?.change, message?.title], ["decided", `burn-in ${decision} (release 1.4.2, attempt 1)`]);
+    assert.match(message?.text ?? "", /^What a \w+ asks for\.\nUptime 99\.95 %: one outage\nred flag: down for 43 s\n/);
+    log.push(run("pass"), run("pass", [], { kind: "burnin" }));
+    assert.equal(tell(log), null);
+    assert.equal(tell(log, { hours: 48 }), null);
+    log.push(decided(decision, { burnin: "run-2", attempt: 2 }));
+    assert.match(tell(log)?.title ?? "", /attempt 2/);
+  });
+}
+
+test("judgeAlert() tells a decision again until it has reached somebody", () => {
+  const tell = play();
+  const log = [run("pass")];
+  tell(log);
+  log.push(decided("PASS"), run("pass", [], { kind: "burnin" }));
+  assert.equal(tell(log, { reached: false })?.change, "decided");
+  assert.equal(tell(log, { reached: false })?.change, "decided");
+  assert.equal(tell(log)?.change, "decided");
+  assert.equal(tell(log), null);
+});
+
+test("judgeAlert() says nothing of the checkpoints before the last", () => {
+  const tell = play();
+  const log = [run("pass")];
+  tell(log);
+  for (const hour of [6, 12]) log.push(decided("PARTIAL", { hour, decision: "RUNNING" }));
+  assert.equal(tell(log), null);
+});
+
+test("judgeAlert() tells a decision in the message of a failure, and neither hides the other's end", () => {
+  const tell = play();
+  const log = [run("pass")];
+  tell(log);
+  log.push(decided("FAIL"), run("fail", ["process"], { kind: "burnin", exit: 30 }));
+  const message = tell(log);
+  assert.deepEqual([message?.change, message?.title], ["changed", "burn-in fails: process (release 1.4.2)"]);
+  assert.match(message?.text ?? "", /^since the last message: burn-in FAIL \(release 1\.4\.2, attempt 1\)\nWhat a FAIL asks for\./);
+  log.push(decided("FAIL", { burnin: "run-2" }));
+  assert.equal(tell(log)?.change, "decided");
+  assert.equal(tell(log, { hours: 5 }), null, "a decision does not make an old failure news");
+  assert.equal(tell(log, { hours: 2 })?.change, "still");
+  log.push(run("pass"));
+  assert.equal(tell(log)?.change, "recovered");
+});
+
+test("judgeAlert() tells another kind of red flag as another state, and the same kind with other figures not again", () => {
+  const tell = play();
+  const log = [run("pass")];
+  tell(log);
+  const titles = ["12 errors in 5 min", "31 errors in 15 min", "memory grows continuously, by 61 MB/h", "memory grows continuously, by 62 MB/h"].map(
+    (flag) => {
+      log.push(run("fail", [], { kind: "burnin", exit: 30, flags: { red: [flag] } }));
+      return tell(log)?.title ?? null;
+    },
+  );
+  assert.deepEqual(titles, [
+    "burn-in fails: 12 errors in 5 min (release 1.4.2)",
+    null,
+    "burn-in fails: memory grows continuously, by 61 MB/h (release 1.4.2)",
+    null,
+  ]);
+});
+
 // ---------------------------------------------------------------------------- messages
 
 const plain: Situation = {
@@ -389,7 +496,7 @@ const plain: Situation = {
   text: ["connection: not connected"],
   checks: ["connection"],
 };
-const memory = { v: 1 as const, told: {}, seen: "", died: [], pinged: [] };
+const memory = { v: 1 as const, news: null, told: {}, seen: "", died: [], pinged: [] };
 const render = (over: Partial<Situation>, others: string[] = [], mask = maskOf([])): Message =>
   renderAlert({ ...memory, situation: { ...plain, ...over }, missed: Object.fromEntries(others.entries()) }, "changed", config, mask);
 
