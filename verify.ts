@@ -3228,6 +3228,8 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
   const link = accountLinks(marks, process.restarts, process.stops, before.offline, { from: before.age, age, at: before.at, connected });
   const links = before.links + read.marks.length;
   const connection = off.connection || off["burnin.connection"] ? "off" : config.burnin.disconnected || links > 0 ? "log" : "look";
+  const firing = config.alertmanager ? await observe(() => readFiring(config)) : null;
+  const prometheus = config.prometheus ? await readPrometheus(config, age) : null;
   const backup = orNull(() => fs.statSync(newestBackup(config.database?.backup as string) as string).mtimeMs);
   const { responseMsAvg: responseMs = null, memoryMb = null, cpuPercent = null, users = null, requests = null } = metrics;
   const account: Account = {
@@ -3236,8 +3238,9 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
     restarts: process.restarts,
     errors: read.sources.length && !off.error_logs ? sumOf(read.sources.map(({ tally }) => tally.errors + tally.undated + tally.uncertain)) : null,
     warnings: sumOf(read.sources.map(({ tally }) => tally.warnings)),
-    ...{ unseen: listUnseen(run, read, before, process.restarts, connection), connection, responseMs, memoryMb, cpuPercent, users, requests },
-    ...{ alerts: null, prometheus: null, backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000 },
+    unseen: [...listUnseen(run, read, before, process.restarts, connection), ...(firing && !firing.seen ? [firing.why] : [])],
+    ...{ connection, responseMs, memoryMb, cpuPercent, users, requests },
+    ...{ alerts: firing?.seen ? firing.value : null, prometheus, backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000 },
   };
   const start = identity && !run.follower?.isGone() ? startOf(identity) : null;
   const logs = { cursor: read.journal?.cursor ?? null, files: read.files };
@@ -3484,13 +3487,16 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
   );
   const [fullest] = accounts.filter(({ users }) => users !== null).sort((a, b) => (b.users ?? 0) - (a.users ?? 0) || a.from - b.from);
   const growth = growthOf(accounts, restarts, burnin.seconds / 24);
+  const uptime = { low: percent(secondsOf([...outages, ...holes])), high: percent(down) };
+  const view = accounts.at(-1)?.prometheus ?? null;
+  const inLog = { uptimeLow: uptime.low, uptimeHigh: uptime.high, errors, restarts: restarts.length, memoryMbPerHour: growth?.perHour ?? null };
   return {
     ...{ age, covered: sumOf(spans.map(lengthOf)), holes, restarts, errors, errorsUnseen: counted.length < accounts.length },
     outages: groupsOf(outages, (outage) => outage.exact)
       .flatMap((alike) => joinSpans(alike, joinOutages))
       .sort((a, b) => a.from - b.from),
     downSeconds: { planned: down - unplanned, unplanned },
-    uptime: { low: percent(secondsOf([...outages, ...holes])), high: percent(down) },
+    uptime,
     errorsPerMinute: age ? errors / (age / 60) : 0,
     warnings: sumOf(accounts.map(({ warnings }) => warnings)),
     alerts: asked ? alerts.length : null,
@@ -3506,6 +3512,7 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
       offPeak: summarizeBand("offPeak", burnin, accounts, { holes, down: exact }, timeZone),
     },
     unseen: [...new Set(accounts.flatMap((account) => account.unseen))],
+    disagreements: view ? comparePrometheus(view, { ...inLog, outages: outages.length }, age) : [],
     looks: accounts.length,
   };
 }
@@ -3686,6 +3693,7 @@ export function judgeBurnin(summary: Summary, rows: readonly MetricRow[], burnin
     ...rows.filter(({ level }) => !isGood(level)).map(told),
     ...open.filter(({ criterion }) => ![...known].some((word) => criterion.startsWith(word))).map(({ criterion, says }) => `${criterion}: ${says}`),
   ];
+  reasons.push(...summary.disagreements);
   const decision = reasons.length ? "PARTIAL" : "PASS";
   return { decision, reasons, action: loadAdvice().decisions[decision] };
 }
@@ -3695,7 +3703,7 @@ const OUTAGE_SECONDS_MAX = 60;
 const SUSTAINED_MINUTES = 5;
 /** Seed 002's red flags, of the newest account, for they ask for somebody now; and its yellow flags, of the whole burn-in. */
 export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: Account): Flags {
-  const { outages, restarts, errors, memory, responseGrowsBy, memoryPeakMb } = summary;
+  const { outages, restarts, errors, memory, responseGrowsBy, memoryPeakMb, disagreements } = summary;
   const rowOf = (metric: MetricName): MetricRow | undefined => rows.find((row) => row.metric === metric);
   const long = outages.filter(
     ({ exact, planned, to, ...outage }) => exact && planned !== true && to > last.from && to - outage.from > OUTAGE_SECONDS_MAX,
@@ -3726,6 +3734,7 @@ export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: A
     ...(last.late > 0 ? [`this look came ${spanOf(last.late)} late`] : []),
     ...(last.jump ? [`the clock was set by ${round(last.jump)} s`] : []),
     ...(last.prometheus?.problems ?? []),
+    ...disagreements.map((said) => `disagreement: ${said}`),
   ];
   return { red, yellow };
 }
@@ -3936,11 +3945,14 @@ export function writeAtomically(file: string, text: string, mode?: number): void
 }
 
 type CheckMetrics = { statuses: Partial<Record<CheckName, Status>>; failures: Partial<Record<CheckName, number>> };
-type VerifyMetrics = CheckMetrics & Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null; unverified: boolean | null };
+type VerifyMetrics = CheckMetrics & Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null };
 type BurninMetrics = Record<"age" | "restarts" | "redFlags" | "tickAt" | "attempt", number> & { decision: string } & BurninTrends;
 type BurninTrends = Record<"uptimeLow" | "errorsPerMinute" | "memoryMbPerHour", number | null>;
 /** What is exported of an environment; null is left out. Moments are milliseconds since the epoch, the uptime its lower bound in percent. */
-export type MetricsView = { env: string; release: string | null; version: string; verify: VerifyMetrics | null; burnin: BurninMetrics | null };
+export type MetricsView = { env: string; release: string | null; version: string } & {
+  verify: (VerifyMetrics & { unverified: boolean | null }) | null;
+  burnin: BurninMetrics | null;
+};
 /** A map, whose keys become the label `key`, and a word, each of `words` being one value of the label `word`, are several series. */
 type MetricRule = {
   name: string;
@@ -4022,6 +4034,7 @@ const ROLLBACKS_KEPT = 100;
 /** What has to outlive the log's rotation, by release id. */
 export const emptyState = () => ({
   v: 1 as const,
+  metrics: null as VerifyMetrics | null, // Of the last verification, for the monitoring of the site.
   passed: {} as Record<string, Passed>,
   quarantined: {} as Record<string, Quarantined>,
   rollbacks: [] as { at: string; run: string; from: string; automatic: boolean }[],
@@ -4073,6 +4086,19 @@ function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, rele
   return { id: run, release, attempt, startedAt: ts, accounts: [], place: begun, hours: [], decision: "RUNNING" };
 }
 
+/** What is exported of a verification; failures of a check are counted for as long as the state is kept. */
+function measureVerification(before: VerifyMetrics | null, { ts, exit, ms, findings }: Result): VerifyMetrics {
+  const [at, success] = [Date.parse(ts), exit === EXIT.passed];
+  const statuses = Object.fromEntries(findings.map(({ check, status }) => [check, status]));
+  const count = ({ check, status }: Finding): number => (before?.failures[check] ?? 0) + (status === "fail" ? 1 : 0);
+  const failures = Object.fromEntries(findings.map((finding) => [finding.check, count(finding)]));
+  return {
+    ...{ exit, ms, at, success, statuses },
+    failures: { ...before?.failures, ...failures },
+    successAt: success ? at : (before?.successAt ?? null),
+  };
+}
+
 /** The state after a record of the log; folding the whole log builds the state anew. */
 export function foldRecord(before: ReleaseState, record: Result | RollbackRecord | CheckpointRecord): ReleaseState {
   const { ts: at, run, verdict, exit } = record;
@@ -4096,7 +4122,8 @@ export function foldRecord(before: ReleaseState, record: Result | RollbackRecord
   const start = identity && startOf(identity);
   if (verdict === "aborted") return start ? { ...state, unjudged: [...new Set([...state.unjudged, start])].slice(-ROLLBACKS_KEPT) } : state;
   const failures = verdict !== "fail" ? 0 : state.last?.release === release ? state.failures + 1 : 1;
-  const judged = { ...state, unjudged: [], failures, last: { start, release, at, by: record.user, run, verdict, exit } };
+  const metrics = measureVerification(state.metrics, record);
+  const judged = { ...state, metrics, unjudged: [], failures, last: { start, release, at, by: record.user, run, verdict, exit } };
   if (exit !== EXIT.passed || release === null) return judged;
   const { [release]: _, ...quarantined } = state.quarantined;
   return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
@@ -5289,6 +5316,27 @@ async function wasReplaced({ config, identity, incident }: Run): Promise<boolean
   return unit.seen && parseEnding(unit.value, identity.invocation)?.planned === "restart";
 }
 
+/** Leaves what is known where the site's node_exporter looks for it. */
+async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
+  const { metrics: verification, last, burnin: open } = readState(config);
+  if (!config.metrics) return;
+  const standing = open && judgeStanding(open, config);
+  const view: MetricsView = {
+    ...{ env: config.name, release: last?.release ?? null, version: VERSION },
+    verify: verification && { ...verification, unverified: identity && startOf(identity) !== last?.start },
+    burnin: standing && {
+      ...{ age: standing.summary.age, attempt: standing.burnin.attempt, decision: open.decision === "RUNNING" ? standing.decision : open.decision },
+      ...{ uptimeLow: standing.summary.uptime.low, errorsPerMinute: standing.summary.errorsPerMinute },
+      ...{ memoryMbPerHour: standing.summary.memory?.perHour ?? null, redFlags: standing.flags.red.length },
+      ...{ restarts: countRestarts(standing.summary.restarts).unplanned, tickAt: Date.parse(open.place?.at ?? open.startedAt) },
+    },
+  };
+  const text = await renderMetrics(view);
+  // node_exporter is another user.
+  const lost = orMessage(() => writeAtomically(config.metrics?.file as string, text, 0o644));
+  if (lost) narrate(`"${config.metrics.file}" could not be written: ${lost}`);
+}
+
 /** Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints that are due go into the log. */
 async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
@@ -5344,6 +5392,7 @@ async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], na
   const standing = run.selected.size === CHECK_NAMES.length || kind === "burnin" ? await accountBurnin(run) : null;
   const tick = standing ? judgeTick(judged, standing) : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
   const result = finish(run, kind === "verify" ? judged : isPaused ? BY_A_PERSON.paused : tick);
+  await writeMetrics(run);
   for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
   return { run, result };
 }

@@ -128,6 +128,7 @@ test("foldRecord() remembers the release that passed, by which run, with which v
   assert.deepEqual(state, {
     ...emptyState(),
     passed: { r1: { at: stamp(5), run: "run-5", version: "1.4.2", schema: "5e" } },
+    metrics: { exit: 0, ms: 1000, at: minute(5), success: true, statuses: {}, failures: {}, successAt: minute(5) },
     last: { start: "boot/4711/900", release: "r1", at: stamp(5), by: "cytube-verify", run: "run-5", verdict: "pass", exit: 0 },
   });
 });
