@@ -2993,8 +2993,12 @@ type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
 /** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
 export type OpenBurnin = Omit<Burnin, "seconds"> & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
 
-function readMoment(): Moment {
-  const bootId = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+/** The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the boot id of the machine outside. */
+async function readMoment(): Promise<Moment> {
+  const argv = ["journalctl", "--quiet", "--lines=1", "--output=json", `INVOCATION_ID=${UNIT_INVOCATION}`];
+  const read = UNIT_INVOCATION ? await observe(() => readCommand(argv, 5000)) : null;
+  const ownStart = read?.seen ? parseJournal(read.value.stdout)[0] : undefined;
+  const bootId = ownStart?.bootId || fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "");
   return { at: isoOf(Date.now()), bootId, upSeconds: Number(process.hrtime.bigint()) / 1e9 };
 }
 
@@ -3027,18 +3031,20 @@ export function parseUnitEvents(entries: readonly JournalEntry[], ageOf: (entry:
 /** When a unit was down and started again. It was asked to where systemd says that it stops it before its process ends (systemd 252). */
 export function parseUnitHistory(
   events: readonly UnitEvent[],
-  before: Pick<Place, "bootId" | "down">,
+  before: Pick<Place, "age" | "at" | "bootId" | "down">,
   hostEnd: Pick<Gap, "from" | "at"> | null,
   age: number,
 ) {
   const [outages, restarts, stops]: [Outage[], Restart[], Span[]] = [[], [], []];
   let { bootId, down } = before;
   let stopping: number | null = null;
-  const fall = (gap: Pick<Gap, "from" | "at" | "planned" | "says">): void => {
-    down ??= { ...gap, kind: "down", source: "journal", exact: true };
+  const fall = (gap: Pick<Gap, "from" | "at" | "planned" | "says">, exact = true): void => {
+    down ??= { ...gap, kind: "down", source: "journal", exact };
   };
   for (const { kind, age: when, at, says, ...event } of events) {
-    if (event.bootId !== bootId) fall({ ...(hostEnd ?? { from: when, at }), planned: false, says: "the host went down without a shutdown" });
+    if (event.bootId !== bootId && hostEnd) fall({ ...hostEnd, planned: false, says: "the host went down without a shutdown" });
+    // A journal that is kept in memory ends with its boot.
+    else if (event.bootId !== bootId) fall({ from: before.age, at: before.at, planned: null, says: "the host was restarted" }, false);
     bootId = event.bootId;
     if (kind === "stopping") stopping = when;
     if (kind === "ended") fall({ from: when, at, planned: stopping !== null, says: stopping === null ? says : "stopped on request" });
@@ -3215,7 +3221,7 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
   const { off } = config;
   const before = burnin.place as Place;
   const read = await readInterval(run, before);
-  const now = readMoment();
+  const now = await readMoment();
   const { seconds, jump } = elapsedBetween(before, now);
   const age = Math.round((before.age + seconds) * 1000) / 1000;
   const process = await accountStarts(run, before, now, age, read.journal?.systemd ?? null);
@@ -5340,7 +5346,7 @@ async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
 /** Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints that are due go into the log. */
 async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
-  run.place = placeAt(readMoment(), 0, identity && startOf(identity));
+  run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
   const { burnin } = readState(config);
   if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.

@@ -501,8 +501,10 @@ async function liveAsBot(options: Options): Promise<void> {
 
 function flap(bot: Bot): void {
   const turn = () => {
-    bot.connected = !bot.connected || bot.awakeSince === null;
-    setTimeout(turn, Number(bot.connected ? bot.options["up-ms"] : bot.options["down-ms"]));
+    const isAwake = bot.awakeSince !== null;
+    if (isAwake) bot.connected = !bot.connected;
+    if (isAwake) bot.log.write("INFO", bot.connected ? "Connected successfully" : "Disconnected");
+    setTimeout(turn, isAwake ? Number(bot.connected ? bot.options["up-ms"] : bot.options["down-ms"]) : 50);
   };
   turn();
 }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, type TestContext, test } from "node:test";
+import { describe, test } from "node:test";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { canBoot } from "./booted.ts";
 import { projectDirectory, sendSignal } from "./harness.ts";
@@ -16,15 +16,17 @@ import {
   endWithParent,
   findSteadyPort,
   type Host,
-  type HostOptions,
   installOnce,
+  inUnit,
   type LogRecord,
   median,
   neverWithin,
-  openHost,
   type Release,
+  scene,
   shortOf,
+  startProven,
   waitFor,
+  waitForAlert,
 } from "./host.ts";
 
 endWithParent();
@@ -38,45 +40,13 @@ const verification = "cytube-verify@prod.service";
 const rollback = "cytube-rollback@prod.service";
 const timer = "cytube-burnin@prod.timer";
 
-type Play = (host: Host, t: TestContext) => Promise<void>;
-
-/** A test on a host of its own. When it fails, it tells the whole story: nobody can look at that host any more. */
-function scene(name: string, play: Play, options: HostOptions = {}): void {
-  test(name, async (t) => {
-    const host = await openHost(options);
-    try {
-      await play(host, t);
-    } catch (error) {
-      for (const line of await host.story()) t.diagnostic(line);
-      throw error;
-    } finally {
-      const titles = host.outside.alerts.map(({ text }) => (JSON.parse(text) as { title: string }).title);
-      t.diagnostic(`alerts: ${titles.join(" | ") || "none"}`);
-      await host.close();
-    }
-  });
-}
-
-const inUnit = (lines: string): string => `[Service]\n${lines}\n`;
 const isRollback = (record: LogRecord): boolean => record.kind === "rollback";
 const rollbacksOf = (host: Host, after = 0): LogRecord[] => host.records().slice(after).filter(isRollback);
 const waitForRollback = (host: Host, after: number) => host.waitForRecord("a rollback", isRollback, { after });
 
-function waitForAlert(host: Host, text: RegExp, after = 0) {
-  return waitFor(`an alert says ${text}`, () => host.outside.alerts.slice(after).find((alert) => text.test(alert.text)));
-}
-
 /** What a person did is told at most as that. */
 function assertNoFailureTold(host: Host): void {
   for (const { text } of host.outside.alerts) assert.match(text, /"title":"[^"]*: (paused|recovered)\b/);
-}
-
-/** Starts the proven release and lets its verification pass. */
-async function startProven(host: Host): Promise<void> {
-  const after = host.records().length;
-  await host.must("systemctl", "start", bot);
-  await host.waitForPass("r1", { after });
-  await host.settle();
 }
 
 /** The verdict on the start of the bot that is running now, whichever it is. */

@@ -9,12 +9,14 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
+import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
+import type { Account, Burnin, CheckpointRecord } from "../verify.ts";
 import { boot, type Container, type Ran } from "./booted.ts";
 import type { BotSwitches } from "./bot.ts";
 import { buildOnce, copyProgram, type Finding, merge, onCleanup, projectDirectory, type Settings } from "./harness.ts";
@@ -179,7 +181,11 @@ const scheduleMinutes = [
   ...Array.from({ length: 8 }, (_, index) => 300 + 60 * index),
   ...[960, 1200, 1440],
 ];
-const quickTimer = `[Timer]\nOnActiveSec=\n${scheduleMinutes.map((minutes) => `OnActiveSec=${minutes / 5}s\n`).join("")}AccuracySec=10ms\n`;
+/** A drop-in of the timer with these ticks. */
+export const timerOf = (seconds: readonly number[]): string =>
+  `[Timer]\nOnActiveSec=\n${seconds.map((each) => `OnActiveSec=${each}s\n`).join("")}AccuracySec=10ms\n`;
+export const quickTimerFile = "/etc/systemd/system/cytube-burnin@.timer.d/quick.conf";
+const quickTimer = timerOf(scheduleMinutes.map((minutes) => minutes / 5));
 
 // ---------------------------------------------------------------------------- who is outside: the pager and the chat server
 
@@ -246,7 +252,10 @@ export type LogRecord = {
   /** Of a rollback: what the release that was left had failed with. */
   failed?: { exit: number; findings: Finding[]; metrics: Record<string, number | null>; series: unknown } | null;
   notes?: string[];
-};
+  /** Of a verification or a tick: what it accounts for in the burn-in, and in which. */
+  account?: Account | null;
+  burnin?: Burnin | string | null;
+} & Partial<Pick<CheckpointRecord, "hour" | "decision" | "reasons" | "attempt"> & { flags: CheckpointRecord["flags"] | null }>;
 
 export type HostOptions = {
   /** Over the site's config. */
@@ -512,10 +521,10 @@ function parentOf(pid: number): number {
 }
 
 export function shortOf(record: LogRecord): string {
-  const { ts, kind, verdict, exit, release, findings = [], notes = [] } = record;
+  const { ts, kind, verdict, exit, release, findings = [], notes = [], reasons = [], flags } = record;
   const bad = findings.filter((finding) => finding.status === "fail" || finding.status === "unknown");
   const says = bad.map((finding) => `${finding.check} ${finding.status}: ${finding.says}`);
-  return [ts, kind, verdict, exit, release ?? "-", ...says, ...notes].join(" | ");
+  return [ts, kind, verdict, exit, release ?? "-", ...says, ...notes, ...reasons, ...(flags?.red ?? [])].join(" | ");
 }
 
 // ---------------------------------------------------------------------------- making hosts
@@ -577,7 +586,7 @@ export function installOnce(): Promise<Installed> {
   installing ??= (async () => {
     await copyProject();
     const outside = await openOutside();
-    const machine = await boot({ files: { "/etc/systemd/system/cytube-burnin@.timer.d/quick.conf": quickTimer } });
+    const machine = await boot({ files: { [quickTimerFile]: quickTimer } });
     const host = new Host(machine, outside, placeOf("prod", await findSteadyPort()));
     try {
       return await installAndPack(host);
@@ -606,6 +615,9 @@ async function installAndPack(host: Host): Promise<Installed> {
   await host.settle();
   // A record is fsynced before the tick of the burn-in can begin, so a tick that is cut off here is no loss.
   await host.must("systemctl", "stop", "cytube-burnin@prod.timer", "cytube-burnin@prod.service", unit);
+  // The journal stays here, and without it nobody can say how this bot ended: every scene begins with the first burn-in of r1.
+  const memory = host.path("/var/lib/cytube-verify/prod.releases.json");
+  writeFileSync(memory, JSON.stringify({ ...JSON.parse(readFileSync(memory, "utf8")), burnin: null }));
   execFileSync("tar", ["-C", host.path("/"), ...packing, "-cf", image, ...packed]);
   return { said, installMs };
 }
@@ -637,4 +649,37 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
     await host.close();
     throw error;
   }
+}
+
+export type Play = (host: Host, t: TestContext) => Promise<void>;
+
+/** A test on a host of its own. When it fails, it tells the whole story: nobody can look at that host any more. */
+export function scene(name: string, play: Play, options: HostOptions = {}): void {
+  test(name, async (t) => {
+    const host = await openHost(options);
+    try {
+      await play(host, t);
+    } catch (error) {
+      for (const line of await host.story()) t.diagnostic(line);
+      throw error;
+    } finally {
+      const titles = host.outside.alerts.map(({ text }) => (JSON.parse(text) as { title: string }).title);
+      t.diagnostic(`alerts: ${titles.join(" | ") || "none"}`);
+      await host.close();
+    }
+  });
+}
+
+export const inUnit = (lines: string): string => `[Service]\n${lines}\n`;
+
+export function waitForAlert(host: Host, text: RegExp, after = 0) {
+  return waitFor(`an alert says ${text}`, () => host.outside.alerts.slice(after).find((alert) => text.test(alert.text)));
+}
+
+/** Starts the proven release and lets its verification pass. */
+export async function startProven(host: Host): Promise<void> {
+  const after = host.records().length;
+  await host.must("systemctl", "start", host.place.unit);
+  await host.waitForPass("r1", { after });
+  await host.settle();
 }
