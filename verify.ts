@@ -65,6 +65,7 @@ import * as fs from "node:fs";
 import { createRequire } from "node:module";
 import { hostname, userInfo } from "node:os";
 import * as path from "node:path";
+import { pipeline } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
@@ -1594,18 +1595,21 @@ export async function findWindow(descriptor: number, size: number, rules: LogRul
 export type LogSource = { source: string; since: number; tally: LogTally; unseen: string | null; hint: string | null };
 /** `poll` reads what has come since the last call, and is worth its cost every so many milliseconds. */
 export type LogFollower = { readonly source: LogSource; everyMs: number; poll: () => Promise<void>; close: () => void };
-/** One open file of a log, read forward. `carry` is the line that has no end yet; `seam` are the last bytes that were read. */
-type Tail = { descriptor: number; inode: number; offset: number; carry: Buffer; seam: Buffer };
+/** One open file of a log, read forward. `carry` is the line that has no end yet, `lineAt` where it begins; `seam` are the last bytes that were read. */
+type Tail = { descriptor: number; inode: number; offset: number; lineAt: number; carry: Buffer; seam: Buffer; isPacked?: boolean };
 /** A log that is kept in a file and in its rotated neighbours. The tails are open, oldest first, and one position runs through them. */
 type LogFile = { config: Config; rules: LogRules; source: LogSource; position: LogPosition; tails: Tail[]; signal: AbortSignal };
 type BotStart = Pick<Identity, "pid" | "startedAt">;
 const PACKED = /\.(gz|xz|bz2|zst)$/;
+const openLog = (file: string): number => fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
 
 /** Rotated neighbours of a log file, newest first: `bot.log.1`, `bot.log-20261121`, either of them compressed. */
 function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
   const { dir, base } = path.parse(fs.realpathSync(file));
   const names = fs.readdirSync(dir).filter((name) => name.startsWith(base) && /^[.-][\d._-]+$/.test(name.slice(base.length).replace(PACKED, "")));
-  const siblings = names.map((name) => ({ file: path.join(dir, name), modifiedAt: orNull(() => fs.statSync(path.join(dir, name)).mtimeMs) ?? 0 }));
+  // While a file is being compressed, it is there twice.
+  const once = names.filter((name) => !PACKED.test(name) || !names.includes(name.replace(PACKED, "")));
+  const siblings = once.map((name) => ({ file: path.join(dir, name), modifiedAt: orNull(() => fs.statSync(path.join(dir, name)).mtimeMs) ?? 0 }));
   // One without a time was rotated further between the two looks.
   return siblings.filter(({ modifiedAt }) => modifiedAt > 0).sort((a, b) => b.modifiedAt - a.modifiedAt);
 }
@@ -1619,47 +1623,76 @@ function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
   return text.subarray(end, end + LINE_BYTES_MAX);
 }
 
-const UNREAD = { offset: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) };
+const UNREAD = { offset: 0, lineAt: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) };
 /** Opens a file at the beginning of the window; says whether it covers the window. */
 async function openTail({ config, rules, source, tails }: LogFile, file: string): Promise<boolean> {
   const { logMegabytesMax } = config.limits;
-  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  const descriptor = openLog(file);
   const { ino: inode, size } = fs.fstatSync(descriptor);
-  const tail = { ...UNREAD, descriptor, inode };
+  const tail: Tail = { ...UNREAD, descriptor, inode };
   tails.push(tail);
   const { offset, covered, bounded } = await findWindow(descriptor, size, rules, logMegabytesMax * 2 ** 20);
-  tail.offset = offset;
+  tail.offset = tail.lineAt = offset;
   if (bounded) source.unseen = `no line of its last ${logMegabytesMax} MB has a timestamp before the window (limits.logMegabytesMax)`;
   return covered;
+}
+
+async function* readBytesFrom(descriptor: number, from: number): AsyncGenerator<Buffer> {
+  for (let at = from, bytes = -1; bytes !== 0; at += bytes) {
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+    bytes = (await readBytes(descriptor, buffer, 0, CHUNK_BYTES, at)).bytesRead;
+    if (bytes) yield buffer.subarray(0, bytes);
+  }
+}
+
+/** The bytes between two offsets of a log that is open; of a compressed one, those of the log that is in it. */
+async function* readChunks({ descriptor, isPacked }: Pick<Tail, "descriptor" | "isPacked">, from: number, to = Infinity): AsyncGenerator<Buffer> {
+  const { createGunzip } = load("node:zlib") as typeof import("node:zlib");
+  const unpacked = () => pipeline(readBytesFrom(descriptor, 0), createGunzip({ chunkSize: CHUNK_BYTES }), () => {});
+  let at = isPacked ? 0 : from;
+  for await (const chunk of (isPacked ? unpacked() : readBytesFrom(descriptor, from)) as AsyncIterable<Buffer>) {
+    const wanted = chunk.subarray(Math.max(0, from - at), Math.max(0, to - at));
+    if (wanted.length) yield wanted;
+    at += chunk.length;
+    if (at >= to) return;
+  }
 }
 
 /** Reads a tail to its present end. The bounds are those of the window; a bound that is met makes the count unknown, not small. */
 async function readTail(log: LogFile, tail: Tail): Promise<void> {
   const { logMegabytesMax, logSecondsMax } = log.config.limits;
-  if (fs.fstatSync(tail.descriptor).size <= tail.offset) return; // Most polls find nothing new, and need no buffer for it.
-  const buffer = Buffer.alloc(CHUNK_BYTES);
+  if (!tail.isPacked && fs.fstatSync(tail.descriptor).size <= tail.offset) return; // Most polls find nothing new, and need no stream for it.
   const [begin, begun] = [tail.offset, performance.now()];
-  let bound = "";
-  while (!bound) {
-    const { bytesRead: bytes } = await readBytes(tail.descriptor, buffer, 0, CHUNK_BYTES, tail.offset);
-    if (bytes === 0 || log.signal.aborted) return;
-    tail.carry = addLines(log, Buffer.concat([tail.carry, buffer.subarray(0, bytes)]));
-    tail.seam = Buffer.from(buffer.subarray(Math.max(0, bytes - SEAM_BYTES), bytes));
-    tail.offset += bytes;
-    if (tail.offset - begin > logMegabytesMax * 2 ** 20) bound = `more than ${logMegabytesMax} MB in the window (limits.logMegabytesMax)`;
-    if (performance.now() - begun > logSecondsMax * 1000) bound = `more than ${logSecondsMax} s to read it (limits.logSecondsMax)`;
+  for await (const bytes of readChunks(tail, tail.offset)) {
+    if (log.signal.aborted) return;
+    tail.carry = addLines(log, Buffer.concat([tail.carry, bytes]));
+    tail.seam = Buffer.from(bytes.subarray(-SEAM_BYTES));
+    const end = bytes.lastIndexOf(10) + 1;
+    if (end) tail.lineAt = tail.offset + end;
+    tail.offset += bytes.length;
+    const isLarge = tail.offset - begin > logMegabytesMax * 2 ** 20;
+    if (isLarge) log.source.unseen = `more than ${logMegabytesMax} MB in the window (limits.logMegabytesMax)`;
+    const isSlow = performance.now() - begun > logSecondsMax * 1000;
+    if (isSlow) log.source.unseen = `more than ${logSecondsMax} s to read it (limits.logSecondsMax)`;
+    if (isLarge || isSlow) return;
   }
-  log.source.unseen = bound;
 }
 
-function readCompressed(log: LogFile, file: string): void {
-  const zlib = load("node:zlib") as typeof import("node:zlib");
-  const maxOutputLength = Math.min(log.config.limits.logMegabytesMax, 64) * 2 ** 20;
-  const trouble = orMessage(() => {
-    if (fs.statSync(file).size > maxOutputLength) throw new Error(`it is larger than ${maxOutputLength >> 20} MB`);
-    addLines(log, Buffer.concat([zlib.gunzipSync(fs.readFileSync(file), { maxOutputLength }), Buffer.from("\n")]));
-  });
-  if (trouble) log.source.unseen = `the window reaches into ${file}, which cannot be read: ${trouble}`;
+/** Who writes to the next file does not go on with the last line of this one. */
+function endLine(log: LogFile, tail: Tail | undefined): void {
+  if (tail?.carry.length) tail.carry = addLines(log, Buffer.concat([tail.carry, Buffer.from("\n")]));
+}
+
+/** Opens the next file and reads it to its end. Returns why a compressed one could not be read, or null. */
+async function readNext(log: LogFile, file: string, offset = 0): Promise<string | null> {
+  const isPacked = PACKED.test(file);
+  const descriptor = openLog(file);
+  const { ino: inode, size } = fs.fstatSync(descriptor);
+  if (size > 0) endLine(log, log.tails.at(-1));
+  const tail = { ...UNREAD, descriptor, inode, offset, lineAt: offset, isPacked };
+  log.tails.push(tail);
+  if (isPacked && !file.endsWith(".gz")) return "this program knows gzip only";
+  return readTail(log, tail).then(() => null, isPacked ? messageOf : undefined);
 }
 
 /** Why a file's lines cannot be placed in time, or null: one is from the future, or the last is whole half hours older than its own write. */
@@ -1687,18 +1720,23 @@ async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
   const { source: file, tally } = source;
   if (!fs.statSync(file).isFile()) throw new Error("it is not a regular file");
   const lists = bot ? readTree(bot.pid).map(readOpenFiles) : [];
-  const opened = lists.every((list) => list === null) ? null : lists.flatMap((list) => list ?? []);
+  const held = lists.every((list) => list === null) ? null : lists.flatMap((list) => list ?? []);
   let covered = await openTail(log, file);
   const compressed: string[] = [];
   for (const sibling of rotatedSiblings(file)) {
-    if ((covered || sibling.modifiedAt < (rules.reach ?? rules.since)) && !opened?.includes(sibling.file)) continue;
-    if (sibling.file.endsWith(".gz")) compressed.push(sibling.file);
-    else if (PACKED.test(sibling.file)) source.unseen = `the window reaches into ${sibling.file}, which cannot be read`;
+    if ((covered || sibling.modifiedAt < (rules.reach ?? rules.since)) && !held?.includes(sibling.file)) continue;
+    if (PACKED.test(sibling.file)) compressed.push(sibling.file);
     else covered = await openTail(log, sibling.file);
   }
   // Oldest first, so that a traceback and the time of an unstamped line run on from one file into the next.
-  for (const older of compressed.reverse()) readCompressed(log, older);
-  for (const tail of tails.reverse()) await readTail(log, tail);
+  const opened = tails.splice(0).reverse();
+  for (const older of compressed.reverse()) {
+    const trouble = await readNext(log, older).catch(messageOf);
+    if (trouble) source.unseen = `the window reaches into ${older}, which cannot be read: ${trouble}`;
+  }
+  endLine(log, tails.at(-1));
+  tails.push(...opened);
+  for (const tail of opened) await readTail(log, tail);
   const current = tails.at(-1) as Tail;
   const modifiedAt = fs.fstatSync(current.descriptor).mtimeMs;
   // Lines at the end that have no timestamp are as new as the last write, and what comes from here on is new, whether it is stamped or not.
@@ -1710,7 +1748,7 @@ async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
   Object.assign(position, { held: 0, time: Math.max(position.time ?? 0, rules.since) });
   const trouble = clockTrouble(tally.lastTime, modifiedAt, endsStamped, Date.now());
   if (trouble) Object.assign(source, { unseen: trouble, hint: "Set errorLogs.timeZone to the zone of the bot's timestamps (local or utc)." });
-  if (bot) source.unseen ??= writerTrouble(log, bot.startedAt, modifiedAt, opened);
+  if (bot) source.unseen ??= writerTrouble(log, bot.startedAt, modifiedAt, held);
 }
 
 /** logrotate's copytruncate: what was written just before the cut is only in the copy, behind what was read of the file. */
@@ -1756,7 +1794,7 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
   const read = async (): Promise<void> => {
     const [since, wasUndated] = [lookedAt, source.tally.lastTime === null];
     lookedAt = Date.now();
-    for (const tail of tails) {
+    for (const tail of tails.filter(({ isPacked }) => !isPacked)) {
       await recoverTruncated(log, tail);
       await readTail(log, tail);
     }
@@ -1783,32 +1821,39 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
   };
 }
 
-/** Where a log was read to, and how it is found again under another name: by its first bytes. `position` may be within a traceback. */
-export type LogPlace = { inode: number; offset: number; head: string; headBytes: number; position: LogPosition };
-const HEAD_BYTES = 64;
-const fingerprint = (bytes: Buffer, length: number): string => hash("sha256", bytes.subarray(0, length)).slice(0, 16);
-const unpack = (file: string, bytesMax: number): Buffer =>
-  (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
+/** Where a log was read to, and how that is found again under another name: by the bytes before it. `position` may be within a traceback. */
+export type LogPlace = { inode: number; offset: number; seal: string; position: LogPosition };
+const SEALED_BYTES = 4096; // The first bytes would not do: logs begin with the same banner.
+async function readSeal(tail: Pick<Tail, "descriptor" | "isPacked">, offset: number): Promise<string | null> {
+  const [chunks, begin] = [[] as Buffer[], Math.max(0, offset - SEALED_BYTES)];
+  for await (const chunk of readChunks(tail, begin, offset)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  return bytes.length === offset - begin ? hash("sha256", bytes).slice(0, 16) : null;
+}
+
+/** The file that a place is in now. A file that was renamed keeps its inode; one that was copied or compressed is another with the same bytes. */
+async function findPlace(files: readonly string[], { inode, offset, seal }: LogPlace): Promise<string | undefined> {
+  const rankOf = (file: string): number => (PACKED.test(file) ? 2 : orNull(() => fs.statSync(file).ino) === inode ? 0 : 1);
+  for (const file of files.toSorted((a, b) => rankOf(a) - rankOf(b))) {
+    const descriptor = orNull(() => openLog(file));
+    if (descriptor === null) continue;
+    const found = await readSeal({ descriptor, isPacked: file.endsWith(".gz") }, offset).catch(() => null);
+    fs.closeSync(descriptor);
+    if (found === seal) return file;
+  }
+}
 
 /** Reads from a place to the present end, through rotation, truncation and compression. What cannot be found again is said. */
-async function readOnwards(log: LogFile, { inode, offset, head, headBytes, position }: LogPlace, bytesMax: number): Promise<void> {
+async function readOnwards(log: LogFile, place: LogPlace): Promise<void> {
   const { source } = log;
+  if (!fs.statSync(source.source).isFile()) throw new Error("it is not a regular file");
   const files = [source.source, ...rotatedSiblings(source.source).map(({ file }) => file)];
-  const begins = (bytes: Buffer): boolean => fingerprint(bytes, headBytes) === head;
-  const whole = files.filter((file) => !PACKED.test(file) && fs.statSync(file).size >= offset && begins(readPart(file, 0, headBytes)));
-  const packed = (): string | undefined => files.find((file) => file.endsWith(".gz") && orNull(() => begins(unpack(file, bytesMax))));
-  const from = whole.find((file) => fs.statSync(file).ino === inode) ?? whole[0] ?? packed();
+  const from = await findPlace(files, place);
   if (!from) source.unseen = "what was written to it since the last look has been rotated away";
-  Object.assign(log.position, position);
+  Object.assign(log.position, place.position);
   for (const file of files.slice(0, from ? files.indexOf(from) + 1 : 1).reverse()) {
-    const begin = file === from ? offset : 0;
-    if (file.endsWith(".gz")) addLines(log, Buffer.concat([unpack(file, bytesMax).subarray(begin), Buffer.from("\n")]));
-    else if (PACKED.test(file)) source.unseen = `a part of it is in ${file}, which cannot be read`;
-    else {
-      const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-      log.tails.push({ ...UNREAD, descriptor, inode: fs.fstatSync(descriptor).ino, offset: begin });
-      await readTail(log, log.tails.at(-1) as Tail);
-    }
+    const trouble = await readNext(log, file, file === from ? place.offset : 0);
+    if (trouble) source.unseen = `a part of it is in ${file}, which cannot be read: ${trouble}`;
   }
 }
 
@@ -1817,16 +1862,17 @@ export async function readLogSince(config: Config, file: string, rules: LogRules
   const source: LogSource = { source: file, since: rules.since, tally: emptyTally(), unseen: null, hint: null };
   const log: LogFile = { config, rules, source, position: emptyPosition(), tails: [], signal };
   try {
-    if (place) await readOnwards(log, place, config.limits.logMegabytesMax * 2 ** 20);
+    if (place) await readOnwards(log, place);
     else await readWindow(log, null);
-    const { descriptor, inode, offset, carry } = log.tails.at(-1) as Tail;
-    const end = offset - carry.length;
-    const first = Buffer.alloc(Math.min(HEAD_BYTES, end));
-    fs.readSync(descriptor, first, 0, first.length, 0);
-    const next = { inode, offset: end, head: fingerprint(first, first.length), headBytes: first.length };
-    return { source, place: { ...next, position: { ...log.position, stackHead: null, held: 0 } } };
+    // While the new file is empty, the bot may still write to the old one.
+    const tail = log.tails.findLast(({ lineAt }) => lineAt > 0);
+    const seal = tail && (await readSeal(tail, tail.lineAt));
+    if (!tail || !seal) return { source, place: null };
+    const position = { ...log.position, stackHead: log.position.stackHead && "an error with a stack", held: 0 }; // No words of the log.
+    return { source, place: { inode: tail.inode, offset: tail.lineAt, seal, position } };
   } catch (error) {
-    return { source: { ...source, unseen: messageOf(error) }, place };
+    // What was counted before that counts when it is read again.
+    return { source: { ...source, tally: emptyTally(), unseen: messageOf(error) }, place };
   } finally {
     for (const { descriptor } of log.tails) fs.closeSync(descriptor);
   }
@@ -2020,6 +2066,8 @@ export function readRecords(file: string): LogRecords {
 }
 
 const SCAN_BYTES = 1 << 20;
+const unpack = (file: string, bytesMax: number): Buffer =>
+  (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
 /** Of what this program writes: a line's kind and time stand at its begin, so that most lines need not be parsed. */
 const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"([^"]+)"/;
 
@@ -3143,7 +3191,8 @@ async function readInterval({ config, identity, observations }: Run, before: Pla
     lost: disconnected ? regexes(disconnected) : patternsOf("LINK_LOST"),
     back: connected ? regexes(connected) : patternsOf("LINK_BACK"),
   };
-  const since = Date.parse(before.at);
+  // A stamp of whole seconds may be up to a second older than what it stamps.
+  const since = Math.floor(Date.parse(before.at) / 1000) * 1000;
   const rules: LogRules = { since, noise: regexes(noise), prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc", links };
   // Whether the log has marks of the connection shows at the bot's start, a little before the burn-in.
   const reach = Math.max((identity?.startedAt ?? since) - 1000, since - REACH_SECONDS * 1000);
