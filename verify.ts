@@ -1596,7 +1596,7 @@ export type LogSource = { source: string; since: number; tally: LogTally; unseen
 /** `poll` reads what has come since the last call, and is worth its cost every so many milliseconds. */
 export type LogFollower = { readonly source: LogSource; everyMs: number; poll: () => Promise<void>; close: () => void };
 /** One open file of a log, read forward. `carry` is the line that has no end yet, `lineAt` where it begins; `seam` are the last bytes that were read. */
-type Tail = { descriptor: number; inode: number; offset: number; lineAt: number; carry: Buffer; seam: Buffer; isPacked?: boolean };
+type Tail = { file: string; descriptor: number; inode: number; offset: number; lineAt: number; carry: Buffer; seam: Buffer; isPacked: boolean };
 /** A log that is kept in a file and in its rotated neighbours. The tails are open, oldest first, and one position runs through them. */
 type LogFile = { config: Config; rules: LogRules; source: LogSource; position: LogPosition; tails: Tail[]; signal: AbortSignal };
 type BotStart = Pick<Identity, "pid" | "startedAt">;
@@ -1624,16 +1624,22 @@ function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
 }
 
 const UNREAD = { offset: 0, lineAt: 0, carry: Buffer.alloc(0), seam: Buffer.alloc(0) };
-/** Opens a file at the beginning of the window; says whether it covers the window. */
-async function openTail({ config, rules, source, tails }: LogFile, file: string): Promise<boolean> {
-  const { logMegabytesMax } = config.limits;
+function openTail({ tails }: LogFile, file: string, offset = 0): Tail {
   const descriptor = openLog(file);
-  const { ino: inode, size } = fs.fstatSync(descriptor);
-  const tail: Tail = { ...UNREAD, descriptor, inode };
-  tails.push(tail);
-  const { offset, covered, bounded } = await findWindow(descriptor, size, rules, logMegabytesMax * 2 ** 20);
+  const { ino: inode } = fs.fstatSync(descriptor);
+  tails.push({ ...UNREAD, file, descriptor, inode, offset, lineAt: offset, isPacked: PACKED.test(file) });
+  return tails.at(-1) as Tail;
+}
+
+/** Opens a file at the beginning of the window; says whether it covers the window. */
+async function openWindow(log: LogFile, file: string): Promise<boolean> {
+  const { logMegabytesMax } = log.config.limits;
+  const tail = openTail(log, file);
+  const { size } = fs.fstatSync(tail.descriptor);
+  if (tail.isPacked) return false;
+  const { offset, covered, bounded } = await findWindow(tail.descriptor, size, log.rules, logMegabytesMax * 2 ** 20);
   tail.offset = tail.lineAt = offset;
-  if (bounded) source.unseen = `no line of its last ${logMegabytesMax} MB has a timestamp before the window (limits.logMegabytesMax)`;
+  if (bounded) log.source.unseen = `no line of its last ${logMegabytesMax} MB has a timestamp before the window (limits.logMegabytesMax)`;
   return covered;
 }
 
@@ -1678,21 +1684,16 @@ async function readTail(log: LogFile, tail: Tail): Promise<void> {
   }
 }
 
-/** Who writes to the next file does not go on with the last line of this one. */
-function endLine(log: LogFile, tail: Tail | undefined): void {
-  if (tail?.carry.length) tail.carry = addLines(log, Buffer.concat([tail.carry, Buffer.from("\n")]));
-}
-
-/** Opens the next file and reads it to its end. Returns why a compressed one could not be read, or null. */
-async function readNext(log: LogFile, file: string, offset = 0): Promise<string | null> {
-  const isPacked = PACKED.test(file);
-  const descriptor = openLog(file);
-  const { ino: inode, size } = fs.fstatSync(descriptor);
-  if (size > 0) endLine(log, log.tails.at(-1));
-  const tail = { ...UNREAD, descriptor, inode, offset, lineAt: offset, isPacked };
-  log.tails.push(tail);
-  if (isPacked && !file.endsWith(".gz")) return "this program knows gzip only";
-  return readTail(log, tail).then(() => null, isPacked ? messageOf : undefined);
+/** Reads all that is open, oldest first, so that a traceback and the time of an unstamped line run on from one file into the next. */
+async function readTails(log: LogFile, reach: string): Promise<void> {
+  for (const [index, tail] of log.tails.entries()) {
+    const last = log.tails[index - 1];
+    // Who writes to the next file does not go on with the last line of this one.
+    if (last?.carry.length && fs.fstatSync(tail.descriptor).size > 0) last.carry = addLines(log, Buffer.concat([last.carry, Buffer.from("\n")]));
+    const reading = tail.isPacked && !tail.file.endsWith(".gz") ? Promise.reject(new Error("this program knows gzip only")) : readTail(log, tail);
+    const trouble = await reading.then(() => null, tail.isPacked ? messageOf : undefined);
+    if (trouble) log.source.unseen = `${reach} ${tail.file}, which cannot be read: ${trouble}`;
+  }
 }
 
 /** Why a file's lines cannot be placed in time, or null: one is from the future, or the last is whole half hours older than its own write. */
@@ -1721,22 +1722,13 @@ async function readWindow(log: LogFile, bot: BotStart | null): Promise<void> {
   if (!fs.statSync(file).isFile()) throw new Error("it is not a regular file");
   const lists = bot ? readTree(bot.pid).map(readOpenFiles) : [];
   const held = lists.every((list) => list === null) ? null : lists.flatMap((list) => list ?? []);
-  let covered = await openTail(log, file);
-  const compressed: string[] = [];
+  let covered = await openWindow(log, file);
   for (const sibling of rotatedSiblings(file)) {
     if ((covered || sibling.modifiedAt < (rules.reach ?? rules.since)) && !held?.includes(sibling.file)) continue;
-    if (PACKED.test(sibling.file)) compressed.push(sibling.file);
-    else covered = await openTail(log, sibling.file);
+    covered = await openWindow(log, sibling.file);
   }
-  // Oldest first, so that a traceback and the time of an unstamped line run on from one file into the next.
-  const opened = tails.splice(0).reverse();
-  for (const older of compressed.reverse()) {
-    const trouble = await readNext(log, older).catch(messageOf);
-    if (trouble) source.unseen = `the window reaches into ${older}, which cannot be read: ${trouble}`;
-  }
-  endLine(log, tails.at(-1));
-  tails.push(...opened);
-  for (const tail of opened) await readTail(log, tail);
+  tails.reverse();
+  await readTails(log, "the window reaches into");
   const current = tails.at(-1) as Tail;
   const modifiedAt = fs.fstatSync(current.descriptor).mtimeMs;
   // Lines at the end that have no timestamp are as new as the last write, and what comes from here on is new, whether it is stamped or not.
@@ -1804,7 +1796,7 @@ export async function followLogFile(config: Config, file: string, rules: LogRule
     // It may have been rotated more than once since the last look.
     const between = isNew(file) ? rotatedSiblings(file).filter((sibling) => sibling.modifiedAt > since - 1000 && !PACKED.test(sibling.file)) : [];
     for (const name of [...between.map((sibling) => sibling.file).reverse(), file].filter(isNew)) {
-      await openTail(log, name);
+      await openWindow(log, name);
       await readTail(log, tails.at(-1) as Tail);
     }
     // The first line of a log that was empty shows only now what zone its clock is in.
@@ -1837,7 +1829,7 @@ async function findPlace(files: readonly string[], { inode, offset, seal }: LogP
   for (const file of files.toSorted((a, b) => rankOf(a) - rankOf(b))) {
     const descriptor = orNull(() => openLog(file));
     if (descriptor === null) continue;
-    const found = await readSeal({ descriptor, isPacked: file.endsWith(".gz") }, offset).catch(() => null);
+    const found = await readSeal({ descriptor, isPacked: PACKED.test(file) }, offset).catch(() => null);
     fs.closeSync(descriptor);
     if (found === seal) return file;
   }
@@ -1851,10 +1843,8 @@ async function readOnwards(log: LogFile, place: LogPlace): Promise<void> {
   const from = await findPlace(files, place);
   if (!from) source.unseen = "what was written to it since the last look has been rotated away";
   Object.assign(log.position, place.position);
-  for (const file of files.slice(0, from ? files.indexOf(from) + 1 : 1).reverse()) {
-    const trouble = await readNext(log, file, file === from ? place.offset : 0);
-    if (trouble) source.unseen = `a part of it is in ${file}, which cannot be read: ${trouble}`;
-  }
+  for (const file of files.slice(0, from ? files.indexOf(from) + 1 : 1).reverse()) openTail(log, file, file === from ? place.offset : 0);
+  await readTails(log, "a part of it is in");
 }
 
 /** Reads a log file since a place, or since `rules.since`, and returns the place for the next time: no line counts twice, none is lost. */
