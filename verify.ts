@@ -80,7 +80,7 @@ const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path
 const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
 const patterns = new Map<string, RegExp[]>();
 /** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
-function patternsOf(name: string): RegExp[] {
+export function patternsOf(name: string): RegExp[] {
   if (patterns.has(name)) return patterns.get(name) as RegExp[];
   const pieces: Record<string, string> = {};
   for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)) {
@@ -3024,7 +3024,9 @@ export type Place = { age: number; at: string; bootId: string; upSeconds: number
   cursor: string | null;
   files: Record<string, LogPlace | null>;
   down: Gap | null;
+  stopping: number | null; // Since when systemd has been stopping the bot: its end is yet to come.
   offline: Gap | null;
+  joining: Gap | null; // A start that may yet lead to a mark of the connection.
   links: number;
 };
 type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
@@ -3043,7 +3045,7 @@ async function readMoment(): Promise<Moment> {
 /** The place of a run that accounts for nothing: the next one begins there. */
 const placeAt = (moment: Moment, age: number, start: string | null): Place => ({
   ...{ ...moment, age, start },
-  ...{ cursor: null, files: {}, down: null, offline: null, links: 0 },
+  ...{ cursor: null, files: {}, down: null, stopping: null, offline: null, joining: null, links: 0 },
 });
 
 /** Seconds between two moments by the clock that nobody sets, and by how much the other one was set; over a reboot there is only the other one. */
@@ -3069,21 +3071,24 @@ export function parseUnitEvents(entries: readonly JournalEntry[], ageOf: (entry:
 /** When a unit was down and started again. It was asked to where systemd says that it stops it before its process ends (systemd 252). */
 export function parseUnitHistory(
   events: readonly UnitEvent[],
-  before: Pick<Place, "age" | "at" | "bootId" | "down">,
+  before: Pick<Place, "age" | "at" | "bootId" | "down" | "stopping">,
   hostEnd: Pick<Gap, "from" | "at"> | null,
-  age: number,
+  now: Pick<Moment, "at" | "bootId"> & { age: number; isUp: boolean },
 ) {
   const [outages, restarts, stops]: [Outage[], Restart[], Span[]] = [[], [], []];
-  let { bootId, down } = before;
-  let stopping: number | null = null;
+  let { bootId, down, stopping } = before;
   const fall = (gap: Pick<Gap, "from" | "at" | "planned" | "says">, exact = true): void => {
     down ??= { ...gap, kind: "down", source: "journal", exact };
   };
-  for (const { kind, age: when, at, says, ...event } of events) {
-    if (event.bootId !== bootId && hostEnd) fall({ ...hostEnd, planned: false, says: "the host went down without a shutdown" });
+  const boot = (next: string): void => {
+    const says = stopping === null ? "the host went down without a shutdown" : "stopped on request";
+    if (next !== bootId && hostEnd) fall({ ...hostEnd, planned: stopping !== null, says });
     // A journal that is kept in memory ends with its boot.
-    else if (event.bootId !== bootId) fall({ from: before.age, at: before.at, planned: null, says: "the host was restarted" }, false);
-    bootId = event.bootId;
+    else if (next !== bootId) fall({ from: before.age, at: before.at, planned: null, says: "the host was restarted" }, false);
+    bootId = next;
+  };
+  for (const { kind, age: when, at, says, ...event } of events) {
+    boot(event.bootId);
     if (kind === "stopping") stopping = when;
     if (kind === "ended") fall({ from: when, at, planned: stopping !== null, says: stopping === null ? says : "stopped on request" });
     if (kind !== "started") continue;
@@ -3092,15 +3097,24 @@ export function parseUnitHistory(
     restarts.push({ at, age: when, planned: down?.planned ?? null, says: down?.says ?? "started, and nobody saw the end before it" });
     [down, stopping] = [null, null];
   }
+  const { age } = now;
+  if (!now.isUp) boot(now.bootId);
   const open = down as Gap | null;
   if (open) outages.push({ ...open, to: age });
-  return { outages, restarts, stops, down: open && { ...open, from: age } };
+  if (open?.planned || stopping !== null) stops.push({ from: stopping ?? open?.from ?? age, to: age });
+  return { outages, restarts, stops, down: open && { ...open, from: age }, stopping: open ? null : stopping };
 }
 
 type LinkLook = { from: number; age: number; at: string; connected: boolean | null };
 type LinkEvent = { age: number; at: string; isBack: boolean; says: string };
 /** When the bot had lost its chat server, by the marks in its log, its starts, and the word of the health document at the end. */
-export function accountLinks(marks: readonly LinkEvent[], restarts: readonly Restart[], stops: readonly Span[], open: Gap | null, look: LinkLook) {
+export function accountLinks(
+  marks: readonly LinkEvent[],
+  restarts: readonly Restart[],
+  stops: readonly Span[],
+  before: Pick<Place, "offline" | "joining">,
+  look: LinkLook,
+) {
   const { age, connected } = look;
   const outages: Outage[] = [];
   const gap = (from: number, at: string, says: string, planned: boolean | null): Gap => ({
@@ -3113,9 +3127,8 @@ export function accountLinks(marks: readonly LinkEvent[], restarts: readonly Res
     says,
   });
   const starts = restarts.map((restart) => ({ ...restart, isBack: null, says: "was not connected yet after its start" }));
-  let offline = open;
   // Whether a start leads to a mark of the connection shows only when it comes.
-  let joining: Gap | null = null;
+  let { offline, joining } = before;
   // A mark's whole second may have begun before the start that it follows.
   const orderOf = ({ age: when, isBack }: { age: number; isBack: boolean | null }): number => (isBack === null ? when - 1 : when);
   for (const event of [...marks, ...starts].sort((a, b) => orderOf(a) - orderOf(b))) {
@@ -3129,11 +3142,11 @@ export function accountLinks(marks: readonly LinkEvent[], restarts: readonly Res
   }
   const late = offline ?? (connected === false ? joining : null);
   // The document says that it is back, or that it is away, and no mark says since when.
-  if (late && connected === true) return { outages: [...outages, { ...late, to: age, exact: false }], offline: null };
-  if (late) return { outages: [...outages, { ...late, to: age }], offline: { ...late, from: age } };
-  if (connected !== false) return { outages, offline: null };
+  if (late && connected === true) return { outages: [...outages, { ...late, to: age, exact: false }], offline: null, joining: null };
+  if (late) return { outages: [...outages, { ...late, to: age }], offline: { ...late, from: age }, joining: null };
+  if (connected !== false) return { outages, offline: null, joining: connected ? null : joining };
   const unsure: Gap = { ...gap(look.from, look.at, "the health document says that it is not connected", false), source: "look" };
-  return { outages: [...outages, { ...unsure, to: age, exact: false }], offline: { ...unsure, from: age } };
+  return { outages: [...outages, { ...unsure, to: age, exact: false }], offline: { ...unsure, from: age, exact: true }, joining: null };
 }
 
 /** Where no unit is: another process than at the last look means that it was restarted, and nobody can tell when it ended, or why. */
@@ -3156,7 +3169,7 @@ function accountProcess(before: Place, identity: Identity | null, trouble: strin
       : [];
   const isDown = identity === null;
   const outages = restarts.length || isDown ? [{ ...lost, to: begun }] : [];
-  return { outages, restarts, stops: [] as Span[], down: isDown ? { ...lost, from: age, exact: true } : null };
+  return { outages, restarts, stops: [] as Span[], down: isDown ? { ...lost, from: age, exact: true } : null, stopping: null };
 }
 
 const SCHEDULE = { 4: 900, 12: 3600, 24: 14_400 }; // Hours until which a tick comes every so many seconds: cytube-burnin@.timer, seed 002.
@@ -3226,11 +3239,15 @@ async function accountStarts(run: Run, before: Place, now: Moment, age: number, 
   const { observations, identity, follower } = run;
   const alive = follower?.isGone() ? null : identity;
   const trouble = observations.process?.seen ? observations.process.value.trouble : null;
+  // Who could not look knows of no end.
+  if (!journal && !observations.process?.seen) return { outages: [], restarts: [], stops: [], down: null, stopping: null };
   if (!journal) return accountProcess(before, alive, trouble, now, age);
   const { ofEntry } = agesOf(before, now, age);
   const hostEnd = before.bootId === now.bootId ? null : await readHostEnd(before.bootId);
-  const events = parseUnitEvents(journal, ofEntry).filter((event) => event.age >= before.age - 1);
-  return parseUnitHistory(events, before, hostEnd && { from: ofEntry(hostEnd), at: isoOf(hostEnd.at) }, age);
+  // From a cursor on all is new, also what came while the run before was still reading.
+  const events = parseUnitEvents(journal, ofEntry).filter((event) => before.cursor !== null || event.age >= before.age);
+  const isUp = alive !== null || !observations.process?.seen;
+  return parseUnitHistory(events, before, hostEnd && { from: ofEntry(hostEnd), at: isoOf(hostEnd.at) }, { ...now, age, isUp });
 }
 
 /** What could not be seen of an interval, in sentences. */
@@ -3270,7 +3287,7 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
   const marks = read.marks.filter((mark) => mark.isNew).map((mark) => ({ ...mark, age: byWall(exactly(mark.at)), at: isoOf(exactly(mark.at)) }));
   const fields = observations.fields?.seen ? observations.fields.value : null;
   const connected = off.connection || !fields ? null : fields.connected === true;
-  const link = accountLinks(marks, process.restarts, process.stops, before.offline, { from: before.age, age, at: before.at, connected });
+  const link = accountLinks(marks, process.restarts, process.stops, before, { from: before.age, age, at: before.at, connected });
   const links = before.links + read.marks.length;
   const connection = off.connection || off["burnin.connection"] ? "off" : config.burnin.disconnected || links > 0 ? "log" : "look";
   const firing = config.alertmanager ? await observe(() => readFiring(config)) : null;
@@ -3287,9 +3304,17 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
     ...{ connection, responseMs, memoryMb, cpuPercent, users, requests },
     ...{ alerts: firing?.seen ? firing.value : null, prometheus, backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000 },
   };
-  const start = identity && !run.follower?.isGone() ? startOf(identity) : null;
+  const start = !observations.process?.seen ? before.start : identity && !run.follower?.isGone() ? startOf(identity) : null;
   const logs = { cursor: read.journal?.cursor ?? null, files: read.files };
-  return { account, place: { ...placeAt(now, age, start), ...logs, down: process.down, offline: link.offline, links } };
+  return {
+    account,
+    place: {
+      ...placeAt(now, age, start),
+      ...logs,
+      ...{ down: process.down, stopping: process.stopping },
+      ...{ offline: link.offline, joining: link.joining, links },
+    },
+  };
 }
 
 // --- Verdict -----------------------------------------------------------------------------------------------------------------
@@ -4126,7 +4151,7 @@ function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, rele
   if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
   const isOurs = grown?.release === release;
   if (grown && isOurs && !wasRestarted(grown) && (grown.decision === "RUNNING" || grown.decision === "PASS")) return grown;
-  const begun = { ...place, age: 0, down: null, offline: null };
+  const begun = { ...place, age: 0, down: null, stopping: null, offline: null, joining: null };
   const attempt = grown && isOurs ? grown.attempt + 1 : 1;
   return { id: run, release, attempt, startedAt: ts, accounts: [], place: begun, hours: [], decision: "RUNNING" };
 }
@@ -5393,10 +5418,16 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   const { account, place } = await accountFor(run, burnin);
   // They hold words of the bot's log, and are kept.
   const mask = maskOf(config.secrets);
-  const [masked, down, offline] = [account, place.down, place.offline].map((part) => maskDeep(part, mask)) as [Account, Gap | null, Gap | null];
+  const { down, offline, joining } = maskDeep({ down: place.down, offline: place.offline, joining: place.joining }, mask);
+  const masked = maskDeep(account, mask);
   const standing = judgeStanding({ ...burnin, accounts: [...burnin.accounts, masked] }, config);
   const { id, release, attempt, startedAt } = burnin;
-  Object.assign(run, { account: masked, place: { ...place, down, offline }, flags: standing.flags, burnin: { id, release, attempt, startedAt } });
+  Object.assign(run, {
+    account: masked,
+    place: { ...place, down, offline, joining },
+    flags: standing.flags,
+    burnin: { id, release, attempt, startedAt },
+  });
   for (const record of judgeDue(standing, burnin, config.name, Date.now())) keep(config, record, narrate);
   return standing;
 }

@@ -26,9 +26,26 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { type Config, LIMITS, type LogPlace, type LogRules, type LogSource, readLogSince } from "../verify.ts";
+import {
+  accountLinks,
+  addLogLine,
+  type Config,
+  elapsedBetween,
+  emptyPosition,
+  emptyTally,
+  LIMITS,
+  type LogPlace,
+  type LogRules,
+  type LogSource,
+  type Outage,
+  parseJournal,
+  parseUnitEvents,
+  parseUnitHistory,
+  patternsOf,
+  readLogSince,
+} from "../verify.ts";
 import { formatLogLine } from "./bot.ts";
-import { createDirectory, startProcess, unprivilegedUid } from "./harness.ts";
+import { createDirectory, projectDirectory, startProcess, unprivilegedUid } from "./harness.ts";
 
 // ---------------------------------------------------------------------------- files
 
@@ -453,4 +470,313 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
     }),
     { numRuns: 400 },
   );
+});
+
+// ---------------------------------------------------------------------------- marks of the connection
+
+function marksOf(text: string, links: LogRules["links"]): string[] {
+  const [tally, position] = [emptyTally(), emptyPosition()];
+  for (const each of text.split("\n")) addLogLine(tally, position, { since: 0, noise: [], prefix: null, utc: true, ...(links && { links }) }, each);
+  return tally.links.map(({ at, isBack }) => `${(at ?? 0) / 1000 - 1_795_295_000} ${isBack ? "back" : "lost"}`);
+}
+
+const defaults = { lost: patternsOf("LINK_LOST"), back: patternsOf("LINK_BACK") };
+const publicBot = `[2026-11-21 21:04:26] [lib.bot] [INFO] Successfully joined channel 'demo'
+[2026-11-21 21:04:27] [lib.bot] [ERROR] connection error: [Errno 104] Connection reset by peer
+[2026-11-21 21:04:28] [lib.bot] [INFO] Connected successfully
+[2026-11-21 21:04:29] [lib.bot] [INFO] Disconnected
+[2026-11-21 21:04:30] [lib.bot] [ERROR] ping timeout
+[2026-11-21 21:04:31] [lib.bot] [INFO] restarting in 5.0 seconds`;
+
+test("addLogLine() finds the marks of the public bot's connection, with their times", () => {
+  assert.deepEqual(marksOf(publicBot, defaults), ["66 back", "67 lost", "68 back", "69 lost", "70 lost", "71 lost"]);
+  assert.deepEqual(marksOf(publicBot, undefined), []);
+});
+
+test("addLogLine() takes no chat for a mark of the connection, whatever it says", () => {
+  const said = publicBot.split("\n").map((each) => each.split("] ").at(-1) as string);
+  for (const words of [...said, ...publicBot.split("\n")])
+    for (const chat of [`[2026-11-21 21:04:26] [lib.bot] [INFO] chatMsg: bob: ${words}`, `bob: ${words}`, `[INFO] <bob> ${words}`, `  ${words}`])
+      assert.deepEqual(marksOf(chat, defaults), [], chat);
+  for (const near of ["Disconnected users: 0", "Not connected successfully", "bob Disconnected", "ping timeout is 30 s", "restarting in a moment"])
+    assert.deepEqual(marksOf(`[2026-11-21 21:04:26] [lib.bot] [INFO] ${near}`, defaults), [], near);
+});
+
+test("addLogLine() knows the configured marks only, where there are some", () => {
+  const own = { lost: [/socket closed$/], back: [/socket open$/] };
+  assert.deepEqual(marksOf(publicBot, own), []);
+  assert.deepEqual(marksOf("2026-11-21 21:04:26Z INFO socket closed\n2026-11-21 21:04:28Z INFO socket open", own), ["66 lost", "68 back"]);
+});
+
+// ---------------------------------------------------------------------------- the unit's history
+
+const captured = (name: string) => parseJournal(readFileSync(join(projectDirectory, "test/captured", `${name}.jsonl`), "utf8"));
+type Entry = ReturnType<typeof captured>[number];
+const bootId = "2697c6af07d54019954f07a4d01b8ca7";
+const noHistory = { bootId, down: null, stopping: null };
+const secondsOf = (outages: readonly Outage[]): string[] =>
+  outages.map(
+    ({ from, to, planned, kind }) => `${kind} ${from.toFixed(1)} to ${to.toFixed(1)}${planned ? ", planned" : planned === null ? ", planned?" : ""}`,
+  );
+
+/** The history of captured entries by the seconds since the first one; `end` is when the tick comes, and `isUp` what it sees. */
+function historyOf(
+  entries: readonly Entry[],
+  { before = noHistory as Parameters<typeof parseUnitHistory>[1], end = 1000, isUp = true, skip = 1 } = {},
+) {
+  const begun = (entries[0] as Entry).upMs;
+  const events = parseUnitEvents(entries, ({ upMs }) => (upMs - begun) / 1000).slice(skip);
+  const history = parseUnitHistory(events, before, null, { age: end, at: "2026-11-22T06:00:00.000Z", bootId, isUp });
+  return { ...history, told: secondsOf(history.outages), starts: history.restarts.map(({ planned, says }) => `${planned}: ${says}`) };
+}
+
+const crashed = "Main process exited, code=exited, status=3/NOTIMPLEMENTED";
+for (const [name, what, told, starts, isUp] of [
+  ["pid1-stop", "a planned stop", ["down 0.0 to 1000.0, planned"], [], false],
+  ["pid1-manual-restart", "a planned restart", ["down 0.0 to 0.0, planned"], ["true: stopped on request"], true],
+  ["pid1-exit-0", "a bot that leaves by itself", ["down 0.1 to 0.3"], ["false: Deactivated successfully"], true],
+  ["pid1-terminated", "a SIGTERM from outside", ["down 0.1 to 0.3"], ["false: Deactivated successfully"], true],
+  ["pid1-killed", "a SIGKILL from outside", ["down 0.0 to 0.1"], ["false: Main process exited, code=killed, status=9/KILL"], true],
+  ["pid1-restart", "two crashes in one interval", ["down 0.2 to 0.5", "down 0.7 to 1.1"], [`false: ${crashed}`, `false: ${crashed}`], true],
+] as const) {
+  test(`parseUnitHistory() tells ${what}`, () => {
+    const history = historyOf(captured(name), { isUp });
+    assert.deepEqual([history.told, history.starts], [told, starts]);
+  });
+}
+
+test("parseUnitHistory() takes a crash loop that systemd gives up for down until it is started again", () => {
+  const { told, starts, down } = historyOf(captured("pid1-start-limit"), { isUp: false });
+  assert.deepEqual([told, starts], [["down 0.1 to 0.1", "down 0.2 to 1000.0"], ["false: Main process exited, code=exited, status=1/FAILURE"]]);
+  assert.equal(down?.from, 1000);
+});
+
+/** Entries as systemd 252 writes them, at so many seconds after the boot. */
+const IDS = {
+  Starting: "7d4958e842da4a758f6c1cdc7b36dcc5",
+  Started: "39f53479d3a045ac8e11786248231fbf",
+  Stopping: "de5b426a63be47a7b6ac3eaac82e2f6f",
+  "Deactivated successfully": "7ad2d189f7e94e70a38c781354912448",
+  Stopped: "9d1aaa27d60140bd96365438aad20286",
+  "Main process exited": "98e322203f7a4ed290d09fe03c09fe15",
+  "Control process exited": "98e322203f7a4ed290d09fe03c09fe15",
+  "Failed with result": "d9b373ed55a64feb8242e02dbe79a49c",
+  "Scheduled restart job": "5eb03494b6584870a536b337290809b3",
+};
+const entry = (seconds: number, message: string, boot = bootId): Entry => {
+  const [, id] = Object.entries(IDS).find(([words]) => message.startsWith(words)) as [string, string];
+  const text = /^(?:Start|Stop)/.test(message) ? `${message} cytube-bot.service - CyTube bot.` : `cytube-bot.service: ${message}.`;
+  const fields = { MESSAGE: text, MESSAGE_ID: id, _PID: "1", _BOOT_ID: boot, __MONOTONIC_TIMESTAMP: String(seconds * 1e6), __CURSOR: `c${seconds}` };
+  return parseJournal(JSON.stringify({ ...fields, __REALTIME_TIMESTAMP: String((1_795_295_000 + seconds) * 1e6) }))[0] as Entry;
+};
+const begin = entry(0, "Started");
+
+test("parseUnitHistory() takes a stop on request for planned though the bot ends it with an error", () => {
+  const failed = [entry(11, "Main process exited, code=exited, status=1/FAILURE"), entry(11, "Failed with result 'exit-code'"), entry(11, "Stopped")];
+  const { told, starts } = historyOf([begin, entry(10, "Stopping"), ...failed, entry(20, "Started")]);
+  assert.deepEqual([told, starts], [["down 11.0 to 20.0, planned"], ["true: stopped on request"]]);
+});
+
+test("parseUnitHistory() takes a start that fails in ExecStartPre for a part of the outage before it, and hooks for no end", () => {
+  const again = (at: number) => [
+    entry(at, "Starting"),
+    entry(at + 1, "Control process exited, code=exited, status=1/FAILURE"),
+    entry(at + 1, "Failed with result 'exit-code'"),
+    entry(at + 1, "Scheduled restart job, restart counter is at 1"),
+    entry(at + 1, "Stopped"),
+  ];
+  const crash = [entry(10, "Main process exited, code=exited, status=1/FAILURE"), entry(10, "Failed with result 'exit-code'")];
+  const { told, starts } = historyOf([begin, ...crash, ...again(20), ...again(30), entry(40, "Started")]);
+  assert.deepEqual([told, starts], [["down 10.0 to 40.0"], ["false: Main process exited, code=exited, status=1/FAILURE"]]);
+  assert.deepEqual(historyOf([begin, entry(5, "Control process exited, code=exited, status=7/NOTRUNNING")]).told, []);
+});
+
+test("parseUnitHistory() knows a stop on request also where a tick comes before the bot has ended, and says until when it is planned", () => {
+  const first = historyOf([begin, entry(10, "Stopping")], { end: 15 });
+  assert.deepEqual([first.told, first.stopping, first.stops], [[], 10, [{ from: 10, to: 15 }]]);
+  const ends = [entry(20, "Main process exited, code=killed, status=9/KILL"), entry(20, "Failed with result 'timeout'")];
+  const { told, starts } = historyOf([begin, ...ends, entry(30, "Started")], { before: { ...noHistory, stopping: first.stopping } });
+  assert.deepEqual([told, starts], [["down 20.0 to 30.0, planned"], ["true: stopped on request"]]);
+  assert.deepEqual(historyOf([begin, entry(10, "Stopping"), entry(11, "Deactivated successfully")], { end: 15 }).stops, [{ from: 10, to: 15 }]);
+});
+
+test("parseUnitHistory() tells a host that was shut down from one that went down, and one on which the bot did not come back", () => {
+  const after = "b".repeat(32);
+  const [shut, back] = [[entry(10, "Stopping"), entry(11, "Deactivated successfully"), entry(11, "Stopped")], entry(60, "Started", after)];
+  assert.deepEqual(historyOf([begin, ...shut, back]).starts, ["true: stopped on request"]);
+  const events = (entries: Entry[]) => parseUnitEvents(entries, ({ upMs }) => upMs / 1000);
+  const tick = { age: 100, at: "2026-11-22T06:00:00.000Z", bootId: after };
+  const end = { from: 42, at: "2026-11-22T05:59:00.000Z" };
+  const lost = parseUnitHistory(events([back]), noHistory, end, { ...tick, isUp: true });
+  assert.deepEqual(secondsOf(lost.outages), ["down 42.0 to 60.0"]);
+  assert.match(lost.restarts[0]?.says ?? "", /without a shutdown/);
+  assert.deepEqual(secondsOf(parseUnitHistory(events([back]), noHistory, null, { ...tick, isUp: true }).outages), ["down 60.0 to 60.0"]);
+  assert.deepEqual(secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: false }).outages), ["down 42.0 to 100.0"]);
+  assert.deepEqual(secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: true }).outages), []);
+});
+
+test("parseUnitHistory() says that nobody saw the end before a start where the journal does not have it", () => {
+  const { told, starts } = historyOf([begin, entry(10, "Started")]);
+  assert.deepEqual([told, starts], [[], ["null: started, and nobody saw the end before it"]]);
+});
+
+/** Spans as one, to the millisecond, by whether they are planned. */
+function unionOf(outages: readonly Outage[]): string[] {
+  const joined: { from: number; to: number; planned: boolean | null }[] = [];
+  for (const { from, to, planned } of outages.filter((outage) => outage.to > outage.from).toSorted((a, b) => a.from - b.from)) {
+    const last = joined.at(-1);
+    if (last && from <= last.to && planned === last.planned) last.to = Math.max(last.to, to);
+    else joined.push({ from, to, planned });
+  }
+  return joined.map(({ from, to, planned }) => `${from.toFixed(3)} to ${to.toFixed(3)} ${planned}`);
+}
+
+const cutsOf = fc.array(fc.integer({ min: 1, max: 7000 }), { maxLength: 8 });
+
+test("parseUnitHistory() gives the same outages and restarts wherever ticks cut its time", () => {
+  const turns = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 90 }), fc.integer({ min: 1, max: 90 })), {
+    maxLength: 8,
+  });
+  fc.assert(
+    fc.property(turns, cutsOf, (drawn, cuts) => {
+      let at = 0;
+      const entries = drawn.flatMap(([isPlanned, up, stopping, away]) => {
+        const begun = at + up;
+        const ended = begun + (isPlanned ? stopping : 0);
+        at = ended + away;
+        return [
+          ...(isPlanned ? [entry(begun, "Stopping")] : []),
+          entry(ended, "Deactivated successfully"),
+          entry(ended, "Stopped"),
+          entry(at, "Started"),
+        ];
+      });
+      const events = parseUnitEvents(entries, ({ upMs }) => upMs / 1000);
+      const walk = (ends: readonly number[]) => {
+        let [before, from] = [noHistory as Parameters<typeof parseUnitHistory>[1], 0];
+        const found = { outages: [] as Outage[], restarts: [] as unknown[] };
+        for (const age of ends) {
+          const history = parseUnitHistory(
+            events.filter((event) => event.age >= from && event.age < age),
+            before,
+            null,
+            { age, at: "", bootId, isUp: true },
+          );
+          [before, from] = [{ bootId, down: history.down, stopping: history.stopping }, age];
+          found.outages.push(...history.outages);
+          found.restarts.push(...history.restarts);
+        }
+        return [unionOf(found.outages), found.restarts];
+      };
+      assert.deepEqual(walk([...new Set([...cuts, 8000])].sort((a, b) => a - b)), walk([8000]));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+// ---------------------------------------------------------------------------- the connection
+
+const atAge = (age: number): string => new Date(1_795_295_000_000 + age * 1000).toISOString();
+const lost = (age: number) => ({ age, at: atAge(age), isBack: false, says: "Disconnected" });
+const back = (age: number) => ({ age, at: atAge(age), isBack: true, says: "Connected successfully" });
+const start = (age: number, planned: boolean | null = false) => ({ age, at: atAge(age), planned, says: "started" });
+const nothing = { offline: null, joining: null };
+const look = (connected: boolean | null, from = 0, age = 900) => ({ from, age, at: atAge(from), connected });
+const told = (outages: readonly Outage[]): string[] =>
+  outages.map(
+    ({ from, to, planned, exact, source }) =>
+      `${from}-${to}${planned ? " planned" : ""}${exact ? "" : " inexact"}${source === "look" ? " by the look" : ""}`,
+  );
+
+for (const [what, marks, starts, stops, connected, expected, isOpen] of [
+  ["nothing happened", [], [], [], true, [], false],
+  ["it was lost and came back", [lost(100), back(104)], [], [], true, ["100-104"], false],
+  ["it was lost several times", [lost(100), back(104), lost(200), lost(205), back(210)], [], [], true, ["100-104", "200-210"], false],
+  ["it was lost, and is away", [lost(100)], [], [], false, ["100-900"], true],
+  ["it was lost, and nothing tells whether it is back", [lost(100)], [], [], null, ["100-900"], true],
+  ["it was lost, and the document says that it is back", [lost(100)], [], [], true, ["100-900 inexact"], false],
+  ["it came back, and nobody saw it lost", [back(100)], [], [], true, [], false],
+  ["the document says that it is away, and no mark does", [], [], [], false, ["0-900 inexact by the look"], true],
+  [
+    "a mark says that it is back, and the document that it is away",
+    [lost(100), back(104)],
+    [],
+    [],
+    false,
+    ["100-104", "0-900 inexact by the look"],
+    true,
+  ],
+  ["a start led to a mark", [back(108)], [start(100)], [], true, ["100-108"], false],
+  ["a start led to no mark", [], [start(100)], [], true, [], false],
+  ["a start has led to no mark yet", [], [start(100)], [], false, ["100-900"], true],
+  ["it was lost, and a start brought it back", [lost(90), back(108)], [start(100)], [], true, ["90-108"], false],
+  ["it was lost by a planned stop", [lost(99), back(108)], [start(105, true)], [{ from: 100, to: 105 }], true, ["99-108 planned"], false],
+  ["it was lost shortly before a planned stop", [lost(97), back(108)], [start(105, true)], [{ from: 100, to: 105 }], true, ["97-108"], false],
+  ["the whole second of its mark began before the start", [back(100.5)], [start(100.9)], [], true, [], false],
+  ["the second after its start brought the mark", [back(101.5)], [start(100.9)], [], true, ["100.9-101.5"], false],
+] as const) {
+  test(`accountLinks() knows that ${what}`, () => {
+    const { outages, offline } = accountLinks(marks, starts, stops, nothing, look(connected));
+    assert.deepEqual([told(outages.filter(({ from, to }) => to > from)), offline !== null], [expected, isOpen]);
+  });
+}
+
+test("accountLinks() is exact from the look on that has seen it away", () => {
+  const { offline, joining } = accountLinks([], [], [], nothing, look(false));
+  assert.deepEqual(told(accountLinks([back(950)], [], [], { offline, joining }, look(true, 900, 1800)).outages), ["900-950 by the look"]);
+  assert.deepEqual(told(accountLinks([], [], [], { offline, joining }, look(false, 900, 1800)).outages), ["900-1800 by the look"]);
+  assert.deepEqual(told(accountLinks([], [], [], { offline, joining }, look(true, 900, 1800)).outages), ["900-1800 inexact by the look"]);
+});
+
+test("accountLinks() gives the same outages wherever ticks cut its time, also where no document tells of the connection", () => {
+  const turn = fc.tuple(fc.constantFrom("lost", "start", "start without a mark"), fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 90 }));
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 10 }), cutsOf, fc.boolean(), (turns, cuts, hasDocument) => {
+      let at = 0;
+      const [marks, starts, away] = [[] as ReturnType<typeof lost>[], [] as ReturnType<typeof start>[], [] as [number, number][]];
+      for (const [kind, up, gone] of turns) {
+        const begun = at + up + 2;
+        at = begun + gone + 2;
+        if (kind === "lost") marks.push(lost(begun));
+        else starts.push(start(begun));
+        if (kind === "start without a mark") continue;
+        marks.push(back(at));
+        away.push([begun, at]);
+      }
+      const walk = (ends: readonly number[]): string[] => {
+        let [before, from]: [Parameters<typeof accountLinks>[3], number] = [nothing, 0];
+        const outages: Outage[] = [];
+        for (const age of ends) {
+          const isWithin = (event: { age: number }): boolean => event.age >= from && event.age < age;
+          const isAway = away.some((span) => span[0] < age && age <= span[1]);
+          const link = accountLinks(
+            marks.filter(isWithin),
+            starts.filter(isWithin),
+            [],
+            before,
+            look(hasDocument || age === 8000 ? !isAway : null, from, age),
+          );
+          [before, from] = [link, age];
+          outages.push(...link.outages);
+        }
+        return unionOf(outages);
+      };
+      assert.deepEqual(
+        walk([...new Set([...cuts, 8000])].sort((a, b) => a - b)),
+        away.map(([from, to]) => `${from.toFixed(3)} to ${to.toFixed(3)} false`),
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("elapsedBetween() goes by the clock that nobody sets, and says by how much the other one was set", () => {
+  const before = { at: atAge(0), bootId: "a", upSeconds: 1000 };
+  const now = (age: number, up: number, boot = "a") => elapsedBetween(before, { at: atAge(age), bootId: boot, upSeconds: up });
+  assert.deepEqual(now(900, 1900), { seconds: 900, jump: 0 });
+  assert.deepEqual(now(900.9, 1900), { seconds: 900, jump: 0 });
+  assert.deepEqual(now(-2700, 1900), { seconds: 900, jump: -3600 });
+  assert.deepEqual(now(4500, 1900), { seconds: 900, jump: 3600 });
+  assert.deepEqual(now(7200, 30, "b"), { seconds: 7200, jump: 0 });
+  assert.deepEqual(now(-60, 30, "b"), { seconds: 0, jump: 0 });
 });
