@@ -2055,49 +2055,55 @@ export function readRecords(file: string): LogRecords {
   return parseRecords(before && !before.endsWith("\n") ? `${before}\n${text}` : before + text);
 }
 
-const SCAN_BYTES = 1 << 20;
+const SCAN_BYTES = 1 << 16;
+/** Of what this program writes: a line's kind stands at its begin, so that most lines need not be parsed. */
+const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"/;
+
 const unpack = (file: string, bytesMax: number): Buffer =>
   (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
-/** Of what this program writes: a line's kind and time stand at its begin, so that most lines need not be parsed. */
-const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"([^"]+)"/;
+
+/** Hands on the whole lines of a file, many at once; their text is decoded out of one buffer. */
+function scanLines(file: string, take: (lines: readonly string[]) => void): void {
+  const packed = file.endsWith(".gz") ? unpack(file, 256 << 20) : null;
+  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  try {
+    let buffer = Buffer.alloc(SCAN_BYTES);
+    for (let [held, bytes, offset] = [0, -1, 0]; bytes !== 0; offset += bytes) {
+      bytes = packed ? packed.copy(buffer, held, offset) : fs.readSync(descriptor, buffer, held, buffer.length - held, offset);
+      const end = bytes ? buffer.subarray(0, held + bytes).lastIndexOf(10) + 1 : held;
+      if (end) take(buffer.toString("utf8", 0, end).split("\n"));
+      buffer.copy(buffer, 0, end, held + bytes);
+      held += bytes - end;
+      if (held === buffer.length) buffer = Buffer.concat([buffer, Buffer.alloc(held)]); // A line longer than that.
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
 
 /** Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory; returns how many lines are none. */
-export function scanRecords(file: string, isWanted: (kind: string, ts: string) => boolean, take: (record: Record<string, unknown>) => void): number {
+export function scanRecords(
+  file: string,
+  pick: (kind: string, line: string) => string | null, // What of a line has to be parsed, if anything.
+  take: (record: Record<string, unknown>) => void,
+): number {
   let foreign = 0;
   const takeLines = (lines: readonly string[]): void => {
-    const wanted = lines.filter((line) => {
-      const [, kind, ts] = RECORD_HEAD.exec(line) ?? [];
-      return line !== "" && !(kind && ts && line.endsWith("}") && !isWanted(kind, ts));
+    const wanted = lines.flatMap((line) => {
+      const kind = line.endsWith("}") && RECORD_HEAD.exec(line)?.[1];
+      return (kind ? pick(kind, line) : line) || [];
     });
     // One call for many lines costs half as much as one for each; a torn line among them spoils it.
     const together = orNull(() => JSON.parse(`[${wanted.join(",")}]`) as Record<string, unknown>[]);
     const records = together?.length === wanted.length ? together : wanted.map(parseJsonObject);
     for (const record of records) {
-      if (typeof record?.v !== "number") foreign++;
-      else if (isWanted(String(record.kind), String(record.ts))) take(record);
+      if (typeof record?.v === "number") take(record);
+      else foreign++;
     }
   };
-  const files = fs.existsSync(file)
-    ? [
-        ...rotatedSiblings(file)
-          .map((sibling) => sibling.file)
-          .reverse(),
-        file,
-      ]
-    : [];
-  for (const name of files.filter((each) => !/\.(xz|bz2|zst)$/.test(each))) {
-    const packed = name.endsWith(".gz") ? unpack(name, 256 << 20) : null;
-    let carry = "";
-    const decoder = new TextDecoder();
-    for (let offset = 0, bytes = -1; bytes !== 0; offset += bytes) {
-      const chunk = packed ? packed.subarray(offset, offset + SCAN_BYTES) : readPart(name, offset, SCAN_BYTES);
-      bytes = chunk.length;
-      const lines = (carry + decoder.decode(chunk, { stream: true })).split("\n");
-      carry = lines.pop() ?? "";
-      takeLines(lines);
-    }
-    takeLines([carry]);
-  }
+  const older = orNull(() => rotatedSiblings(file).map((sibling) => sibling.file)) ?? [];
+  const files = [...older.reverse(), file].filter((name) => fs.existsSync(name) && !/\.(xz|bz2|zst)$/.test(name));
+  for (const name of files) scanLines(name, takeLines);
   return foreign;
 }
 
@@ -4138,7 +4144,6 @@ function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Outc
 /** A record of a rollback; `failed` hands on what the release failed with. `lifted`: the old release fails alike, so the new one is not to blame. */
 export type RollbackRecord = ReturnType<typeof rollbackRecord>;
 
-const ACCOUNTS_KEPT = 2000;
 /** Whether the bot was started as another release than the burn-in's: that ends it without a decision. */
 const isLeft = ({ release: own, place }: OpenBurnin, release: string | null, identity: Parameters<typeof startOf>[0] | null): boolean =>
   own !== null && release !== null && own !== release && identity !== null && startOf(identity) !== place?.start;
@@ -4147,7 +4152,7 @@ const wasRestarted = ({ accounts }: OpenBurnin): boolean => accounts.some(({ res
 function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, release, identity, account, place }: Result): OpenBurnin | null {
   const before = known && isLeft(known, release, identity) ? null : known;
   const isNew = account && account.burnin === before?.id && !before.accounts.some((other) => other.run === run);
-  const grown = before && isNew ? { ...before, accounts: [...before.accounts, account].slice(-ACCOUNTS_KEPT), place } : before;
+  const grown = before && isNew ? { ...before, accounts: [...thin(before.accounts), account], place } : before;
   if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
   const isOurs = grown?.release === release;
   if (grown && isOurs && !wasRestarted(grown) && (grown.decision === "RUNNING" || grown.decision === "PASS")) return grown;
@@ -5014,13 +5019,19 @@ export function renderReport(view: ReportView, format: "md" | "html"): string {
 
 type Group = { about: Omit<Burnin, "seconds">; accounts: Account[] };
 type Happened = Pick<ReportView["events"][number], "at" | "kind" | "says">;
-const ACCOUNTS_AT_ONCE = 2000;
+const ACCOUNTS_AT_ONCE = 1000;
 const KEPT = 500;
 
 /** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
 function joinAccounts(a: Account, b: Account): Account {
   const errors = a.errors === null || b.errors === null ? null : a.errors + b.errors;
-  const lists = { outages: [...a.outages, ...b.outages], restarts: [...a.restarts, ...b.restarts], unseen: [...new Set([...a.unseen, ...b.unseen])] };
+  const fired = groupsOf([...(a.alerts ?? []), ...(b.alerts ?? [])], ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? []);
+  const lists = {
+    alerts: a.alerts || b.alerts ? fired : null,
+    outages: [...a.outages, ...b.outages],
+    restarts: [...a.restarts, ...b.restarts],
+    unseen: [...new Set([...a.unseen, ...b.unseen])].slice(0, 50),
+  };
   return { ...b, ...lists, from: a.from, errors, warnings: a.warnings + b.warnings, jump: a.jump + b.jump, late: Math.max(a.late, b.late) };
 }
 
@@ -5035,25 +5046,40 @@ function thin(accounts: Account[]): Account[] {
   });
 }
 
-/** What the log has of burn-ins, and of what happened beside them, in bounded memory. */
-function gatherReport({ name, logFile }: Config) {
-  const groups = new Map<string, Group>();
+const TOLD = ["verify", "burnin", "checkpoint", "rollback", "alert", "note"];
+/** A run's line without its findings and what only the next run needs, where all findings are good: most of a log is that. */
+function trimLine(line: string): string {
+  const [findings, burnin, place] = [',"findings":[', ',"burnin":{', ',"place":'].map((mark) => line.indexOf(mark)) as [number, number, number];
+  const isPlain = findings > 0 && burnin > findings && place > burnin && !/"status":"(?:fail|unknown|warn)"/.test(line.slice(findings, burnin));
+  return isPlain ? `${line.slice(0, findings)}${line.slice(burnin, place)}}` : line;
+}
+
+/** What the log has of a burn-in, and of what happened beside it, in bounded memory: of the open one, or of the first that ran at `since`. */
+function gatherReport({ name, logFile }: Config, open: OpenBurnin | null, since: string | undefined) {
+  const begin = Date.parse(since ?? "");
+  let [sought, group, isPast] = [since === undefined ? open?.id : undefined, null as Group | null, false];
   const [told, checkpoints, notes, findings]: [Happened[], CheckpointRecord[], ReportView["observations"], ReportView["findings"]] = [[], [], [], []];
   const add = <T>(list: T[], ...items: T[]): void => {
     if (list.push(...items) > 2 * KEPT) list.splice(0, KEPT);
   };
   const skipped = scanRecords(
     logFile,
-    (kind) => ["verify", "burnin", "checkpoint", "rollback", "alert", "note"].includes(kind),
+    (kind, line) => {
+      const isForeign = kind === "burnin" && since === undefined && sought !== undefined && !line.includes(sought);
+      return isForeign || !TOLD.includes(kind) ? null : trimLine(line);
+    },
     (record) => {
       const { env, ts, kind, verdict, exit, title, from, to, text, user, account, burnin, action } = record as Entry & Result;
       if (env !== name) return;
+      isPast ||= since !== undefined && sought !== undefined && Boolean(account) && account?.burnin !== sought;
+      if (isPast && record.kind !== "note") return;
       const at = String(ts);
       const tell = (says: string): void => add(told, { at, kind: String(kind) as Happened["kind"], says });
-      if (account && burnin) {
-        const accounts = [...(groups.get(account.burnin)?.accounts ?? []), account];
-        groups.set(account.burnin, { about: burnin, accounts: thin(accounts) });
-        if (groups.size > KEPT) groups.delete([...groups.keys()][0] as string);
+      if (account && burnin && (sought === undefined || sought === account.burnin)) {
+        if (group?.about.id !== account.burnin) group = { about: burnin, accounts: [] };
+        group.accounts = thin(group.accounts);
+        group.accounts.push(account);
+        if (Date.parse(at) >= begin) sought = account.burnin;
       }
       if (record.kind === "checkpoint") add(checkpoints, record as CheckpointRecord);
       if (record.kind === "note") add(notes, { at, by: String(user), text: String(text) });
@@ -5067,7 +5093,9 @@ function gatherReport({ name, logFile }: Config) {
       );
     },
   );
-  return { groups, told, checkpoints, notes, findings, skipped };
+  if (since !== undefined && sought === undefined) group = null;
+  else if (open && open.id === sought) group ??= { about: open, accounts: open.accounts }; // Its records have been rotated away.
+  return { group, told, checkpoints, notes, findings, skipped };
 }
 
 const CHART = { width: 960, height: 160 };
@@ -5206,18 +5234,9 @@ function listEvents(
 
 const HEALTHY = { PASS: "HEALTHY", RUNNING: "HEALTHY", PARTIAL: "ISSUES", FAIL: "CRITICAL" } as const;
 
-/** What a report says, out of what the log has of a burn-in: the newest one, or the one that ran at `since`. Null where there is none. */
-function buildReport(
-  config: Config,
-  gathered: ReturnType<typeof gatherReport>,
-  open: OpenBurnin | null,
-  since: string | undefined,
-  now: number,
-): ReportView | null {
-  const { groups, told, checkpoints, notes, findings, skipped } = gathered;
-  const newest = open && !groups.has(open.id) ? { about: open, accounts: [] } : (groups.get(open?.id ?? "") ?? [...groups.values()].at(-1));
-  const group =
-    since === undefined ? newest : [...groups.values()].find(({ accounts }) => accounts.some(({ at }) => Date.parse(at) >= Date.parse(since)));
+/** What a report says, out of what the log has of a burn-in; null where there is none. */
+function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, now: number): ReportView | null {
+  const { group, told, checkpoints, notes, findings, skipped } = gathered;
   if (!group) return null;
   const { timeZone } = config.burnin;
   const accounts = group.accounts.toSorted((a, b) => a.from - b.from);
@@ -5567,7 +5586,7 @@ async function runReport({ flags, format, cwd }: CommandLine, config: Config, { 
   if (flags.note !== undefined && !flags.out && !flags.since && format === "pretty") return EXIT.passed;
   const blind = fs.existsSync(config.logFile) && orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
   if (blind) throw new UserError(EXIT.permission, `The log could not be read: ${blind}. Try with sudo, or as a member of the group cytube-verify.`);
-  const view = buildReport(config, gatherReport(config), requireState(config).burnin, flags.since, Date.now());
+  const view = buildReport(config, gatherReport(config, requireState(config).burnin, flags.since), Date.now());
   if (!view)
     throw new UserError(
       EXIT.busy,
