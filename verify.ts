@@ -5106,7 +5106,7 @@ type Drawn = ReportView["charts"]["series"][number];
 const CURVES = [
   { id: "memory", title: "Memory", unit: "MB", of: "memoryMb" },
   { id: "response", title: "Response time", unit: "ms", of: "responseMs" },
-  { id: "users", title: "Users", unit: "users", of: "users" },
+  { id: "users", title: "Users", unit: "the channel", of: "users" },
 ] as const;
 
 function drawCurve(
@@ -5130,7 +5130,11 @@ function drawCurve(
   const trendAt = (at: number): number => y(value + ((growth?.perHour ?? 0) * (at - age)) / (burnin.seconds / 24));
   return {
     ...{ id, title, unit, bars: [], path: line(left, top)(samples) ?? "", area: id === "users" ? area(left, CHART.height, top)(samples) : null },
-    points: samples.map((point) => ({ x: left(point), y: top(point), label: `${clockOf(point.age)}: ${round(point.value)} ${unit}` })),
+    points: samples.map((point) => ({
+      x: left(point),
+      y: top(point),
+      label: `${clockOf(point.age)}: ${round(point.value)} ${id === "users" ? id : unit}`,
+    })),
     limit: isNear ? { y: y(limit), label: `limit ${limit} ${unit}` } : null,
     trend: growth && { x1: 0, y1: trendAt(0), x2: x(summary.age), y2: trendAt(summary.age), label: `${round(growth.perHour)} MB/h` },
     axis: y.ticks(4).map((tick) => ({ y: y(tick), label: `${tick}` })),
@@ -5150,7 +5154,7 @@ function drawErrors(accounts: readonly Account[], boxOf: (span: Span) => { x: nu
   return {
     id: "errors",
     title: "Errors",
-    unit: "errors",
+    unit: "each interval",
     path: "",
     area: null,
     bars,
@@ -5189,7 +5193,10 @@ function drawCharts(
   const limitOf = { memory: limits.memoryMbMax, response: METRICS.response_time.acceptable, users: null };
   return {
     ...CHART,
-    hours: Array.from({ length: 9 }, (_, index) => ({ x: (CHART.width * index) / 8, label: clockOf((span * index) / 8).slice(0, 5) })),
+    hours: Array.from({ length: 9 }, (_, index) => ({
+      x: (CHART.width * index) / 8,
+      label: clockOf((span * index) / 8).slice(0, span < 3600 ? 8 : 5),
+    })),
     bands: [...bandsOf("peak", "peak"), ...bandsOf("off-peak", "offPeak")],
     marks: summary.restarts.map(({ age, planned, at, says }) => ({
       x: x(age),
@@ -5243,7 +5250,9 @@ function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, 
   const standing = judgeStanding({ ...group.about, accounts, place: null, hours: [], decision: "RUNNING" }, config);
   const { burnin, summary, rows, flags } = standing;
   const judged = checkpoints.filter((record) => record.burnin === burnin.id);
-  const { decision, reasons, action } = judged.findLast(({ hour }) => hour === 24) ?? standing;
+  const final = judged.findLast(({ hour }) => hour === 24);
+  // A decision stays; its reasons may have become more.
+  const { decision, reasons, action } = final && final.decision !== standing.decision ? final : standing;
   const [from, last] = [burnin.startedAt, accounts.at(-1)];
   const to = last?.at ?? from;
   const isWithin = ({ at }: { at: string }): boolean => at >= from && at <= to;

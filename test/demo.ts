@@ -117,7 +117,7 @@ export async function playBurnin({ dir, port, args, seconds, ticks, outageMs }: 
 /** What a report does not say as it was; empty when outage and restart are there with their times, to one second. */
 export function untold({ outage, restart }: Truth, { events }: Pick<ReportView, "events">): string[] {
   const [seconds, near] = [(outage.to - outage.from) / 1000, (at: string, when: number) => Math.abs(Date.parse(at) - when) <= 1000];
-  const lengthIn = (says: string): number => Number(/^disconnected for ([\d.]+) (?:s|ms):/.exec(says)?.[1] ?? Number.NaN);
+  const lengthIn = (says: string): number => Number(/^disconnected for ([\d.]+) s, unplanned:/.exec(says)?.[1] ?? Number.NaN);
   const isOutage = events.some(({ kind, at, says }) => kind === "outage" && near(at, outage.from) && Math.abs(lengthIn(says) - seconds) <= 1);
   const isRestart = events.some(({ kind, at }) => kind === "restart" && near(at, restart.to));
   return [...(isOutage ? [] : [`the outage of ${seconds} s`]), ...(isRestart ? [] : ["the restart"])];
