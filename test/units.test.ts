@@ -410,6 +410,52 @@ cytube-verify systemd-journal
     await machine.writeFile("/etc/cytube-verify/prod.yaml", config, "0640");
   });
 
+  test("lets verification and tick ask Prometheus and write metrics where node_exporter reads them, and the rollback neither", async () => {
+    const place = "/var/lib/node-textfiles";
+    const file = `${place}/cytube-prod.prom`;
+    const sources = `prometheus: { url: "http://prometheus.example.test:9090" }\nalertmanager: { url: "http://127.0.0.1:9093" }\n`;
+    await machine.writeFile("/etc/cytube-verify/prod.yaml", `${config}${sources}metrics: { file: ${file} }\n`, "0640");
+    const missing = await install("prod");
+    assert.equal(missing.code, 0, missing.stderr);
+    assert.match(missing.stdout, /there is no directory \/var\/lib\/node-textfiles for metrics\.file/);
+    await sh(`mkdir ${place}`);
+    const closed = await install("prod");
+    const [help = ""] = /sudo chgrp cytube-verify \S+ && sudo chmod g\+wx \S+/.exec(closed.stdout) ?? [];
+    assert.notEqual(help, "", closed.stdout);
+    await sh(help.replaceAll("sudo ", ""));
+    const open = await install("prod");
+    assert.doesNotMatch(open.stdout, /metrics/);
+    assert.match(open.stdout, /^It may see everything/m, "the trial");
+    assert.equal((await sh(`ls -A ${place}`)).stdout, "", "the trial left something");
+    const siteOf = (name: string) => sh(`cat /etc/systemd/system/cytube-${name}@prod.service.d/site.conf | grep -v '^#'`);
+    for (const name of ["verify", "burnin"])
+      assert.match(
+        (await siteOf(name)).stdout,
+        /^\[Service\]\nIPAddressAllow=any\nSupplementaryGroups=rosey\nReadWritePaths=-\/var\/lib\/node-textfiles\n$/m,
+      );
+    assert.doesNotMatch((await siteOf("rollback")).stdout, /IPAddressAllow|textfiles/);
+    // Inside the hardened unit, as its user.
+    const write = `[Service]\nExecStart=\nExecStart=/usr/bin/touch ${file}\n`;
+    await machine.writeFile("/etc/systemd/system/cytube-burnin@prod.service.d/zz-write.conf", write);
+    const { stdout } = await sh(`systemctl daemon-reload; systemctl start cytube-burnin@prod; stat -c %U ${file}
+      rm /etc/systemd/system/cytube-burnin@prod.service.d/zz-write.conf; systemctl daemon-reload; systemctl reset-failed 'cytube-*@prod.service'`);
+    assert.equal(stdout, "cytube-verify\n");
+    // What is no longer written must not go on telling of the bot.
+    assert.match((await install("prod --uninstall --dry-run")).stdout, /^would remove \/var\/lib\/node-textfiles\/cytube-prod\.prom$/m);
+    await machine.writeFile("/etc/cytube-verify/prod.yaml", config, "0640");
+    assert.match((await install("prod")).stdout, /^removed \/var\/lib\/node-textfiles\/cytube-prod\.prom$/m);
+    assert.equal((await sh(`ls -A ${place}`)).stdout, "");
+    assert.doesNotMatch((await siteOf("verify")).stdout, /IPAddressAllow|textfiles/);
+  });
+
+  test("refuses a path of the metrics that a unit file cannot carry", async () => {
+    await machine.writeFile("/etc/cytube-verify/prod.yaml", `${config}metrics: { file: "/var/lib/a b.prom" }\n`, "0640");
+    const { code, stderr } = await install("prod");
+    assert.equal(code, 78);
+    assert.match(stderr, /cannot carry "\/var\/lib\/a b\.prom"/);
+    await machine.writeFile("/etc/cytube-verify/prod.yaml", config, "0640");
+  });
+
   test("hands the alerts the secrets that are there, and says how to make the others", async () => {
     const alerts = "alert: { sinks: [{ kind: json, urlFrom: hook }], ping: { urlFrom: ping } }\nrollback: { secondsMax: 90 }\n";
     await machine.writeFile("/etc/cytube-verify/prod.yaml", config + alerts, "0640");
@@ -474,6 +520,9 @@ cytube-verify systemd-journal
   });
 
   test("--uninstall leaves nothing but logs and config, and nothing without an owner", async () => {
+    await machine.writeFile("/etc/cytube-verify/prod.yaml", `${config}metrics: { file: /var/lib/node-textfiles/bot.prom }\n`, "0640");
+    await sh("cd /var/lib/node-textfiles && chgrp cytube-verify . && chmod g+wx . && touch bot.prom");
+    assert.doesNotMatch((await install("prod")).stdout, /metrics/);
     const { stdout: dry } = await install("prod --uninstall --dry-run");
     const { code, stdout, stderr } = await install("prod --uninstall");
     assert.equal(code, 0, stderr);

@@ -323,12 +323,15 @@ install_config() {
 # ---------------------------------------------------------------------------- what the site says
 
 read_site() {
-  keys=process.unit,health.url,chatServer.url,release.directory,release.current,rollback.auto,rollback.command,rollback.secondsMax,alert.credentials,alert.ping,database.file,errorLogs.files,configuration.file,process.pidFile,log.file,off
+  keys=process.unit,health.url,chatServer.url,prometheus.url,alertmanager.url,metrics.file,release.directory,release.current,rollback.auto,rollback.command,rollback.secondsMax,alert.credentials,alert.ping,database.file,errorLogs.files,configuration.file,process.pidFile,log.file,off
   values=$(ask "$keys" && echo end) || die 78 "the config $config is not valid, or the service's user may not read it; nothing was switched. Mend it, and run this again."
   {
     read -r unit
     read -r health_url
     read -r chat_url
+    read -r prometheus_url
+    read -r alertmanager_url
+    read -r metrics_file
     read -r releases
     read -r current
     read -r rollback_auto
@@ -352,7 +355,7 @@ TEXT
     '' | *.service) ;;
     *) unit=$unit.service ;;
   esac
-  for value in "$unit" "$releases" "$current"; do
+  for value in "$unit" "$releases" "$current" "$metrics_file"; do
     case $value in
       *[!A-Za-z0-9/._:@\\-]*) die 78 "a unit file cannot carry \"$value\": letters, digits and / . _ : @ - only" ;;
     esac
@@ -403,9 +406,9 @@ access_to() {
   done
 }
 
-# What verification and tick need beyond the shipped unit, as directives; nothing where that is enough.
+# What a unit needs beyond the shipped one to see the bot, and to ask the URLs $@, as directives; nothing where that is enough.
 render_access() {
-  for url in "$health_url" "$chat_url"; do
+  for url in "$@"; do
     if ! is_loopback "$url"; then
       say "# $host is another host, as far as its name tells."
       say "IPAddressAllow=any"
@@ -428,8 +431,15 @@ render_access() {
   done
 }
 
+# What verification and tick need, who also ask other sources and export metrics.
 render_verify_site() {
-  access=$(render_access)
+  access=$(
+    render_access "$health_url" "$chat_url" "$prometheus_url" "$alertmanager_url"
+    if [ -n "$metrics_file" ]; then
+      say "# metrics.file is written there. \`-\`: without the directory, only the metrics are lost."
+      say "ReadWritePaths=-$(dirname "$metrics_file")"
+    fi
+  )
   if [ -z "$access" ] && [ -z "$1" ]; then return; fi
   say "# Written by cytube-verify's install.sh from $etc/$env.yaml: what this site needs beyond the shipped unit."
   if [ -n "$1" ]; then
@@ -513,7 +523,7 @@ render_rollback_site() {
     -e "s|^User=.*|User=$owner|; s|^Group=.*|Group=$group|; s|^ReadWritePaths=.*|$where|" \
     -e "s|/srv/cytube-bot/releases|$releases|; s|cytube-bot\.service|$(printf %s "$unit" | sed 's/\\/\\\\/g')|" \
     -e "$lock" "$root/units/cytube-rollback@prod.service.d/site.conf"
-  render_access | grep -v '^ProtectHome=\|^# The bot.s files are in a home' || :
+  render_access "$health_url" "$chat_url" | grep -v '^ProtectHome=\|^# The bot.s files are in a home' || :
 }
 
 # ---------------------------------------------------------------------------- units
@@ -526,7 +536,11 @@ put_if_any() {
 
 install_units() {
   for name in $shared_units; do put "$system/$name" "$root/units/$name" 644 root:root; done
-  installed= # From here on, what belongs to this instance.
+  installed= # From here on, what belongs to this instance: the metrics too, which would go on telling of it.
+  if [ -n "$metrics_file" ]; then
+    installed="$metrics_file
+"
+  fi
   # A config that nobody has edited would judge the bot by another bot's paths.
   if [ -n "$unit" ] && ! is_untouched; then
     hook=$system/$unit.d/verify.conf
@@ -570,21 +584,24 @@ reload() {
 # state and flags are empty directories of the trial's own. Returns the command's exit code; what it printed is in $trial/out.
 try_in() {
   name=cytube-trial@$env.service
-  rm -rf "$trial/log" "$trial/state" "$trial/flags"
-  for directory in log state flags; do install -d -m 2770 -o "$account" -g "$account" "$trial/$directory"; done
+  rm -rf "$trial/log" "$trial/state" "$trial/flags" "$trial/metrics"
+  for directory in log state flags metrics; do install -d -m 2770 -o "$account" -g "$account" "$trial/$directory"; done
   mkdir -p "$runtime/$name.d"
   # What starts, stops or orders other units is left out, and so are the steps.
   effects='^(After|Conflicts|Wants|ConditionPathExists|OnSuccess|OnSuccessJobMode|OnFailure|Type|Exec[A-Za-z]*|SuccessExitStatus|RuntimeMaxSec|TimeoutStartSec)=|^Environment=CYTUBE'
   grep -vE "$effects|^ReadWritePaths=" "$system/$1@.service" >"$runtime/cytube-trial@.service"
+  # Where a unit writes if it can (`-`), the trial has its own; what the rollback has to write to, it has to have.
   if [ -f "$system/$1@$env.service.d/site.conf" ]; then
-    grep -vE "$effects" "$system/$1@$env.service.d/site.conf" >"$runtime/$name.d/site.conf"
+    grep -vE "$effects|^ReadWritePaths=-" "$system/$1@$env.service.d/site.conf" >"$runtime/$name.d/site.conf"
   fi
+  metrics=
+  if [ -n "$metrics_file" ] && [ -d "$(dirname "$metrics_file")" ]; then metrics=$trial/metrics:$(dirname "$metrics_file"); fi
   cat >"$runtime/$name.d/trial.conf" <<TEXT
 [Service]
 Type=oneshot
 ExecStart=$2
 TimeoutStartSec=3min
-BindPaths=$trial/log:$logs $trial/state:$state $trial/flags:$flags
+BindPaths=$trial/log:$logs $trial/state:$state $trial/flags:$flags $metrics
 Environment=NO_COLOR=1
 StandardOutput=truncate:$trial/out
 StandardError=truncate:$trial/err
@@ -652,10 +669,25 @@ try_rollback() {
 
 # ---------------------------------------------------------------------------- what comes next
 
+# Whether metrics.file can be written to its directory $1.
+note_metrics() {
+  case $1 in
+    /home/* | /root/* | /root | /tmp | /tmp/* | /var/tmp | /var/tmp/*) warn "metrics.file is in $1, which the units cannot see" ;;
+    *)
+      if [ ! -d "$1" ]; then
+        warn "there is no directory $1 for metrics.file; is it the one of node_exporter's --collector.textfile.directory?"
+      elif [ "$(id -u)" = 0 ] && ! unprivileged test -w "$1"; then
+        warn "$account may not write metrics to $1; this helps: sudo chgrp $account $1 && sudo chmod g+wx $1"
+      fi
+      ;;
+  esac
+}
+
 say_notes() {
   if [ "$log_file" != "$logs/$env.jsonl" ] && [ "$(dirname "$log_file")" != "$logs" ]; then
     warn "log.file is $log_file; the units may only write to $logs, so no run could be recorded"
   fi
+  if [ -n "$metrics_file" ]; then note_metrics "$(dirname "$metrics_file")"; fi
   for file in $bot_files; do
     case $file in
       /tmp/* | /var/tmp/*) warn "$file is a temporary file; the units have a /tmp of their own and cannot see it" ;;
@@ -719,7 +751,13 @@ uninstall() {
     return
   fi
   # The hooks first: a restart of the bot must not start what is being stopped.
-  while IFS= read -r path; do remove "$path"; done <"$lib/instances/$env"
+  metrics_file=
+  while IFS= read -r path; do
+    case $path in
+      *.prom) metrics_file=$path ;; # Later: a run that goes on may write it once more.
+      *) remove "$path" ;;
+    esac
+  done <"$lib/instances/$env"
   act systemctl daemon-reload
   # The alert last: the end of each of the others starts it.
   for name in "cytube-verify@$env.service" "cytube-burnin@$env.timer" "cytube-burnin@$env.service" "cytube-rollback@$env.service" "cytube-alert@$env.service" "cytube-alert@$env.timer"; do
@@ -730,7 +768,7 @@ uninstall() {
     esac
   done
   remove "$lib/instances/$env"
-  remove "$state/$env.releases.json" "$state/$env.alert.json" "$flags/$env.passed" "$flags/$env.rollback" "$flags/$env.unverified"
+  remove "$state/$env.releases.json" "$state/$env.alert.json" "$flags/$env.passed" "$flags/$env.rollback" "$flags/$env.unverified" "$metrics_file"
   others=$(find "$lib/instances" -type f ! -name "$env" -exec basename {} \; | sort | tr '\n' ' ')
   if [ -n "$others" ]; then
     say "The program stays for: ${others% }"
@@ -744,8 +782,10 @@ uninstall_shared() {
   for name in $shared_units; do remove "$system/$name"; done
   remove /etc/sysusers.d/cytube-verify.conf /etc/tmpfiles.d/cytube-verify.conf /etc/logrotate.d/cytube-verify "$bin" "$lib" "$state" "$flags"
   act systemctl daemon-reload
-  # Without their user, the logs would belong to whoever gets its number next.
+  # Without their user, the logs would belong to whoever gets its number next, and so would what was opened for the metrics.
   if [ -d "$logs" ]; then act chown -Rh root:root "$logs"; fi
+  place=$(dirname "${metrics_file:-/}")
+  if [ "$(stat -c %G "$place" 2>/dev/null)" = "$account" ]; then act chgrp root "$place"; fi
   for file in "$etc"/*.yaml; do
     if [ "$(stat -c %G "$file" 2>/dev/null)" = "$account" ]; then act chgrp root "$file"; fi
   done
