@@ -2289,6 +2289,7 @@ async function readApi(base: string, api: string, query: [name: string, value: s
 export type Firing = { name: string; severity: string; since: string };
 /** The last leaves out config/prometheus-rules.yml's own alerts: they tell of the burn-in, and counted in it they would keep themselves alive. */
 const FIRING = { active: "true", silenced: "false", inhibited: "false", filter: 'alertname!~"CytubeVerify.*"' };
+const FIRING_MAX = 100; // Each goes into the log; far fewer are critical.
 /** What fires now and is neither silenced nor inhibited; what is resolved, Alertmanager leaves out by itself. */
 export async function readFiring({ alertmanager }: Config): Promise<Firing[]> {
   const { url, filter = [] } = alertmanager as NonNullable<Config["alertmanager"]>;
@@ -2298,7 +2299,9 @@ export async function readFiring({ alertmanager }: Config): Promise<Firing[]> {
   if (!Array.isArray(document)) throw new Unobservable(why, "Is alertmanager.url the address of its web page?");
   const textAt = (alert: unknown, pointer: string): string => cutText(String(valueAt(alert, pointer) ?? ""), 200);
   const [name, severity, since] = ["/labels/alertname", "/labels/severity", "/startsAt"] as const;
-  return document.map((alert) => ({ name: textAt(alert, name), severity: textAt(alert, severity), since: textAt(alert, since) }));
+  return document
+    .slice(0, FIRING_MAX)
+    .map((alert) => ({ name: textAt(alert, name), severity: textAt(alert, severity), since: textAt(alert, since) }));
 }
 
 /** Seconds since the epoch, and the value as text. */
@@ -4029,36 +4032,28 @@ export type MetricsView = { env: string; release: string | null; version: string
   verify: (VerifyMetrics & { unverified: boolean | null }) | null;
   burnin: BurninMetrics | null;
 };
-/** A map, whose keys become the label `key`, and a word, each of `words` being one value of the label `word`, are several series. */
-type MetricRule = {
-  name: string;
-  type?: "counter";
-  help: string;
-  of?: string;
-  factor?: number;
-  labels?: Labels;
-  key?: string;
-  word?: string;
-  words?: string[];
-};
 type Labels = Record<string, string>;
-type Point = [own: Labels, value: unknown];
+type MetricRule = { name: string; help: string; type?: "counter"; of?: string; factor?: number; labels?: Labels } & Partial<SeriesRule>;
+type SeriesRule = { key: string; word: string; words: string[] };
+/** Of a map, a series for each key, with the label `key`; of a word, one for each of `words`, with the label `word`; of null, none. */
+function seriesOf({ key, word, words = [] }: Partial<SeriesRule>, value: unknown): [own: Labels, value: number][] {
+  const keyed = ([each, inner]: [string, unknown]) =>
+    seriesOf({ word, words }, inner).map(([own, number]): [Labels, number] => [{ [`${key}`]: each, ...own }, number]);
+  if (key) return Object.entries(value ?? {}).flatMap(keyed);
+  if (word && value) return words.map((each) => [{ [word]: each }, Number(each === `${value}`.toLowerCase())]);
+  return value === null || !Number.isFinite(Number(value)) ? [] : [[{}, Number(value)]];
+}
 
 /** The text for node_exporter's textfile collector, which takes no timestamps. config/metrics.json says where each metric stands in the view. */
 export async function renderMetrics(view: MetricsView): Promise<string> {
   const { Registry, Gauge, Counter } = load("prom-client") as typeof import("prom-client");
   const registry = new Registry();
-  for (const { name, type, help, of, factor = 1, labels, key, word, words = [] } of load(path.join(SHIPPED, "metrics.json")) as MetricRule[]) {
+  for (const { name, help, type, of, factor = 1, labels, ...rule } of load(path.join(SHIPPED, "metrics.json")) as MetricRule[]) {
     const fixed = Object.fromEntries(Object.entries({ env: "/env", ...labels }).map(([label, at]) => [label, String(valueAt(view, at) ?? "")]));
-    const value = of ? valueAt(view, of) : 1;
-    const keyed = key ? Object.entries(value ?? {}).map(([each, inner]): Point => [{ [key]: each }, inner]) : [[{}, value] as Point];
-    const spread = ([own, said]: Point): Point[] =>
-      word && said ? words.map((each) => [{ ...own, [word]: each }, each === `${said}`.toLowerCase()]) : [[own, said]];
-    const points = keyed.flatMap(spread).filter(([, said]) => said !== null && Number.isFinite(Number(said)));
-    if (!points.length) continue;
-    const labelNames = Object.keys({ ...fixed, ...points[0]?.[0] });
-    const metric = new (type ? Counter : Gauge)({ name, help, labelNames, registers: [registry] });
-    for (const [own, said] of points) metric.inc({ ...fixed, ...own }, Number(said) * factor);
+    const series = seriesOf(rule, of ? valueAt(view, of) : 1);
+    const labelNames = Object.keys({ ...fixed, ...series[0]?.[0] });
+    const metric = series.length ? new (type ? Counter : Gauge)({ name, help, labelNames, registers: [registry] }) : null;
+    for (const [own, value] of series) metric?.inc({ ...fixed, ...own }, value * factor);
   }
   return registry.metrics();
 }

@@ -480,6 +480,14 @@ describe("a server that misbehaves", { concurrency: true }, () => {
       }));
   }
 
+  test("that has thousands of alerts, or half of one, is listened to as far as it makes sense", async () => {
+    const many = Array.from({ length: 2000 }, (_, index) => ({ labels: { alertname: `A${index}` }, startsAt: "2026-11-22T00:00:00Z" }));
+    assert.equal((await withServer(answering(many), (url) => fire({ url }))).length, 100);
+    const nothing = { name: "", severity: "", since: "" };
+    const odd = [null, 7, { labels: null }, { labels: { alertname: "B".repeat(10_000) } }];
+    assert.deepEqual(await withServer(answering(odd), (url) => fire({ url })), [nothing, nothing, nothing, { ...nothing, name: "…" }]);
+  });
+
   test("that is not there is one problem, and one Unobservable", async () => {
     const url = `http://127.0.0.1:${await findFreePort()}`;
     const { problems, ...rest } = await read({ url }, day);
