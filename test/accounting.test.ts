@@ -612,7 +612,10 @@ test("parseUnitHistory() tells a host that was shut down from one that went down
   assert.match(lost.restarts[0]?.says ?? "", /without a shutdown/);
   // Without a journal of the boot before, only that it was down somewhere in between.
   const unknown = parseUnitHistory(events([back]), noHistory, null, { ...tick, isUp: true });
-  assert.deepEqual([secondsOf(unknown.outages), unknown.outages[0]?.exact, unknown.restarts[0]?.planned], [["down 0.0 to 60.0, planned?"], false, null]);
+  assert.deepEqual(
+    [secondsOf(unknown.outages), unknown.outages[0]?.exact, unknown.restarts[0]?.planned],
+    [["down 0.0 to 60.0, planned?"], false, null],
+  );
   assert.deepEqual(secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: false }).outages), ["down 42.0 to 100.0"]);
   assert.deepEqual(secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: true }).outages), []);
 });
