@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --import tsx
+
 /*
  * cytube-verify: proves that a CyTube chat bot works after a (re)start, watches that it stays that way, and says so with evidence.
  *
@@ -5020,12 +5021,12 @@ const KEPT = 500;
 /** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
 function joinAccounts(a: Account, b: Account): Account {
   const errors = a.errors === null || b.errors === null ? null : a.errors + b.errors;
-  const fired = groupsOf([...(a.alerts ?? []), ...(b.alerts ?? [])], ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? []);
+  const fired = a.alerts && b.alerts ? [...a.alerts, ...b.alerts] : (a.alerts ?? b.alerts);
   const lists = {
-    alerts: a.alerts || b.alerts ? fired : null,
+    alerts: fired?.length ? groupsOf(fired, ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? []) : fired,
     outages: [...a.outages, ...b.outages],
     restarts: [...a.restarts, ...b.restarts],
-    unseen: [...new Set([...a.unseen, ...b.unseen])].slice(0, 50),
+    unseen: a.unseen.length ? [...new Set([...a.unseen, ...b.unseen])].slice(0, 50) : b.unseen,
   };
   return { ...b, ...lists, from: a.from, errors, warnings: a.warnings + b.warnings, jump: a.jump + b.jump, late: Math.max(a.late, b.late) };
 }
