@@ -2057,8 +2057,8 @@ export function readRecords(file: string): LogRecords {
 }
 
 const SCAN_BYTES = 1 << 16;
-/** Of what this program writes: a line's kind stands at its begin, so that most lines need not be parsed. */
-const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"/;
+/** Of what this program writes: a line's kind and time stand at its begin, so that most lines need not be parsed. */
+const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"([^"]+)"/;
 
 const unpack = (file: string, bytesMax: number): Buffer =>
   (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
@@ -2085,14 +2085,14 @@ function scanLines(file: string, take: (lines: readonly string[]) => void): void
 /** Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory; returns how many lines are none. */
 export function scanRecords(
   file: string,
-  pick: (kind: string, line: string) => string | null, // What of a line has to be parsed, if anything.
+  pick: (kind: string, ts: string, line: string) => string | null, // What of a line has to be parsed, if anything.
   take: (record: Record<string, unknown>) => void,
 ): number {
   let foreign = 0;
   const takeLines = (lines: readonly string[]): void => {
     const wanted = lines.flatMap((line) => {
-      const kind = line.endsWith("}") && RECORD_HEAD.exec(line)?.[1];
-      return (kind ? pick(kind, line) : line) || [];
+      const [, kind, ts] = (line.endsWith("}") && RECORD_HEAD.exec(line)) || [];
+      return (kind && ts ? pick(kind, ts, line) : line) || [];
     });
     // One call for many lines costs half as much as one for each; a torn line among them spoils it.
     const together = orNull(() => JSON.parse(`[${wanted.join(",")}]`) as Record<string, unknown>[]);
@@ -5020,7 +5020,7 @@ const KEPT = 500;
 
 /** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
 function joinAccounts(a: Account, b: Account): Account {
-  const errors = a.errors === null || b.errors === null ? null : a.errors + b.errors;
+  const errors = a.errors === null && b.errors === null ? null : (a.errors ?? 0) + (b.errors ?? 0);
   const fired = a.alerts && b.alerts ? [...a.alerts, ...b.alerts] : (a.alerts ?? b.alerts);
   const lists = {
     alerts: fired?.length ? groupsOf(fired, ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? []) : fired,
@@ -5060,8 +5060,9 @@ function gatherReport({ name, logFile }: Config, open: OpenBurnin | null, since:
   };
   const skipped = scanRecords(
     logFile,
-    (kind, line) => {
-      const isForeign = kind === "burnin" && since === undefined && sought !== undefined && !line.includes(sought);
+    (kind, ts, line) => {
+      const isBeside = kind === "burnin" || ts < (open?.startedAt ?? "");
+      const isForeign = isBeside && since === undefined && sought !== undefined && !line.includes(sought);
       return isForeign || !TOLD.includes(kind) ? null : trimLine(line);
     },
     (record) => {
@@ -5269,7 +5270,9 @@ function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, 
   const points = CHECKPOINTS.map((hour) => {
     const record = judged.findLast((each) => each.hour === hour);
     const open = judgeCheckpoint(hour, summary, burnin).map(({ criterion }) => ({ criterion, status: "deferred" as const, says: "not due yet" }));
-    const { ts: at = null, verdict: status = "not due yet", action: told = "", criteria = open } = record ?? {};
+    const { ts: at = null, verdict: status = "not due yet", action: told = "", criteria: then = open } = record ?? {};
+    // A failure before its time was judged by what was known then.
+    const criteria = record && hour === 24 && isOver(summary, burnin) ? judgeCheckpoint(24, summary, burnin) : then;
     return { title: `${hour}-Hour Checkpoint`, at, status, decision: told, criteria };
   });
   const day = Math.max(1, Math.ceil(summary.age / DAY_SECONDS));
