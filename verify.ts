@@ -5434,11 +5434,13 @@ async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
   if (lost) narrate(`"${config.metrics.file}" could not be written: ${lost}`);
 }
 
+const UNVERIFIED = "nobody has verified this start of the bot";
 /** Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints that are due go into the log. */
 async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
   run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
-  const { burnin } = readState(config);
+  const { burnin, last } = readState(config);
+  if (run.kind === "burnin" && identity && startOf(identity) !== last?.start) run.notes.push(UNVERIFIED);
   if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   if (!burnin || (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)) return null;
@@ -5559,15 +5561,14 @@ async function runBurnin(line: CommandLine, config: Config, { narrate, ...narrat
   const selected = new Set(CHECK_NAMES.filter((name) => name !== "uptime_stability"));
   // Left behind by somebody else, it would make a rollback of a tick that is killed.
   if (isUnit("burnin")) fs.rmSync(flag("rollback"), { force: true });
-  const { run, result } = await judgeBot(config, { ...line, selected }, "burnin", { narrate, ...narrator });
+  const { result } = await judgeBot(config, { ...line, selected }, "burnin", { narrate, ...narrator });
   if (isUnit("burnin") && result.exit === EXIT.redFlag) {
     const kept = await leaveRedFlag(config, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);
     narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
     if (kept === null) return tell(result, line);
   }
-  const unjudged = run.identity && startOf(run.identity) !== readState(config).last?.start;
-  if (unjudged && fs.existsSync(path.dirname(flag("unverified")))) {
-    narrate("nobody has verified this start of the bot");
+  if (result.notes.includes(UNVERIFIED) && fs.existsSync(path.dirname(flag("unverified")))) {
+    narrate(UNVERIFIED);
     writeAtomically(flag("unverified"), `${result.run}\n`);
   }
   return tell(result, line);
