@@ -84,7 +84,7 @@ const at = (...moments: number[]): number[] => moments.map((moment) => moment * 
 const random = seeded(7);
 /** Sawtooth of a garbage collector, noise, and caches that fill in the first hour. */
 const heap = (perHour: number) => (time: number) => {
-  const warmUp = 120 * Math.min(1, Math.max(0, time + 600) / (hour / 2));
+  const warmUp = 300 * Math.min(1, Math.max(0, time) / 3000);
   return 150 + warmUp + (30 * (time % 1100)) / 1100 + 10 * random() + (perHour * Math.max(0, time)) / hour;
 };
 const flapping = Array.from({ length: 20 }, (_, index) => ({ from: 3 * hour + index * 300, to: 3 * hour + index * 300 + 20 }));
@@ -367,6 +367,14 @@ for (const [name, samples, problems] of [
     for (const [index, problem] of problems.entries()) assert.match(found[index] ?? "", problem);
   });
 }
+
+test("measureSamples() does not say what a bot was between two samples that are far apart, even if both say that it is disconnected", () => {
+  const samples = dayWithout((index) => index > 1000 && index < 1100).map(
+    ([time], index): Sample => [time, index === 1000 || index === 1001 ? "0" : "1"],
+  );
+  const around = 2 * everySeconds;
+  assert.deepEqual(measureSamples(samples, 1e9, 1e9 + day).downSeconds, { low: 0, high: 1500 + around });
+});
 
 test("measureSamples() takes a scrape a minute for what it is", () => {
   const rare = Array.from({ length: 1440 }, (_, index): Sample => [1e9 + index * 60, "1"]);
