@@ -2298,11 +2298,10 @@ export async function readFiring({ alertmanager }: Config): Promise<Firing[]> {
   const { document, problem } = await readApi(url, "/api/v2/alerts", [...Object.entries(FIRING), ...filters]);
   const why = `Cannot ask Alertmanager at ${new URL(url).host} what fires: ${problem ?? "the JSON is not a list"}`;
   if (!Array.isArray(document)) throw new Unobservable(why, "Is alertmanager.url the address of its web page?");
-  const textAt = (alert: unknown, pointer: string): string => cutText(String(valueAt(alert, pointer) ?? ""), 200);
+  const textAt = (alert: unknown, at: string): string => cutText([valueAt(alert, at)].find((said) => typeof said === "string") ?? "", 200);
   const [name, severity, since] = ["/labels/alertname", "/labels/severity", "/startsAt"] as const;
-  return document
-    .slice(0, FIRING_MAX)
-    .map((alert) => ({ name: textAt(alert, name), severity: textAt(alert, severity), since: textAt(alert, since) }));
+  const firing = document.slice(0, FIRING_MAX);
+  return firing.map((alert) => ({ name: textAt(alert, name), severity: textAt(alert, severity), since: textAt(alert, since) }));
 }
 
 /** Seconds since the epoch, and the value as text. */

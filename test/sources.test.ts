@@ -492,7 +492,7 @@ describe("a server that misbehaves", { concurrency: true }, () => {
     const many = Array.from({ length: 2000 }, (_, index) => ({ labels: { alertname: `A${index}` }, startsAt: "2026-11-22T00:00:00Z" }));
     assert.equal((await withServer(answering(many), (url) => fire({ url }))).length, 100);
     const nothing = { name: "", severity: "", since: "" };
-    const odd = [null, 7, { labels: null }, { labels: { alertname: "B".repeat(10_000) } }];
+    const odd = [null, 7, { labels: { alertname: { toString: 1 } } }, { labels: { alertname: "B".repeat(10_000) } }];
     assert.deepEqual(await withServer(answering(odd), (url) => fire({ url })), [nothing, nothing, nothing, { ...nothing, name: "…" }]);
   });
 
