@@ -23,10 +23,11 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import {
+  type Account,
   accountLinks,
   addLogLine,
   type Config,
@@ -37,15 +38,32 @@ import {
   type LogPlace,
   type LogRules,
   type LogSource,
+  maskDeep,
+  maskOf,
   type Outage,
   parseJournal,
   parseUnitEvents,
   parseUnitHistory,
   patternsOf,
+  type ReleaseState,
+  readConfig,
   readLogSince,
+  readState as readReleaseState,
 } from "../verify.ts";
 import { formatLogLine } from "./bot.ts";
-import { createDirectory, projectDirectory, startProcess, unprivilegedUid } from "./harness.ts";
+import {
+  type BotOptions,
+  createDirectory,
+  merge,
+  projectDirectory,
+  runVerify,
+  type Settings,
+  startBot,
+  startProcess,
+  unprivilegedUid,
+  until,
+  writeConfig,
+} from "./harness.ts";
 
 // ---------------------------------------------------------------------------- files
 
@@ -784,4 +802,96 @@ test("elapsedBetween() goes by the clock that nobody sets, and says by how much 
   assert.deepEqual(now(4500, 1900), { seconds: 900, jump: 3600 });
   assert.deepEqual(now(7200, 30, "b"), { seconds: 7200, jump: 0 });
   assert.deepEqual(now(-60, 30, "b"), { seconds: 0, jump: 0 });
+});
+
+// ---------------------------------------------------------------------------- a bot, and ticks
+
+const readState = (dir: string): ReleaseState => JSON.parse(readFileSync(join(dir, "state/prod.releases.json"), "utf8")) as ReleaseState;
+
+/** A bot that has passed a verification, by which its burn-in began. */
+async function beginBurnin(t: TestContext, options: BotOptions = {}, settings: Settings = {}) {
+  const dir = createDirectory();
+  for (const name of ["state", "flags"]) mkdirSync(join(dir, name));
+  const bot = await startBot(dir, { dormant: true, ...options });
+  t.after(() => bot.stop());
+  const own = { state: { directory: "state", flags: "flags" }, limits: { watchSeconds: 1 } };
+  const config = writeConfig(dir, bot.port, merge(own, settings));
+  const run = (...args: string[]) => runVerify([...args, "--env", "prod", "--config", config]);
+  const begun = await run("verify", "--json");
+  assert.equal(begun.code, 0, begun.stdout + begun.stderr);
+  /** A look of the timer's. */
+  const tick = async () => {
+    const ran = await run("burnin", "--json");
+    assert.ok(ran.json?.account, ran.stdout + ran.stderr);
+    return { ...ran, account: ran.json.account as unknown as Account };
+  };
+  const say = async (text: string): Promise<number> => {
+    await until(`the bot logs ${text}`, () => readFileSync(join(dir, "bot.log"), "utf8").includes(text));
+    return Date.now();
+  };
+  return { dir, bot, config, run, tick, say };
+}
+
+const about = (outage: Outage | undefined, from: number, to: number): void => {
+  const seconds = (to - from) / 1000;
+  assert.ok(outage && Math.abs(Date.parse(outage.at) - from) < 1000, `${outage?.at} is not ${new Date(from).toISOString()}`);
+  assert.ok(Math.abs(outage.to - outage.from - seconds) < 1, `${outage.to - outage.from} s are not ${seconds} s`);
+};
+
+test("accountFor() sees a short outage between two ticks by the log file alone, to a second", async (t) => {
+  const { dir, bot, tick, say } = await beginBurnin(t, { "disconnect-at-ms": 100, "reconnect-at-ms": 4100 });
+  assert.deepEqual((await tick()).account.outages, []);
+  bot.wake();
+  const lostAt = await say("Disconnected");
+  const backAt = await say("Connected successfully");
+  const { account, code } = await tick();
+  assert.deepEqual([account.outages.length, account.restarts, account.unseen, account.connection, code], [1, [], [], "log", 0]);
+  const [outage] = account.outages;
+  assert.deepEqual([outage?.kind, outage?.source, outage?.exact, outage?.planned], ["disconnected", "log", true, false]);
+  about(outage, lostAt, backAt);
+  assert.deepEqual((await tick()).account.outages, []);
+  // The log alone gives the same state as the one that was kept.
+  const kept = readState(dir);
+  rmSync(join(dir, "state/prod.releases.json"));
+  const config = readConfig("prod", join(dir, "verify.yaml"));
+  assert.deepEqual(JSON.parse(JSON.stringify(readReleaseState(config))), kept);
+  assert.equal(kept.burnin?.accounts.length, 3);
+});
+
+test("accountFor() tells another process, a bot that is down, and one that is away without a mark", async (t) => {
+  const { bot, tick } = await beginBurnin(t, { field: ["connected=false"] });
+  await bot.restart();
+  const { account: restarted } = await tick();
+  assert.deepEqual(
+    restarted.restarts.map(({ planned }) => planned),
+    [null],
+  );
+  const kinds = restarted.outages.map(({ kind, source, exact }) => [kind, source, exact]);
+  // After its start it was not connected until its mark came, within the same second or not.
+  assert.deepEqual(
+    kinds.filter(([kind]) => kind === "down"),
+    [["down", "look", false]],
+  );
+  await bot.kill();
+  const down = await tick();
+  assert.deepEqual([down.code, down.account.outages.map(({ kind, exact, to }) => [kind, exact, to])], [30, [["down", false, down.account.to]]]);
+  await bot.start();
+  const { account: up } = await tick();
+  const back = up.outages.find(({ kind }) => kind === "down");
+  assert.deepEqual([up.restarts.length, back?.exact, back?.from], [1, true, up.from]);
+  bot.wake();
+  const { account: away } = await tick();
+  assert.deepEqual(
+    away.outages.map(({ kind, source, exact, to }) => [kind, source, exact, to]),
+    [["disconnected", "look", false, away.to]],
+  );
+});
+
+test("a place survives the masking of secrets: its cursor, its seals and its files", () => {
+  const cursor = "s=efc372d6fbac4c319ebd214047046187;i=249;b=2697c6af07d54019954f07a4d01b8ca7;m=abb23040;t=660d1bc83321b;x=f3d4cfd6860534df";
+  const position = { ...emptyPosition(), time: 1_795_295_066_000 };
+  const file = { inode: 2_244_903, offset: 48, seal: "9bdd6c4817cb6518", position };
+  const files = { "/var/log/cytube-bot/bot.log": file, "/opt/bot-2.1/logs/bot-20261121.log": file, "/srv/tokens/bot.log": null };
+  const place = { cursor, files, bootId, start: "06f29a5c80954d4a98c19bea8cde7e12", age: 900.123 };
+  for (const known of [[], ["correct-horse-7481-battery", "s3cr3t"]]) assert.deepEqual(maskDeep({ place }, maskOf(known)), { place });
 });

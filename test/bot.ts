@@ -47,6 +47,8 @@ export const switches = {
   "down-ms": { type: "string", default: "0" }, // a flapping connection: lost so long …
   "up-ms": { type: "string", default: "1000" }, // … and back so long
   "disconnect-ms": { type: "string", default: "0" }, // SIGUSR2 takes its chat server away so long; its log says so, bot.outage when exactly
+  "disconnect-at-ms": { type: "string", default: "0" }, // so long after it turned bad it loses its chat server, once, and logs it as the public bot does …
+  "reconnect-at-ms": { type: "string", default: "0" }, // … and so long after it turned bad it is back
   // How it answers.
   "status-code": { type: "string", default: "200" },
   body: { type: "string", default: "json" }, // a key of `bodies`
@@ -467,6 +469,7 @@ async function startChildren(bot: Bot): Promise<void> {
 function handleSignals(bot: Bot, isOrphan: () => boolean, stop: () => void): void {
   const wake = () => {
     bot.awakeSince = Date.now();
+    loseConnectionOnce(bot);
     if (bot.options.block) blockUntil(isOrphan);
     if (Number(bot.options["disconnect-ms"]) > 0) loseServer(bot);
   };
@@ -496,9 +499,20 @@ async function liveAsBot(options: Options): Promise<void> {
   handleSignals(bot, isOrphan, stop);
   setInterval(() => liveOneSecond(bot, database), 1000);
   if (Number(options["down-ms"]) > 0) flap(bot);
+  if (!options.dormant) loseConnectionOnce(bot);
   if (Number(options["crash-after-ms"]) > 0) setTimeout(() => process.exit(1), Number(options["crash-after-ms"]));
   bot.log.write("INFO", `Successfully joined ${bot.settings.channel}, 0 errors`);
   writeWhole(join(options.dir, "bot.pid"), `${process.pid}\n`);
+}
+
+function loseConnectionOnce(bot: Bot): void {
+  const { "disconnect-at-ms": lostMs, "reconnect-at-ms": backMs } = bot.options;
+  const turn = (connected: boolean, text: string) => () => {
+    bot.connected = connected;
+    bot.log.write("INFO", text);
+  };
+  if (Number(lostMs) > 0) setTimeout(turn(false, "Disconnected"), Number(lostMs));
+  if (Number(backMs) > 0) setTimeout(turn(true, "Connected successfully"), Number(backMs));
 }
 
 function flap(bot: Bot): void {
