@@ -419,7 +419,7 @@ test("readLogSince() reads 300 MB quickly and in bounded memory, plain and compr
   const chunk = line("INFO", "x".repeat(180)).repeat(5000) + line("ERROR", "x");
   const turns = Math.ceil((300 << 20) / chunk.length);
   for (const packed of [false, true]) {
-    const { file, reader } = await startReading();
+    const { file, reader } = await startReading(undefined, { logSecondsMax: 300 });
     const writer = createWriteStream(file, { flags: "a" });
     for (let turn = 0; turn < turns; turn++) if (!writer.write(chunk)) await once(writer, "drain");
     await new Promise<void>((done) => void writer.end(done));
@@ -429,7 +429,7 @@ test("readLogSince() reads 300 MB quickly and in bounded memory, plain and compr
       renameSync(`${file}.gz`, `${file}.1.gz`);
       writeFileSync(file, line("INFO", "y"));
     }
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     let most = 0;
     const before = process.memoryUsage().rss;
     const watch = setInterval(() => {
@@ -438,7 +438,9 @@ test("readLogSince() reads 300 MB quickly and in bounded memory, plain and compr
     await reader.look();
     clearInterval(watch);
     assert.deepEqual([reader.errors, reader.unseen], [1 + turns, []]);
-    assert.ok(performance.now() - begun < 15_000, `${performance.now() - begun} ms`);
+    // By the processor's time: others may be at work on this machine.
+    const { user, system } = process.cpuUsage(begun);
+    assert.ok(user + system < 10e6, `${(user + system) / 1e6} s`);
     assert.ok(most < 120 * 2 ** 20, `${most >> 20} MB`);
     rmSync(file);
   }
