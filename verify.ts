@@ -25,12 +25,11 @@
  *   - skipped  left out by a flag, or not reached because something had already failed.
  *   - off      the config or the host says that it cannot exist. Always listed, never counted as a pass.
  *
- * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time · 6 health_endpoint · 7 user_count ·
- * 8 memory_usage · 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 30 a tick saw a failure or a red flag ·
- * 31 the burn-in is worse than acceptable · 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback refused · 64 usage ·
- * 69 an alert reached nobody · 70 internal error ·
- * 73 the log could not be written (only where the code would be 0) · 75 busy: nothing to judge yet, the bot was stopped, a deployment
- * holds the lock · 77 permission · 78 config · 124 the run's own deadline · 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM.
+ * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time · 6 health_endpoint · 7 user_count · 8 memory_usage ·
+ * 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 30 a red flag, or a tick saw a failure · 31 burn-in below acceptable ·
+ * 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback refused · 64 usage · 69 an alert reached nobody ·
+ * 70 internal error · 73 the log could not be written (only where the code would be 0) · 75 busy: nothing to judge yet, the bot was stopped,
+ * a deployment holds the lock · 77 permission · 78 config · 124 the run's own deadline · 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM.
  * When several checks fail: process, connection, database, health_endpoint, response_time, then by number; but what the watch
  * saw fail exits 11 whatever fails after it.
  *
