@@ -2081,12 +2081,12 @@ function scanLines(file: string, take: (lines: readonly string[]) => void): void
   }
 }
 
-/** Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory; returns how many lines are none. */
+/** Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory; returns how many lines are none, and which files. */
 export function scanRecords(
   file: string,
   pick: (kind: string, ts: string, line: string) => string | null, // What of a line has to be parsed, if anything.
   take: (record: Record<string, unknown>) => void,
-): number {
+): { foreign: number; unread: string[] } {
   let foreign = 0;
   const takeLines = (lines: readonly string[]): void => {
     const wanted = lines.flatMap((line) => {
@@ -2102,9 +2102,9 @@ export function scanRecords(
     }
   };
   const older = orNull(() => rotatedSiblings(file).map((sibling) => sibling.file)) ?? [];
-  const files = [...older.reverse(), file].filter((name) => fs.existsSync(name) && !/\.(xz|bz2|zst)$/.test(name));
-  for (const name of files) scanLines(name, takeLines);
-  return foreign;
+  const files = [...older.reverse(), file].filter((name) => fs.existsSync(name));
+  const unread = files.filter((name) => /\.(xz|bz2|zst)$/.test(name) || orMessage(() => scanLines(name, takeLines)));
+  return { foreign, unread };
 }
 
 export function parseHistory(records: readonly Record<string, unknown>[], env: string, release: string | null): HistoryEvidence | null {
@@ -3041,12 +3041,17 @@ type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
 /** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
 export type OpenBurnin = Omit<Burnin, "seconds"> & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
 
+let bootId = "";
 /** The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the boot id of the machine outside. */
-async function readMoment(): Promise<Moment> {
+async function readBootId(): Promise<string> {
   const argv = ["journalctl", "--quiet", "--lines=1", "--output=json", `INVOCATION_ID=${UNIT_INVOCATION}`];
   const read = UNIT_INVOCATION ? await observe(() => readCommand(argv, 5000)) : null;
   const ownStart = read?.seen ? parseJournal(read.value.stdout)[0] : undefined;
-  const bootId = ownStart?.bootId || fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "");
+  return ownStart?.bootId || fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "");
+}
+
+async function readMoment(): Promise<Moment> {
+  bootId ||= await readBootId();
   return { at: isoOf(Date.now()), bootId, upSeconds: Number(process.hrtime.bigint()) / 1e9 };
 }
 
@@ -4728,7 +4733,7 @@ function situationAfter(before: Situation | null, entry: Entry): Situation | nul
   // The same failure in a tick and in a verification is one state, and so is the same refusal however often it is asked for.
   const kinds = failing.length ? [] : [...new Set(red.map((flag) => /[a-z]{3,}/.exec(flag)?.[0] ?? ""))].sort();
   const about = isRollback || verdict === "died" ? [kind, exit, to, reason] : kinds;
-  return { key: [verdict, release, checks, ...about].join("|"), ok: false, title, text, checks };
+  return { key: [verdict, release, failing.toSorted(), ...about].join("|"), ok: false, title, text, checks };
 }
 
 /** Where things stand after what came since the last look: a bad state that nobody was told of is the present one, or missed. */
@@ -5274,6 +5279,11 @@ function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, 
     return { title: `${hour}-Hour Checkpoint`, at, status, decision: told, criteria };
   });
   const day = Math.max(1, Math.ceil(summary.age / DAY_SECONDS));
+  const { foreign, unread } = skipped;
+  const leftOut = [
+    foreign && `${plural(foreign, "line")} of the log ${foreign === 1 ? "is" : "are"} torn or foreign`,
+    ...unread.map((file) => `${file} cannot be read`),
+  ];
   return {
     ...{ title: `Production Validation Report - Day ${day}`, day, env: config.name, host: hostname(), release: burnin.release ?? "unknown" },
     ...{ date: to.slice(0, 10), validator: userOf(), generatedAt: isoOf(now), timeZone, verifier: VERSION, attempt: burnin.attempt, from, to },
@@ -5287,7 +5297,7 @@ function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, 
     actions: decision === "PASS" || decision === "RUNNING" ? [] : [action],
     observations: notes.filter(({ at }) => at >= from),
     ...{ checkpoints: points, findings: findings.filter(isWithin).slice(-50), redFlags: flags.red, yellowFlags: flags.yellow },
-    skipped: skipped ? `${plural(skipped, "line")} of the log ${skipped === 1 ? "is" : "are"} torn or foreign and left out` : null,
+    skipped: leftOut.filter(Boolean).join("; ") || null,
     charts: drawCharts(standing, accounts, config, clockOf),
   };
 }
@@ -5436,6 +5446,8 @@ const UNVERIFIED = "nobody has verified this start of the bot";
 /** Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints that are due go into the log. */
 async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
+  // The bot is starting again, and what asks for a verification of that start must find this one ended: the next run accounts for it.
+  if (run.kind === "verify" && run.incident) return null;
   run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
   const { burnin, last } = readState(config);
   if (run.kind === "burnin" && identity && startOf(identity) !== last?.start) run.notes.push(UNVERIFIED);
@@ -5554,11 +5566,13 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   return tell(result, line);
 }
 
+const LEFT_BEHIND_MS = 60_000;
 async function runBurnin(line: CommandLine, config: Config, { narrate, ...narrator }: Narrator): Promise<number> {
   const { flag } = config.state;
   const selected = new Set(CHECK_NAMES.filter((name) => name !== "uptime_stability"));
-  // Left behind by somebody else, it would make a rollback of a tick that is killed.
-  if (isUnit("burnin")) fs.rmSync(flag("rollback"), { force: true });
+  // Left behind by somebody, it would make a rollback of a tick that is killed; a new one is being followed.
+  const asked = orNull(() => fs.statSync(flag("rollback")).mtimeMs);
+  if (isUnit("burnin") && asked !== null && Date.now() - asked > LEFT_BEHIND_MS) fs.rmSync(flag("rollback"), { force: true });
   const { result } = await judgeBot(config, { ...line, selected }, "burnin", { narrate, ...narrator });
   if (isUnit("burnin") && result.exit === EXIT.redFlag) {
     const kept = await leaveRedFlag(config, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);

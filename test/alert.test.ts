@@ -411,6 +411,19 @@ test("no order of records, deaths, looks and failed deliveries loses a bad state
   );
 });
 
+test("judgeAlert() does not tell a failure again because an earlier one could not be looked at meanwhile", () => {
+  const tell = play();
+  const log = [run("pass")];
+  tell(log);
+  const early = () => run("fail", [], { findings: [finding("process", "fail"), finding("uptime_stability", "skipped")] });
+  const heard = [early(), run("fail", ["uptime_stability"]), early(), early()].map((record) => {
+    log.push(record);
+    return tell(log)?.title ?? null;
+  });
+  const [first, second] = ["process", "uptime_stability"].map((check) => `verification fails: ${check} (release 1.4.2)`);
+  assert.deepEqual(heard, [first, second, null, null]);
+});
+
 for (const [decision, ok] of [
   ["PASS", true],
   ["PARTIAL", false],

@@ -30,6 +30,7 @@ import {
   parseUnit,
   type ReleaseState,
   type RollbackRecord,
+  type RollbackRequest,
   readConfig,
   readProcessStat,
   readReleaseId,
@@ -1320,7 +1321,12 @@ describe("burnin", { concurrency: 2 }, () => {
       const tick = await host.run(["burnin", "--json"]);
       assert.equal(tick.code, 0, tick.stderr);
       assert.deepEqual([tick.json?.kind, tick.json?.whole, host.records.length], ["burnin", false, 2]);
-      assert.deepEqual([host.flags, host.state], [["prod.passed"], before]);
+      const { burnin, ...state } = host.state;
+      assert.deepEqual(
+        [host.flags, state],
+        [["prod.passed"], { ...before, burnin: undefined }].map((known) => JSON.parse(JSON.stringify(known))),
+      );
+      assert.deepEqual([burnin?.id, burnin?.accounts.map(({ run }) => run)], [before.last?.run, [tick.json?.run]]);
     }));
 
   test("a start that nobody has verified leaves .unverified", async () =>
@@ -1342,6 +1348,64 @@ describe("burnin", { concurrency: 2 }, () => {
       assert.deepEqual([tick.code, tick.json?.verdict], [30, "fail"], tick.stderr);
       assert.ok(!host.flags.includes("prod.rollback"));
       assert.equal(host.state.last?.exit, 0);
+    }));
+
+  const asTick = { CYTUBE_VERIFY_UNIT: "burnin" };
+  const wanted: Settings = { burnin: { rollback: true } };
+  const redFlags: { what: string; over: Settings; spoil: string; unit?: boolean; current?: string; chatDown?: boolean; why: string | null }[] = [
+    { what: "where the site asks for a rollback", over: wanted, spoil: "--field=connected=false", why: null },
+    { what: "where the site does not", over: {}, spoil: "--field=connected=false", why: "burnin.rollback is not set" },
+    {
+      what: "of a release that is not current any more",
+      over: wanted,
+      spoil: "--status-code=500",
+      current: "r1",
+      why: "r2 is not the current release",
+    },
+    { what: "that the site does not roll back for", over: wanted, spoil: "--field=user_count=0", why: "user_count is not in rollback.on" },
+    {
+      what: "of a connection while the chat server is down",
+      over: wanted,
+      spoil: "--field=connected=false",
+      chatDown: true,
+      why: "the chat server itself is down",
+    },
+    { what: "of more than that while the chat server is down", over: wanted, spoil: "--status-code=500", chatDown: true, why: null },
+    { what: "seen by a person", over: wanted, spoil: "--field=connected=false", unit: false, why: "" },
+  ];
+  for (const { what, over, spoil, unit = true, current, chatDown, why } of redFlags) {
+    test(`a red flag ${what}: ${why === null ? "a rollback is due" : "no rollback"}`, async () =>
+      withHost(twoReleases(), async (host) => {
+        host.deploy("r2", spoil);
+        const chat = chatDown ? { chatServer: { url: `http://127.0.0.1:${await findFreePort()}/` } } : {};
+        await host.start({}, merge(over, chat));
+        host.remember({ passed: { r1: passedNow(), r2: passedNow() } });
+        if (current) host.point(current);
+        const tick = await host.run(["burnin", "--json"], { env: unit ? asTick : {} });
+        assert.equal(tick.code, 30, tick.stderr);
+        assert.equal(host.flags.includes("prod.rollback"), why === null, tick.stderr);
+        assert.match(tick.stderr, why === null ? /^a rollback is due$/m : why ? new RegExp(`^no rollback: ${why}`, "m") : /^/);
+        if (why !== null) return;
+        const request = JSON.parse(readIfThere(host.at("flags/prod.rollback"))) as RollbackRequest;
+        assert.deepEqual([request.by, request.run, request.release, request.checks], ["verdict", tick.json?.run, "r2", ["burnin"]]);
+        assert.ok(!host.flags.includes("prod.unverified"), "a verification that begins now would take the request away");
+        assert.equal((await host.run(["rollback", "--switch"])).code, 0);
+        assert.equal(host.current, "releases/r1");
+      }));
+  }
+
+  test("a tick of the unit takes away a flag that somebody has left behind, and leaves one that somebody has just made", async () =>
+    withHost(twoReleases(), async (host) => {
+      await host.start();
+      for (const [age, stays] of [
+        [5, true],
+        [120, false],
+      ] as const) {
+        host.request();
+        utimesSync(host.at("flags/prod.rollback"), Date.now() / 1000 - age, Date.now() / 1000 - age);
+        assert.equal((await host.run(["burnin"], { env: asTick })).code, 0);
+        assert.equal(host.flags.includes("prod.rollback"), stays);
+      }
     }));
 });
 

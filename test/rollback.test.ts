@@ -133,6 +133,23 @@ test("foldRecord() remembers the release that passed, by which run, with which v
   });
 });
 
+test("foldRecord() ends a burn-in with the start of another release, and without one goes on with it", () => {
+  const place = (start: string): Result["place"] => {
+    const moment = { age: 0, at: stamp(0), bootId: "boot", upSeconds: 0 };
+    return { ...moment, start, cursor: null, files: {}, down: null, stopping: null, offline: null, joining: null, links: 0 };
+  };
+  const begun = fold(verified("r1", { place: place("boot/4711/900") }));
+  assert.deepEqual([begun.burnin?.id, begun.burnin?.release, begun.burnin?.attempt], ["run-1", "r1", 1]);
+  const next = startedBot(4712);
+  const tick = (over: Partial<Result>): Result => verified("r2", { kind: "burnin", whole: false, ts: stamp(15), run: "run-2", ...over });
+  assert.equal(foldRecord(begun, tick({ identity: next })).burnin, null);
+  assert.equal(foldRecord(begun, tick({ identity: next, kind: "verify", verdict: "fail", exit: 1 })).burnin, null);
+  // `current` has been switched, and the old release still runs; or nothing runs.
+  for (const identity of [startedBot(4711), null]) assert.equal(foldRecord(begun, tick({ identity })).burnin?.id, "run-1");
+  const passed = foldRecord(begun, verified("r2", { run: "run-3", identity: next, place: place("boot/4712/900") }));
+  assert.deepEqual([passed.burnin?.id, passed.burnin?.release, passed.burnin?.attempt], ["run-3", "r2", 1]);
+});
+
 test("foldRecord() takes a warning for a pass, and the newer pass for the older one", () => {
   const state = fold(verified("r1", { ts: stamp(1) }), verified("r1", { ts: stamp(2), verdict: "warn" }));
   assert.equal(state.passed.r1?.at, stamp(2));

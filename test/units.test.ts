@@ -94,6 +94,18 @@ test("cytube-burnin@.timer ticks 27 times: every 15 minutes to hour 4, every hou
   );
 });
 
+test("a tick may ask for a rollback and waits while one is under way; below the target is no failure of the unit", () => {
+  const lines = directives("cytube-burnin@.service");
+  for (const line of [
+    "OnFailure=cytube-rollback@%i.service cytube-alert@%i.service",
+    "After=cytube-rollback@%i.service",
+    "SuccessExitStatus=31 75 143 SIGTERM",
+    "Environment=CYTUBE_VERIFY_UNIT=burnin",
+  ])
+    assert.ok(lines.includes(line), line);
+  assert.ok(directives("cytube-rollback@.service").includes("ConditionPathExists=/run/cytube-verify/%i.rollback"));
+});
+
 const reasonNoShellcheck = spawnSync("shellcheck", ["--version"]).status === 0 ? null : "There is no shellcheck (apt-get install shellcheck)";
 
 test("install.sh is POSIX sh without a word from shellcheck", { skip: reasonNoShellcheck ?? false }, () => {
