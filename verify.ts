@@ -3940,18 +3940,14 @@ export function renderGithub({ findings, verdict, exit, action }: Result): strin
   return `${findings.map(lineOf).join("")}::notice title=cytube-verify::${verdict}, exit ${exit}. ${githubText(action)}\n`;
 }
 
-/** Keeps text from becoming markup, in a cell, a line or a list; what cannot become any stays as it is, for Markdown is also read as plain text. */
-const escapeMarkdown = (text: string): string =>
-  printable(text)
-    .trim()
-    .replace(patternOf("MARKDOWN"), (character) => `&#${character.charCodeAt(0)};`);
+/** Keeps text from becoming markup in a cell, a line or a list; what cannot become any stays, for Markdown is also read as plain text. */
+const markdownText = (text: string): string => printable(text).replace(patternOf("MARKDOWN"), (found) => `&#${found.charCodeAt(0)};`);
 
 /** The summary of a job: a table of all findings. */
 function renderMarkdown({ findings, verdict, exit, action, env, identity }: Result): string {
-  const rows = findings.map(
-    (finding) => `| ${finding.status} | ${finding.check} | ${escapeMarkdown(gauge(finding))} | ${escapeMarkdown(finding.says)} |\n`,
-  );
-  const about = escapeMarkdown(`Release ${identity?.release ?? "unknown"}. ${action}`);
+  const cellsOf = (finding: Finding): string[] => [finding.status, finding.check, gauge(finding), finding.says].map(markdownText);
+  const rows = findings.map((finding) => `| ${cellsOf(finding).join(" | ")} |\n`);
+  const about = markdownText(`Release ${identity?.release ?? "unknown"}. ${action}`);
   return `### cytube-verify ${env}: ${verdict} (exit ${exit})\n\n${about}\n\n| | check | measured | |\n|---|---|---|---|\n${rows.join("")}`;
 }
 
@@ -4956,62 +4952,46 @@ export async function runAlert(config: Config, isDry = false): Promise<number> {
 
 // --- Report ------------------------------------------------------------------------------------------------------------------
 
-type Tick = { x: number; label: string };
-type Box = { y: number; width: number; height: number } & Tick;
-/** `path` and `area` are SVG path data. `empty` says why there is nothing to draw. */
-export type Curve = {
-  id: "memory" | "response" | "users" | "errors";
-  title: string;
-  unit: string;
-  path: string;
+/** A place on the time axis, 0 to `width`; what is drawn there on a plot of `height`. The room for labels is the template's. */
+type Spot = { x: number; label: string };
+type Height = { y: number; label: string };
+/** `path` and `area` are SVG path data; `empty` says why there is nothing to draw. */
+export type Curve = { id: "memory" | "response" | "users" | "errors"; axis: Height[]; limit: Height | null; empty: string | null } & {
+  points: (Spot & { y: number })[];
+  bars: (Spot & Record<"y" | "width" | "height", number>)[];
+  trend: (Record<"x1" | "y1" | "x2" | "y2", number> & { label: string }) | null;
   area: string | null;
-  bars: Box[];
-} & {
-  points: ({ y: number } & Tick)[];
-  limit: { y: number; label: string } | null;
-  trend: { x1: number; y1: number; x2: number; y2: number; label: string } | null;
-  axis: { y: number; label: string }[];
-  empty: string | null;
+} & Record<"title" | "unit" | "path", string>;
+type Charts = { width: number; height: number; hours: Spot[]; series: Curve[] } & {
+  bands: (Spot & { width: number; kind: "peak" | "off-peak" })[];
+  marks: (Spot & { kind: "restart" | "restart-planned" | "deployment" | "checkpoint" })[];
+  strip: (Spot & { width: number; kind: "up" | "down" | "disconnected" | "planned" | "hole" })[];
 };
-/** All charts share the time axis, 0 to `width`; `height` is that of one of `series`. The room for labels is the template's. */
-type Charts = { width: number; height: number; hours: Tick[]; series: Curve[] } & {
-  bands: ({ width: number; kind: "peak" | "off-peak" } & Tick)[];
-  marks: ({ kind: "restart" | "restart-planned" | "deployment" | "checkpoint" } & Tick)[];
-  strip: ({ width: number; kind: "up" | "down" | "disconnected" | "planned" | "hole" } & Tick)[];
-};
-/** What config/report.html and config/report.md are filled with. `at`, `from`, `to` and `generatedAt` are ISO 8601, `age` is in seconds. */
-export type ReportView = Record<"title" | "env" | "host" | "release" | "date" | "validator" | "generatedAt" | "timeZone" | "verifier", string> & {
-  attempt: number;
-  day: number; // 1 for the first; what is recommended after it is the next.
-  from: string;
-  to: string;
-  age: string;
-  coverage: string; // How much of the span was accounted for, as a sentence.
-  decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING" | "NONE";
-  healthy: "HEALTHY" | "ISSUES" | "CRITICAL" | "UNKNOWN";
-  reasons: string[];
-  action: string;
-  metrics: MetricRow[];
-  facts: { name: string; value: string }[];
-  events: { at: string; clock: string; age: number; kind: EventKind; says: string }[];
-  issues: string[];
-  actions: string[];
-  observations: { at: string; by: string; text: string }[];
-  checkpoints: { title: string; at: string | null; status: string; decision: string; criteria: Criterion[] }[];
-  findings: { at: string; check: string; status: string; says: string; evidence: string[] }[];
-  redFlags: string[];
-  yellowFlags: string[];
-  skipped: string | null;
-  charts: Charts;
-};
-type EventKind = "outage" | "restart" | "deployment" | "verify" | "checkpoint" | "rollback" | "alert" | "note" | "peak" | "hole" | "clock";
+type Happening = "outage" | "restart" | "deployment" | "verify" | "checkpoint" | "rollback" | "alert" | "note" | "peak" | "hole" | "clock";
+type Site = Record<"env" | "host" | "release" | "validator" | "timeZone" | "verifier", string>;
+/** What config/report.html and config/report.md are filled with. Times are ISO 8601 and shown in `timeZone`; `coverage` is a sentence. */
+export type ReportView = Site &
+  Record<"title" | "date" | "generatedAt" | "from" | "to" | "age" | "coverage" | "action", string> & {
+    attempt: number;
+    day: number; // 1 for the first; what is recommended after it is the next.
+    decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING" | "NONE";
+    healthy: "HEALTHY" | "ISSUES" | "CRITICAL" | "UNKNOWN";
+    metrics: MetricRow[];
+    facts: { name: string; value: string }[];
+    events: { at: string; clock: string; age: number; kind: Happening; says: string }[]; // `age`: seconds since the burn-in began.
+    observations: { at: string; by: string; text: string }[];
+    checkpoints: { title: string; at: string | null; status: string; decision: string; criteria: Criterion[] }[];
+    findings: { at: string; check: string; status: string; says: string; evidence: string[] }[];
+    skipped: string | null;
+    charts: Charts;
+  } & Record<"reasons" | "issues" | "actions" | "redFlags" | "yellowFlags", string[]>;
 
 /** Fills config/report.<format>. What the view says is text of others: it is made visible first and then escaped, all of it, by Eta. */
 export function renderReport(view: ReportView, format: "md" | "html"): string {
   const { Eta } = load("eta") as typeof import("eta");
   const clock = orNull(() => new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium", timeZone: view.timeZone }));
   const local = (at: string): string => orNull(() => clock?.format(new Date(at))) ?? at;
-  const markdown = format === "md" && { escapeFunction: (text: unknown) => escapeMarkdown(String(text)) };
+  const markdown = format === "md" && { escapeFunction: (text: unknown) => markdownText(String(text)) };
   const settings = { views: SHIPPED, autoTrim: false as const, autoFilter: true, filterFunction: (value: unknown) => printable(String(value)) };
   return new Eta({ ...settings, ...markdown }).render(`report.${format}`, { ...view, local, spanOf });
 }

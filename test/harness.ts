@@ -2,6 +2,7 @@
  * What every test needs: the program built once, a scene (a directory with a bot, its database, its log and a config), the verifier run on it
  * with everything it said, and nothing left behind: no process, no file, also when a test fails or is interrupted.
  */
+import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import {
   chmodSync,
@@ -413,4 +414,18 @@ export function readRecords(path: string): (Result | null)[] {
     .split("\n")
     .filter((line) => line !== "")
     .map(parseResult);
+}
+
+// ---------------------------------------------------------------------------- golden files
+
+/** What a person reads, as it was approved; UPDATE_GOLDEN=1 writes it anew. */
+export function assertGolden(name: string, text: string): void {
+  const file = join(projectDirectory, "test/golden", name);
+  if (process.env.UPDATE_GOLDEN) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  assert.ok(existsSync(file), `there is no ${file}; UPDATE_GOLDEN=1 writes it`);
+  const [actual, expected] = [text, readFileSync(file, "utf8")].map((whole) => whole.split("\n"));
+  assert.deepEqual(actual, expected);
 }

@@ -121,7 +121,8 @@ async function burninNow(host: Host): Promise<Settings & { id: string; attempt: 
   return json.burnin as never;
 }
 
-describe("a burn-in on a host", { skip: canBoot() ?? false, concurrency: 2, timeout: 1_800_000 }, () => {
+const reason = canBoot();
+describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_000 }, () => {
   // ------------------------------------------------------------------------- from its beginning to its end
 
   scene(

@@ -1,7 +1,7 @@
 /** The outputs: what a person reads (golden files; UPDATE_GOLDEN=1 rewrites them), what a program reads (the schema), and the log that must not lose a line. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
@@ -20,6 +20,7 @@ import {
   writeRecord,
 } from "../verify.ts";
 import {
+  assertGolden,
   type BotOptions,
   buildOnce,
   createDirectory,
@@ -33,23 +34,11 @@ import {
   writeConfig,
 } from "./harness.ts";
 
-const golden = join(projectDirectory, "test/golden");
 const schema = JSON.parse(readFileSync(join(projectDirectory, "config/result.schema.json"), "utf8")) as Record<string, unknown>;
 const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true, strict: true }).compile(schema);
 
 function assertValid(record: unknown): void {
   assert.ok(validate(record), JSON.stringify(validate.errors, null, 2));
-}
-
-function assertGolden(name: string, text: string): void {
-  const file = join(golden, name);
-  if (process.env.UPDATE_GOLDEN) {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  }
-  assert.ok(existsSync(file), `there is no ${file}; UPDATE_GOLDEN=1 writes it`);
-  const [actual, expected] = [text, readFileSync(file, "utf8")].map((whole) => whole.split("\n"));
-  assert.deepEqual(actual, expected);
 }
 
 /** What differs from run to run becomes a letter; limits, which come from the config, stay. The columns are tested with a result that is always the same. */
