@@ -1,5 +1,4 @@
 #!/usr/bin/env -S node --import tsx
-
 /*
  * cytube-verify: proves that a CyTube chat bot works after a (re)start, watches that it stays that way, and says so with evidence.
  *
