@@ -1251,10 +1251,11 @@ const moreStabilityFaults: Fault[] = [
     during: wake,
     expected: expects("uptime_stability", 11, /connect/i),
     lookAlike: {
-      what: "lost for half a second",
-      bot: { dormant: true, "down-ms": 500, "up-ms": 60_000 },
-      config: watchSeconds(3),
+      what: "lost for a second, which is missed but not three times in a row",
+      bot: { dormant: true, "down-ms": 1200, "up-ms": 60_000 },
+      config: watchSeconds(5),
       during: wake,
+      expected: expects("uptime_stability", 0, /polls? missed/, "warn"),
     },
   }),
   own("stability", "connection-flaps", "the connection flaps: four seconds gone, one second back", {
