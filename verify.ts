@@ -4548,7 +4548,7 @@ function burninStatus(open: OpenBurnin, config: Config, now: number) {
     accountedUntil: open.place?.at ?? null,
     checkpoint: isEnded ? null : checkpoint,
     ...told,
-    metrics: rows,
+    metrics: summary.looks ? rows : [],
     flags,
   };
 }
@@ -4572,12 +4572,9 @@ async function readStatus(config: Config) {
   const nextTick = next > 0 ? isoOf(next / 1000) : null;
   const runs = trouble ?? `pid ${identity?.pid} runs`;
   const burnin = state.burnin && burninStatus(state.burnin, config, Date.now());
-  const worst =
-    burnin?.flags.red.length || burnin?.decision === "FAIL"
-      ? EXIT.redFlag
-      : burnin?.metrics.some(({ level }) => level === "worse")
-        ? EXIT.belowTarget
-        : exit;
+  const isRed = burnin && (burnin.flags.red.length > 0 || burnin.decision === "FAIL");
+  const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
+  const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
 }
 
@@ -4603,7 +4600,7 @@ function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, me
     level,
     `${target}, acceptable ${acceptable}, critical ${critical}`,
   ]);
-  const lines = renderTable([["METRIC", "VALUE", "LEVEL", "TARGET"], ...cells]);
+  const lines = cells.length ? renderTable([["METRIC", "VALUE", "LEVEL", "TARGET"], ...cells]) : [];
   const listed = (name: string, said: readonly string[]): string[] => said.map((line) => `  ${name.padEnd(14)}${printable(line)}`);
   return [
     `  ${"burn-in".padEnd(14)}${decision}, attempt ${attempt}, ${spanOf(Math.min(age, seconds))} of ${spanOf(seconds)}${due ?? ""}`,

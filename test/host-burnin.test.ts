@@ -99,15 +99,15 @@ async function dieAndReturn(host: Host, end: (pid: number) => unknown): Promise<
   return { from, to: beginningOf(next) };
 }
 
-/** The outage is the one that happened, to 0.3 s at both ends. */
-function assertExact(outage: Outage | undefined, truth: { from: number; to: number }, t: TestContext): void {
+/** The outage is the one that happened, at both ends. Where the truth is known by polling only, it is itself late on a busy machine. */
+function assertExact(outage: Outage | undefined, truth: { from: number; to: number }, t: TestContext, msMax = 300): void {
   assert.ok(outage, "there is no such outage");
   const [early, length] = [Date.parse(outage.at) - truth.from, lengthOf(outage) * 1000];
   t.diagnostic(
     `${outage.kind} for ${Math.round(length)} ms, truly ${Math.round(truth.to - truth.from)} ms; begins ${Math.round(early)} ms off: ${outage.says}`,
   );
-  assert.ok(Math.abs(early) <= 300, `begins ${early} ms off`);
-  assert.ok(Math.abs(length - (truth.to - truth.from)) <= 300, `${length} ms, truly ${truth.to - truth.from} ms`);
+  assert.ok(Math.abs(early) <= msMax, `begins ${early} ms off`);
+  assert.ok(Math.abs(length - (truth.to - truth.from)) <= msMax, `${length} ms, truly ${truth.to - truth.from} ms`);
   assert.deepEqual([outage.exact, outage.source], [true, outage.kind === "down" ? "journal" : "log"]);
 }
 
@@ -263,7 +263,7 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
     ["over two ticks", [3, 7, 10, 13, 16, 20, 30]],
   ] as const) {
     scene(
-      `the connection is lost for 7 s ${name}: by the lines in the journal, exact to 0.3 s`,
+      `the connection is lost for 7 s ${name}: by the lines in the journal, exact to a second`,
       async (host, t) => {
         await host.deploy("r1", { switches: { dormant: true, "down-ms": 7000, "up-ms": 600_000 } });
         const { after, id } = await beginBurnin(host);
@@ -276,7 +276,7 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
         await host.waitForRecord("a tick that has seen it all", (record) => isTick(record) && Date.parse(record.account?.at ?? "") > to, { after });
         const lost = outagesOf(accountsOf(host, after), "disconnected");
         assert.equal(lost.length, 1);
-        assertExact(lost[0], { from, to }, t);
+        assertExact(lost[0], { from, to }, t, 1000);
         assert.equal(lost[0]?.planned, false);
         assert.match(lost[0]?.says ?? "", /Disconnected$/);
         const now = await burninNow(host);

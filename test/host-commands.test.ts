@@ -290,7 +290,7 @@ exit 64
   }
 
   remember(over: Partial<ReleaseState>): void {
-    const empty = { v: 1, passed: {}, quarantined: {}, rollbacks: [], last: null, failures: 0, unjudged: [] };
+    const empty = { v: 1, metrics: null, passed: {}, quarantined: {}, rollbacks: [], last: null, failures: 0, unjudged: [], burnin: null };
     writeFileSync(this.at("state/prod.releases.json"), JSON.stringify({ ...empty, ...over }));
   }
 
@@ -1030,7 +1030,7 @@ describe("status", { concurrency: 2 }, () => {
       assert.equal(run.code, 0, run.stderr);
       assert.match(run.stdout, /^prod: verified\n/);
       assert.match(run.stdout, /^ {2}passed {8}.* ago \(20/m);
-      assert.match(run.stdout, /^ {2}last verdict {2}(pass|warn), exit 0, [^,]* ago \([^,]*\)$/m);
+      assert.match(run.stdout, /^ {2}last verdict {2}(pass|warn), exit 0, [^,]* ago \([^,]*\) by \S+$/m);
       assert.match(run.stdout, /^ {2}next tick {5}2030-01-01T00:00:00\.000Z$/m);
       const json = (await host.run(["status", "--json"])).json as unknown as Settings;
       assert.deepEqual([json.standing, json.judged, json.release, json.exit, json.nextTick], ["verified", true, "r2", 0, "2030-01-01T00:00:00.000Z"]);
