@@ -23,7 +23,8 @@ type Words = string | ((text: string) => string);
 
 /** A view with all its texts changed, but for its times and for words of closed sets. */
 function retell<T>(value: T, words: Words, key = ""): T {
-  const closed = ["at", "decision", "healthy", "kind", "id", "level", "metric", "path", "area"];
+  const times = ["at", "from", "to", "generatedAt", "timeZone"]; // "nZ" is New Zealand's, and 1 the year 2001.
+  const closed = [...times, "decision", "healthy", "kind", "id", "level", "metric", "path", "area"];
   if (Array.isArray(value)) return value.map((item) => retell(item, words, key)) as T;
   if (typeof value === "string") return (closed.includes(key) ? value : typeof words === "string" ? words : words(value)) as T;
   if (value === null || typeof value !== "object") return value;
@@ -135,6 +136,8 @@ const HOSTILE = [
   "> quote",
   "---",
   "===",
+  ":-",
+  "closed ##",
   "***",
   "    code",
   `{{ it.env }} {{constructor.constructor('alert(1)')()}} {% x %} \${7*7} #{7*7}`,
