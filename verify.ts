@@ -3298,7 +3298,9 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
   const { byWall } = agesOf(before, now, age);
   const marks = read.marks.filter((mark) => mark.isNew).map((mark) => ({ ...mark, age: byWall(exactly(mark.at)), at: isoOf(exactly(mark.at)) }));
   const fields = observations.fields?.seen ? observations.fields.value : null;
-  const connected = off.connection || !fields ? null : fields.connected === true;
+  // The document was read before the logs: what they have from then on is the newer word.
+  const isOvertaken = fields !== null && marks.some((mark) => mark.age >= byWall(fields.at) - 1);
+  const connected = off.connection || !fields || isOvertaken ? null : fields.connected === true;
   const link = accountLinks(marks, process.restarts, process.stops, before, { from: before.age, age, at: before.at, connected });
   const links = before.links + read.marks.length;
   const connection = off.connection || off["burnin.connection"] ? "off" : config.burnin.disconnected || links > 0 ? "log" : "look";
@@ -3412,6 +3414,12 @@ export type Account = Span & {
   alerts: Firing[] | null;
   prometheus: PrometheusView | null;
 } & Record<"responseMs" | "memoryMb" | "cpuPercent" | "users" | "requests" | "backupHours", number | null>;
+/** A hand may have been at the log, or at the state. */
+function isAccount(value: unknown): value is Account {
+  const { at, from, to, outages, restarts, unseen } = (value ?? {}) as Partial<Account>;
+  return typeof at === "string" && Number.isFinite(from) && Number.isFinite(to) && [outages, restarts, unseen].every(Array.isArray);
+}
+
 /** A burn-in by the verification that began it; `seconds` is its planned length. */
 export type Burnin = { id: string; release: string | null; attempt: number; startedAt: string; seconds: number };
 
@@ -4140,12 +4148,12 @@ export type RollbackRecord = ReturnType<typeof rollbackRecord>;
 
 /** Whether the bot was started as another release than the burn-in's: that ends it without a decision. */
 const isLeft = ({ release: own, place }: OpenBurnin, release: string | null, identity: Parameters<typeof startOf>[0] | null): boolean =>
-  own !== null && release !== null && own !== release && identity !== null && startOf(identity) !== place?.start;
+  own !== null && release !== null && own !== release && Boolean(identity) && startOf(identity as Identity) !== place?.start;
 const wasRestarted = ({ accounts }: OpenBurnin): boolean => accounts.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
 /** The burn-in after a verification or a tick: each release has its own, and after a failure a pass begins the next attempt. */
 function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, release, identity, account, place }: Result): OpenBurnin | null {
   const before = known && isLeft(known, release, identity) ? null : known;
-  const isNew = account && account.burnin === before?.id && !before.accounts.some((other) => other.run === run);
+  const isNew = isAccount(account) && account.burnin === before?.id && !before.accounts.some((other) => other.run === run);
   const grown = before && isNew ? { ...before, accounts: [...thin(before.accounts), account], place } : before;
   if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
   const isOurs = grown?.release === release;
@@ -4204,7 +4212,8 @@ const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null
 const closedTo = (file: string, mode: number): string | null => (fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null);
 
 const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
-const isOpen = (burnin: OpenBurnin | null): boolean => burnin === null || (isMap(burnin) && Array.isArray(burnin.accounts) && isMap(burnin.place));
+const isOpen = (burnin: OpenBurnin | null): boolean =>
+  burnin === null || (isMap(burnin) && Array.isArray(burnin.accounts) && burnin.accounts.every(isAccount) && isMap(burnin.place));
 /** Of the state file, or, where that is missing or damaged, of the log. */
 export function readState({ name, state, logFile }: Config): ReleaseState {
   const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
@@ -5051,13 +5060,13 @@ function gatherReport({ name, logFile }: Config, open: OpenBurnin | null, since:
       if (isPast && record.kind !== "note") return;
       const at = String(ts);
       const tell = (says: string): void => add(told, { at, kind: String(kind) as Happened["kind"], says });
-      if (account && burnin && (sought === undefined || sought === account.burnin)) {
+      if (isAccount(account) && burnin && (sought === undefined || sought === account.burnin)) {
         if (group?.about.id !== account.burnin) group = { about: burnin, accounts: [] };
         group.accounts = thin(group.accounts);
         group.accounts.push(account);
         if (Date.parse(at) >= begin) sought = account.burnin;
       }
-      if (record.kind === "checkpoint") add(checkpoints, record as CheckpointRecord);
+      if (record.kind === "checkpoint" && Array.isArray(record.criteria)) add(checkpoints, record as CheckpointRecord);
       if (record.kind === "note") add(notes, { at, by: String(user), text: String(text) });
       if (record.kind === "alert" && title) tell(String(title));
       if (record.kind === "rollback") tell(`${from ?? "?"} to ${to ?? "?"}: ${action}`);

@@ -133,6 +133,16 @@ test("foldRecord() remembers the release that passed, by which run, with which v
   });
 });
 
+test("foldRecord() passes over what a hand has left in place of a burn-in's account", () => {
+  const place = { age: 0, at: stamp(0), bootId: "boot", upSeconds: 0, start: "boot/4711/900", cursor: null, files: {} };
+  const begun = fold(verified("r1", { place: { ...place, down: null, stopping: null, offline: null, joining: null, links: 0 } }));
+  assert.equal(begun.burnin?.id, "run-1", "the burn-in has begun");
+  for (const account of [{ burnin: "run-1" }, { burnin: "run-1", from: "x", to: 5, at: stamp(1), outages: [], restarts: [], unseen: [] }, 5]) {
+    const foreign = { ...verified("r2", { kind: "burnin", run: "run-2" }), identity: undefined, account } as unknown as Result;
+    assert.deepEqual(foldRecord(begun, foreign), begun, JSON.stringify(account));
+  }
+});
+
 test("foldRecord() ends a burn-in with the start of another release, and without one goes on with it", () => {
   const place = (start: string): Result["place"] => {
     const moment = { age: 0, at: stamp(0), bootId: "boot", upSeconds: 0 };
