@@ -3198,7 +3198,7 @@ function lateness({ age: began }: Place, age: number): number {
 
 /** Reads what the logs and the journal say of an interval: their errors, the marks of the connection, and what PID 1 says of the unit. */
 async function readInterval({ config, identity, observations }: Run, before: Place) {
-  const { signal } = new AbortController();
+  const { signal } = new AbortController(); // The run's own has ended its looks by now.
   const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
   const { disconnected, connected } = config.burnin;
   const regexes = (sources: readonly string[]): RegExp[] => sources.map((source) => new RegExp(source));
@@ -3581,7 +3581,15 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
   const view = accounts.at(-1)?.prometheus ?? null;
   const inLog = { uptimeLow: uptime.low, uptimeHigh: uptime.high, errors, restarts: restarts.length, memoryMbPerHour: growth?.perHour ?? null };
   return {
-    ...{ age, covered: sumOf(spans.map(lengthOf)), holes, restarts, errors, errorsUnseen: counted.length < accounts.length },
+    ...{
+      age,
+      covered: sumOf(spans.map(lengthOf)),
+      holes,
+      restarts,
+      errors,
+      errorsOff: !counted.length,
+      errorsUnseen: counted.length < accounts.length,
+    },
     outages: groupsOf(outages, (outage) => outage.exact)
       .flatMap((alike) => joinSpans(alike, joinOutages))
       .sort((a, b) => a.from - b.from),
@@ -3646,7 +3654,7 @@ function judgeGrowth({ memory, memoryPeakMb }: Summary): Pick<MetricRow, "value"
 
 /** Seed 002's table, each metric with its level. */
 export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
-  const { restarts, errors, errorsUnseen, errorsPerMinute, alerts, responseMs, responseGrowsBy, cpuPercent, looks } = summary;
+  const { restarts, errors, errorsOff, errorsUnseen, errorsPerMinute, alerts, responseMs, responseGrowsBy, cpuPercent, looks } = summary;
   const { unplanned, unclear } = countRestarts(restarts);
   const row = (metric: MetricName, judged: Pick<MetricRow, "value" | "shown" | "level" | "says">): MetricRow => {
     const { title, unit, target, acceptable, critical } = METRICS[metric];
@@ -3661,8 +3669,10 @@ export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
     says: string,
     shown = value === null ? "-" : `${round(value)}${METRICS[metric].unit}`,
   ): MetricRow => row(metric, { value, shown, says, level: value === null ? "off" : levelOf(metric, value) });
-  const rate = measured("error_rate", errorsPerMinute, `${plural(errors, "error")}${errorsUnseen ? "; not all logs could be counted" : ""}`);
-  if (errorsUnseen && rate.level !== "critical") rate.level = "unknown";
+  // Where no look has counted, the config says why; what should have been counted and was not, is in `unseen`.
+  const counted = errorsOff ? "not counted" : `${plural(errors, "error")}${errorsUnseen ? "; not all logs could be counted" : ""}`;
+  const rate = measured("error_rate", errorsOff ? null : errorsPerMinute, counted);
+  if (errorsUnseen && !errorsOff && rate.level !== "critical") rate.level = "unknown";
   const starts = measured(
     "restarts",
     unplanned,
@@ -3707,7 +3717,7 @@ function judgeBand(criterion: string, band: Summary["bands"]["peak"], secondsMin
 
 /** The criteria of seed 002's checkpoint at an hour (of 24) of the burn-in. */
 export function judgeCheckpoint(hour: Hour, summary: Summary, burnin: Burnin): Criterion[] {
-  const { uptime, errors, errorsUnseen, alerts, alertsCritical, warnings, restarts, holes, unseen, bands } = summary;
+  const { uptime, errors, errorsOff, errorsUnseen, alerts, alertsCritical, warnings, restarts, holes, unseen, bands } = summary;
   const rows = judgeMetrics(summary, burnin);
   const levelIn = (metric: MetricName): Level => rows.find((row) => row.metric === metric)?.level ?? "unknown";
   const saysIn = (metric: MetricName): string => rows.filter((row) => row.metric === metric).map(({ shown, says }) => `${shown}: ${says}`)[0] ?? "";
@@ -3721,23 +3731,23 @@ export function judgeCheckpoint(hour: Hour, summary: Summary, burnin: Burnin): C
     level === "off" ? off(criterion, says) : judged(criterion, level === "unknown" ? null : isGood(level), says);
   const above = (limit: number): boolean | null => (uptime.low > limit ? true : uptime.high > limit ? null : false);
   const up = judged(`Uptime > ${METRICS.uptime.acceptable}%`, above(METRICS.uptime.acceptable), saysIn("uptime"));
-  const few = (most: number): boolean | null => (errors > most ? false : errorsUnseen ? null : true);
-  const counted = plural(errors, "error");
+  const few = (criterion: string, most: number, says = plural(errors, "error")): Criterion =>
+    errorsOff ? off(criterion, "not counted") : judged(criterion, errors > most ? false : errorsUnseen ? null : true, says);
   const none = (criterion: string, count: number | null): Criterion =>
     count === null ? off(criterion, "no source of alerts") : judged(criterion, count === 0, `${count} fired`);
   const performance = (["response_time", "cpu", "memory_growth"] as const).map(levelIn).filter((level) => level !== "unknown" || hour > 6);
   if (hour === 6)
     return [
       judged("Bot connected 100% of time", uptime.low === 100 ? true : uptime.high === 100 ? null : false, saysIn("uptime")),
-      judged("Zero errors", few(0), counted),
+      few("Zero errors", 0),
       none("No alerts", alerts),
       byLevel("Memory stable", levelIn("memory_growth"), saysIn("memory_growth")),
-      judged("Logs clean", few(0), `${counted}, ${plural(warnings, "warning")}`),
+      few("Logs clean", 0, `${plural(errors, "error")}, ${plural(warnings, "warning")}`),
     ];
   if (hour === 12)
     return [
       up,
-      judged("Error count < 10 total", few(9), counted),
+      few("Error count < 10 total", 9),
       none("No critical alerts", alertsCritical),
       judged(
         "Performance acceptable",
@@ -3778,12 +3788,12 @@ export function judgeBurnin(summary: Summary, rows: readonly MetricRow[], burnin
   const open = judgeCheckpoint(24, summary, burnin).filter(
     ({ status }) => ["fail", "unknown"].includes(status) || (status === "deferred" && burnin.seconds >= DAY_SECONDS),
   );
-  const known = new Set(["Uptime", "Error rate", "Zero"]);
+  const isTold = ({ criterion }: Criterion): boolean => /^(?:Uptime|Error rate|Zero unplanned)/.test(criterion); // As a row of the table.
   const reasons = [
     ...rows.filter(({ level }) => !isGood(level)).map(told),
-    ...open.filter(({ criterion }) => ![...known].some((word) => criterion.startsWith(word))).map(({ criterion, says }) => `${criterion}: ${says}`),
+    ...open.filter((criterion) => !isTold(criterion)).map(({ criterion, says }) => `${criterion}: ${says}`),
+    ...summary.disagreements,
   ];
-  reasons.push(...summary.disagreements);
   const decision = reasons.length ? "PARTIAL" : "PASS";
   return { decision, reasons, action: loadAdvice().decisions[decision] };
 }
