@@ -5431,9 +5431,9 @@ async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
       ...{ restarts: countRestarts(standing.summary.restarts).unplanned, tickAt: Date.parse(open.place?.at ?? open.startedAt) },
     },
   };
-  const text = await renderMetrics(view);
-  // node_exporter is another user.
-  const lost = orMessage(() => writeAtomically(config.metrics?.file as string, text, 0o644));
+  const text = await renderMetrics(view).catch((error) => error as Error);
+  // node_exporter is another user. What it is told is no part of the verdict.
+  const lost = typeof text === "string" ? orMessage(() => writeAtomically(config.metrics?.file as string, text, 0o644)) : text.message;
   if (lost) narrate(`"${config.metrics.file}" could not be written: ${lost}`);
 }
 
@@ -5449,7 +5449,13 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   if (!burnin || (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)) return null;
-  const { account, place } = await accountFor(run, burnin);
+  const accounted = await observe(() => accountFor(run, burnin));
+  if (!accounted.seen) {
+    // Nothing is handed on, so the next run accounts for this interval too.
+    run.notes.push(`the burn-in could not be accounted for: ${accounted.why}`);
+    return null;
+  }
+  const { account, place } = accounted.value;
   // They hold words of the bot's log, and are kept.
   const mask = maskOf(config.secrets);
   const { down, offline, joining } = maskDeep({ down: place.down, offline: place.offline, joining: place.joining }, mask);
@@ -5499,7 +5505,7 @@ async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], na
   // The hook also starts a verification of a bot that ended with an error when a person stopped it.
   const stopped = run.incident?.planned || (isUnit("verify") && isPaused);
   const judged = stopped ? BY_A_PERSON.stopped : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
-  const standing = run.selected.size === CHECK_NAMES.length || kind === "burnin" ? await accountBurnin(run) : null;
+  const standing = run.selected.size === CHECK_NAMES.length || kind === "burnin" ? await accountBurnin(run).catch(crash) : null;
   const tick = standing ? judgeTick(judged, standing) : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
   const result = finish(run, kind === "verify" ? judged : isPaused ? BY_A_PERSON.paused : tick);
   await writeMetrics(run);
