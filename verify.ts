@@ -4536,16 +4536,18 @@ async function followVerification({ name: env, logFile, process: { unit: bot } }
   }
 }
 
+/** How the unit that rolls back came to its end: `ended`, or `locked` by a deployment, or never begun; `says` is a sentence. */
+type RollbackStart = { state: "ended" | "locked" | "failed"; says: string };
 /** Starts the unit that rolls back, and waits for it. The unit is the lock: whoever comes second waits for the same rollback. */
-async function startRollback({ name, rollback }: Config): Promise<string> {
+async function startRollback({ name, rollback }: Config): Promise<RollbackStart> {
   const unit = `cytube-rollback@${name}.service`;
   const sudo = process.geteuid?.() === 0 ? [] : ["sudo", "--non-interactive"];
   const ran = await observe(() => readCommand([...sudo, "systemctl", "start", unit], rollback.secondsMax * 1000 + 120_000));
-  if (ran.seen && ran.value.code === 0) return `${unit} has ended`;
+  if (ran.seen && ran.value.code === 0) return { state: "ended", says: `${unit} has ended` };
   const shown = await observe(() => readUnit(unit));
   const isLocked = ran.seen && shown.seen && shown.value.ExecMainStatus === String(EXIT.busy);
   const why = isLocked ? "a deployment holds the lock (exit 75)" : ran.seen ? ran.value.stderr || `exit ${ran.value.code}` : ran.why;
-  return `${unit} did not roll back: ${why}; see journalctl -u ${unit}`;
+  return { state: isLocked ? "locked" : "failed", says: `${unit} did not roll back: ${why}; see journalctl -u ${unit}` };
 }
 
 /** The newest burn-in as it stands; a new one has no look yet. Times in seconds. */
@@ -5344,12 +5346,14 @@ function parseFlags(args: readonly string[]) {
   }
 }
 
+const isCommand = (name: string): name is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, name);
+
 /** Parses the command line into the command, its flags as they were given, and what they mean together. Throws a `UserError` 64. */
 export function parseCommandLine(args: readonly string[]) {
   const { values: flags, positionals } = parseFlags(args);
   const [command = "verify", ...rest] = positionals;
-  const own = Object.entries(COMMANDS).find(([name]) => name === command)?.[1];
-  if (!own) throw usageError(`Unknown command "${command}"`, command, Object.keys(COMMANDS));
+  if (!isCommand(command)) throw usageError(`Unknown command "${command}"`, command, Object.keys(COMMANDS));
+  const own = COMMANDS[command];
   if (rest.length) throw usageError(`Unexpected argument "${rest[0]}"`);
   const stray = Object.keys(flags).find((flag) => !Object.hasOwn({ ...COMMON, ...own }, flag));
   if (stray) throw usageError(`--${stray} means nothing to the command ${command}`);
@@ -5562,7 +5566,7 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   if (ours || flags.rollback) {
     const kept = await leaveVerdict(run, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);
     if (result.verdict === "fail") narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
-    if (kept === null && !ours) narrate(await startRollback(config));
+    if (kept === null && !ours) narrate((await startRollback(config)).says);
   }
   return tell(result, line);
 }
@@ -5659,8 +5663,8 @@ async function runRollback({ flags, json }: CommandLine, config: Config, narrato
   const outcome = await startRollback(config);
   const records = readRecords(config.logFile).records as RollbackRecord[];
   const record = records.findLast(({ kind, ts }) => kind === "rollback" && ts >= begunAt);
-  await print(json && record ? renderDocument(record) : `${record?.action ?? outcome}\n`);
-  return record?.exit ?? (/has ended/.test(outcome) ? EXIT.internal : /lock|75/.test(outcome) ? EXIT.busy : EXIT.permission);
+  await print(json && record ? renderDocument(record) : `${record?.action ?? outcome.says}\n`);
+  return record?.exit ?? { ended: EXIT.internal, locked: EXIT.busy, failed: EXIT.permission }[outcome.state];
 }
 
 /** As root, the installed program becomes the user of its service first: it needs no more, and must leave no files of root's behind. */
@@ -5678,7 +5682,8 @@ function becomeService({ command, flags }: CommandLine): void {
 type Command = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
 const runAlerts: Command = ({ flags }, config) => runAlert(config, flags["dry-run"]);
 const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
-const RUNNERS: Record<string, Command> = {
+const RUNNERS: Record<keyof typeof COMMANDS, Command> = {
+  verify: runVerify,
   burnin: runBurnin,
   status: runStatus,
   report: runReport,
@@ -5699,7 +5704,7 @@ export async function main(args: readonly string[]): Promise<number> {
     becomeService(line);
     const config = readConfig(env, flags.config);
     process.chdir("/"); // All paths are absolute by now, and a directory that is deleted under this program must not matter.
-    return await (RUNNERS[command] ?? runVerify)(line, config, openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)));
+    return await RUNNERS[command](line, config, openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)));
   } catch (error) {
     const known = error instanceof UserError;
     const text = known ? error.message : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;
