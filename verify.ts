@@ -44,6 +44,7 @@
  *   Probes: configuration, release, history
  *   Probes: stability watch
  *   Probes: Prometheus and Alertmanager
+ *   Limits
  *   Checks
  *   Runner
  *   Burn-in: accounting
@@ -394,42 +395,44 @@ export function printable(text: string): string {
 
 // --- Configuration -----------------------------------------------------------------------------------------------------------
 
-/** The one home of every number that judges a bot; a config's `limits:` overrides. `null`: this environment does not check it. `why` says its unit. */
-export const LIMITS = {
-  startupSecondsMax: { test: 10, prod: 30, why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept." },
-  healthTriesMax: { test: 3, prod: 5, why: "Tries with backoff once the start-up deadline has passed (seed 000)." },
-  healthBackoffMs: { test: 250, prod: 250, why: "Milliseconds before the second try; doubles with each further one." },
-  healthTimeoutMs: { test: 5000, prod: 5000, why: "Milliseconds for one whole request, body included (seed 000: < 5 s)." },
-  responseMsAvgMax: { test: 2000, prod: 1000, why: "Average milliseconds of the samples (seed 000). A single slower sample only warns." },
-  responseSamples: { test: 5, prod: 5, why: "Requests measured on fresh, and as many on a kept-alive connection (seed 000)." },
-  responseGapMs: { test: 250, prod: 250, why: "Milliseconds between two samples; short enough for a schedule of 15 minutes." },
-  heartbeatSecondsMax: { test: 30, prod: 30, why: "Seconds since the bot last refreshed its own status; the public bot does so every 10 s." },
-  userCountMin: { test: null, prod: 1, why: "Users in the channel; the bot itself is one (seed 000)." },
-  memoryMbMax: { test: null, prod: 500, why: "Megabytes (2^20) of resident memory of the process and its children (seed 000)." },
-  memorySamples: { test: 4, prod: 4, why: "Samples of memory and CPU, 250 ms apart; the median counts, so that a spike does not." },
-  errorsMax: { test: null, prod: 0, why: "ERROR and worse in the window; null only warns (seed 000: warnings OK / no errors)." },
-  errorWindowSeconds: { test: 300, prod: 300, why: "Seconds to look back in the log, never further than the start (seed 000)." },
-  logMegabytesMax: { test: 512, prod: 512, why: "Megabytes of log read at most within the window; beyond it the count is unknown." },
-  logSecondsMax: { test: 20, prod: 20, why: "Seconds for reading the window; ordinary ones take milliseconds. Beyond it the count is unknown." },
-  databaseMsMax: { test: 2000, prod: 2000, why: "Milliseconds to open and read the database, and for a write lock to last (seed 000: < 2 s)." },
-  diskFreeMbMin: { test: 50, prod: 50, why: "Megabytes free beside the database; SQLite needs room for its journal or WAL." },
-  checksSecondsMax: { test: 120, prod: 300, why: "Seconds for all checks together; the watch comes on top (seed 000: 2 and 5 minutes)." },
-  watchSeconds: { test: 0, prod: 300, why: "Seconds of stability watch (seed 000: immediate / 5 minutes stable)." },
-  healthEverySeconds: { test: 5, prod: 5, why: "Seconds between two health polls, and two memory samples, in the watch." },
-  missesMax: { test: 3, prod: 3, why: "Missed polls in a row that fail the watch; a quarter of all polls fails it too." },
-  stoppedMsMax: { test: 1000, prod: 1000, why: "Milliseconds a process may be stopped (state T); a debugger attaches for less." },
-  burninSeconds: { test: 86_400, prod: 86_400, why: "Seconds of a burn-in (seed 002: 24 hours); a shorter one is a demonstration." },
-  memoryGrowthMbMax: { test: 50, prod: 50, why: "Megabytes of steady growth in one watch; more warns. The burn-in finds slower leaks." },
-} satisfies Record<string, Record<Environment, number | null> & { why: string }>;
-type LimitName = keyof typeof LIMITS;
-const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
-/** Limits that count something: with none of it, a check would pass without a look. */
-const COUNTS = "healthTriesMax responseSamples memorySamples missesMax errorWindowSeconds healthTimeoutMs databaseMsMax burninSeconds".split(" ");
-export type Limits = { [K in LimitName]: K extends "userCountMin" | "memoryMbMax" | "errorsMax" ? number | null : number }; // Null: not checked.
-/** What an environment makes of a finding. This is the only place that says so. */
-export const POLICY = { test: { unknown: "warn", configuration: false }, prod: { unknown: "unknown", configuration: true } } as const;
-/** The ten of seed 000, less the user count, which it calls optional. */
-const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== "user_count" && name !== "release");
+/** The limits that apply under a config, each explained where it is set. Null: this environment does not check it. */
+export type Limits = {
+  startupSecondsMax: number;
+  healthTriesMax: number;
+  healthBackoffMs: number;
+  healthTimeoutMs: number;
+  responseMsAvgMax: number;
+  responseSamples: number;
+  responseGapMs: number;
+  heartbeatSecondsMax: number;
+  userCountMin: number | null;
+  memoryMbMax: number | null;
+  memorySamples: number;
+  errorsMax: number | null;
+  errorWindowSeconds: number;
+  logMegabytesMax: number;
+  logSecondsMax: number;
+  databaseMsMax: number;
+  diskFreeMbMin: number;
+  checksSecondsMax: number;
+  watchSeconds: number;
+  healthEverySeconds: number;
+  missesMax: number;
+  stoppedMsMax: number;
+  burninSeconds: number;
+  memoryGrowthMbMax: number;
+};
+/** A limit for each environment. `least` is set for what counts something: with none of it, a check would pass without a look. */
+type LimitRow<T> = Record<Environment, T> & { least?: number; why: string };
+/** The numbers and rules that judge a bot, as they are handed down by verify.ts. */
+export type Rules = {
+  limits: { [K in keyof Limits]: LimitRow<Limits[K]> };
+  /** Whether an environment checks the configuration, so that a config has to say what must be running. */
+  needsConfiguration: Record<Environment, boolean>;
+  /** The checks whose failure may roll back, where the config names none. */
+  rollbackOn: readonly CheckName[];
+  burnin: BurninLimits;
+};
 
 const STATE_FIELDS = ["status", "connected", "channel", "environment", "uptime", "startedAt"] as const;
 const FIELD_NAMES = [...STATE_FIELDS, "userCount", "errorCount", "requests", "heartbeat", "version"] as const;
@@ -455,7 +458,7 @@ const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 type SinkKind = (typeof SINK_KINDS)[number];
 
 /** The shape of a config in `directory`; config/keys.txt says what its keys mean. A function, for valibot is loaded only when a config is read. */
-export function configSchema(v: typeof Valibot, directory = "") {
+export function configSchema(v: typeof Valibot, table: Rules["limits"], directory = "") {
   const maybe = v.optional;
   const section = <E extends Valibot.ObjectEntries>(entries: E) => maybe(v.strictObject(entries));
   const mapOf = <N extends string, S extends Valibot.GenericSchema>(names: readonly N[], schemaOf: (name: N) => S) =>
@@ -471,12 +474,14 @@ export function configSchema(v: typeof Valibot, directory = "") {
   const sentence = maybe(v.pipe(v.string(), v.minLength(3)));
   const pointer = v.pipe(v.string(), v.startsWith("/"), v.description("A JSON pointer, such as /state/connected."));
   const pointers = maybe(v.union([pointer, v.array(pointer)]));
-  const limit = (name: LimitName) => {
-    const isCount = COUNTS.includes(name);
+  const limitNames = Object.keys(table) as (keyof Limits)[];
+  const limit = (name: keyof Limits) => {
+    const { test, least } = table[name];
+    const isCount = least !== undefined;
     const isAmount = (value: number): boolean => !isCount || Number.isInteger(value);
     // Beyond a million seconds, timers overflow and end at once.
-    const amount = v.pipe(v.number(), v.finite(), v.minValue(isCount ? 1 : 0), v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
-    return maybe(LIMITS[name].test === null ? v.nullable(amount) : amount);
+    const amount = v.pipe(v.number(), v.finite(), v.minValue(least ?? 0), v.maxValue(1_000_000), v.check(isAmount, "a whole number"));
+    return maybe(test === null ? v.nullable(amount) : amount);
   };
   const credential = v.pipe(v.string(), v.check(isCredential, "the name of a credential, not the URL itself"));
   const sinks = maybe(v.array(v.strictObject({ kind: v.picklist(SINK_KINDS), urlFrom: maybe(credential), command: maybe(list) })));
@@ -507,7 +512,7 @@ export function configSchema(v: typeof Valibot, directory = "") {
     log: section({ file }),
     off: maybe(mapOf([...CHECK_NAMES, ...OFF_PARTS], () => sentence)),
     hints: maybe(mapOf(CHECK_NAMES, () => sentence)),
-    limits: maybe(mapOf(LIMIT_NAMES, limit)),
+    limits: maybe(mapOf(limitNames, limit)),
   });
 }
 type ConfigFile = Valibot.InferOutput<ReturnType<typeof configSchema>>;
@@ -548,11 +553,11 @@ function takeUnknownKeys(schema: unknown, value: unknown, at: string[] = []): Co
 
 type Demand = [holds: unknown, key: string, message: string];
 /** Rules between keys, which a schema cannot say. */
-function crossIssues(file: ConfigFile, environment: Environment): ConfigIssue[] {
+function crossIssues(file: ConfigFile, needsConfiguration: boolean): ConfigIssue[] {
   const { process: bot, health, database, errorLogs, configuration, alert, off = {} } = file;
   const ways = [bot.unit, bot.pidFile, bot.command].filter((way) => way !== undefined).length;
   const hasLogs = errorLogs?.files || (bot.unit && errorLogs?.journal !== false) || off.error_logs;
-  const isKnown = configuration || off.configuration || !POLICY[environment].configuration;
+  const isKnown = configuration || off.configuration || !needsConfiguration;
   const demands: Demand[] = [
     [ways === 1, "process", `expected exactly one of unit, pidFile and command, found ${ways}`],
     [Boolean(health.url) !== Boolean(health.sql), "health", "expected exactly one of url and sql"],
@@ -582,7 +587,7 @@ function offsetOf(node: unknown, [name, ...rest]: string[], offset = 0): number 
 }
 
 /** Parses and validates a config's text. All mistakes are reported at once, each with its place. Throws a `UserError` 78. */
-export function parseConfig(text: string, file: string, name: string): ConfigFile & { environment: Environment } {
+export function parseConfig(text: string, file: string, name: string, rules: Rules): ConfigFile & { environment: Environment } {
   const yaml = load("yaml") as typeof import("yaml");
   const v = load("valibot") as typeof Valibot;
   const lines = new yaml.LineCounter();
@@ -599,14 +604,14 @@ export function parseConfig(text: string, file: string, name: string): ConfigFil
   let raw: unknown = attempt(() => document.toJS({ maxAliasCount: 20 }) ?? {}, refuseAlias);
   // A section whose keys are all commented out is not there.
   if (yaml.isMap(document.contents)) raw = Object.fromEntries(Object.entries(raw as object).filter(([, value]) => value !== null));
-  const schema = configSchema(v, path.dirname(file));
+  const schema = configSchema(v, rules.limits, path.dirname(file));
   const issues = takeUnknownKeys(schema, raw);
   const result = v.safeParse(schema, raw);
   if (!result.success) issues.push(...result.issues.filter((issue) => issue.expected !== "never").map(issueOf)); // Unknown keys are told already.
   const said = result.success ? (result.output.environment ?? name) : "prod";
   const environment = said === "test" || said === "prod" ? said : undefined;
   if (!environment) issues.push({ key: ["environment"], message: `missing; expected test or prod, because the name "${name}" does not say which` });
-  if (result.success && environment && !issues.length) issues.push(...crossIssues(result.output, environment)); // A missing key may be misspelt.
+  if (result.success && environment && !issues.length) issues.push(...crossIssues(result.output, rules.needsConfiguration[environment])); // A missing key may be misspelt.
   if (result.success && environment && !issues.length) return { ...result.output, environment };
   const shown = (key: string[]): string => (key.length ? `${key.map(shownKey).join(".")}: ` : "");
   return refuse(issues.map(({ key, message }) => ({ at: offsetOf(document.contents, key), message: shown(key) + message })));
@@ -662,10 +667,10 @@ function orRefuse<T>(what: string, look: () => T): T {
 }
 
 /** A validated config with its limits resolved and its paths absolute. `secrets` must never leave this program. */
-export function readConfig(name: string, given?: string) {
+export function readConfig(name: string, given: string | undefined, rules: Rules) {
   const file = findConfig(name, given);
   const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
-  const { limits, log, off = {}, hints = {}, rollback, burnin, state, ...rest } = parseConfig(text, file, name);
+  const { limits, log, off = {}, hints = {}, rollback, burnin, state, ...rest } = parseConfig(text, file, name, rules);
   const { url, headersFile } = rest.health;
   const readHeaders = (from: string) => orRefuse(`Cannot read health.headersFile "${from}"`, () => parseHeaders(readSmallFile(from, 65_536)));
   const headers = headersFile ? readHeaders(headersFile) : {};
@@ -683,18 +688,31 @@ export function readConfig(name: string, given?: string) {
   const { directory: memory = "/var/lib/cytube-verify", flags = "/run/cytube-verify" } = state ?? {};
   const flag = (which: "passed" | "rollback" | "rolling" | "unverified"): string => path.join(flags, `${name}.${which}`);
   const { directory, current = directory && path.join(path.dirname(directory), "current") } = rest.release ?? {};
-  const defaults = Object.fromEntries(LIMIT_NAMES.map((key) => [key, LIMITS[key][rest.environment]]));
+  const defaults = Object.fromEntries(Object.entries(rules.limits).map(([key, row]) => [key, row[rest.environment]]));
   const said = { off, hints } as Record<"off" | "hints", Record<string, string>>;
   return Object.freeze({
-    ...{ ...rest, name, file, limits: { ...defaults, ...limits } as Limits, ...said, logFile, headers, secrets },
+    ...{ ...rest, name, file, limits: { ...defaults, ...limits } as Limits, burninLimits: rules.burnin, ...said, logFile, headers, secrets },
     release: rest.release && { ...rest.release, current },
     // What outlives a run: what is remembered, and the flags that systemd looks at, each file by the name of the environment.
     state: { releases: path.join(memory, `${name}.releases.json`), alert: path.join(memory, `${name}.alert.json`), flag },
     burnin: { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone, rollback: false, ...burnin },
-    rollback: { auto: false, on: ROLLBACK_ON, maxPerDay: 3, secondsMax: 60, ...rollback, command: rollback?.command ?? null },
+    rollback: { auto: false, on: rules.rollbackOn, maxPerDay: 3, secondsMax: 60, ...rollback, command: rollback?.command ?? null },
   });
 }
-type Resolved = "name" | "file" | "environment" | "limits" | "off" | "hints" | "rollback" | "burnin" | "state" | "logFile" | "headers" | "secrets";
+type Resolved =
+  | "name"
+  | "file"
+  | "environment"
+  | "limits"
+  | "burninLimits"
+  | "off"
+  | "hints"
+  | "rollback"
+  | "burnin"
+  | "state"
+  | "logFile"
+  | "headers"
+  | "secrets";
 export type Config = Omit<ConfigFile, Resolved | "log"> & Pick<ReturnType<typeof readConfig>, Resolved>;
 
 // --- Probes: process ---------------------------------------------------------------------------------------------------------
@@ -2399,6 +2417,79 @@ export function comparePrometheus(view: PrometheusView, log: LogView, seconds: n
   return differences;
 }
 
+// --- Limits ------------------------------------------------------------------------------------------------------------------
+
+/** The one home of every number that judges a bot; a config's `limits:` overrides. `null`: this environment does not check it. `why` says its unit. */
+export const LIMITS = {
+  startupSecondsMax: { test: 10, prod: 30, why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept." },
+  healthTriesMax: { test: 3, prod: 5, least: 1, why: "Tries with backoff once the start-up deadline has passed (seed 000)." },
+  healthBackoffMs: { test: 250, prod: 250, why: "Milliseconds before the second try; doubles with each further one." },
+  healthTimeoutMs: { test: 5000, prod: 5000, least: 1, why: "Milliseconds for one whole request, body included (seed 000: < 5 s)." },
+  responseMsAvgMax: { test: 2000, prod: 1000, why: "Average milliseconds of the samples (seed 000). A single slower sample only warns." },
+  responseSamples: { test: 5, prod: 5, least: 1, why: "Requests measured on fresh, and as many on a kept-alive connection (seed 000)." },
+  responseGapMs: { test: 250, prod: 250, why: "Milliseconds between two samples; short enough for a schedule of 15 minutes." },
+  heartbeatSecondsMax: { test: 30, prod: 30, why: "Seconds since the bot last refreshed its own status; the public bot does so every 10 s." },
+  userCountMin: { test: null, prod: 1, why: "Users in the channel; the bot itself is one (seed 000)." },
+  memoryMbMax: { test: null, prod: 500, why: "Megabytes (2^20) of resident memory of the process and its children (seed 000)." },
+  memorySamples: { test: 4, prod: 4, least: 1, why: "Samples of memory and CPU, 250 ms apart; the median counts, so that a spike does not." },
+  errorsMax: { test: null, prod: 0, why: "ERROR and worse in the window; null only warns (seed 000: warnings OK / no errors)." },
+  errorWindowSeconds: { test: 300, prod: 300, least: 1, why: "Seconds to look back in the log, never further than the start (seed 000)." },
+  logMegabytesMax: { test: 512, prod: 512, why: "Megabytes of log read at most within the window; beyond it the count is unknown." },
+  logSecondsMax: { test: 20, prod: 20, why: "Seconds for reading the window; ordinary ones take milliseconds. Beyond it the count is unknown." },
+  databaseMsMax: {
+    test: 2000,
+    prod: 2000,
+    least: 1,
+    why: "Milliseconds to open and read the database, and for a write lock to last (seed 000: < 2 s).",
+  },
+  diskFreeMbMin: { test: 50, prod: 50, why: "Megabytes free beside the database; SQLite needs room for its journal or WAL." },
+  checksSecondsMax: { test: 120, prod: 300, why: "Seconds for all checks together; the watch comes on top (seed 000: 2 and 5 minutes)." },
+  watchSeconds: { test: 0, prod: 300, why: "Seconds of stability watch (seed 000: immediate / 5 minutes stable)." },
+  healthEverySeconds: { test: 5, prod: 5, why: "Seconds between two health polls, and two memory samples, in the watch." },
+  missesMax: { test: 3, prod: 3, least: 1, why: "Missed polls in a row that fail the watch; a quarter of all polls fails it too." },
+  stoppedMsMax: { test: 1000, prod: 1000, why: "Milliseconds a process may be stopped (state T); a debugger attaches for less." },
+  burninSeconds: { test: 86_400, prod: 86_400, least: 1, why: "Seconds of a burn-in (seed 002: 24 hours); a shorter one is a demonstration." },
+  memoryGrowthMbMax: { test: 50, prod: 50, why: "Megabytes of steady growth in one watch; more warns. The burn-in finds slower leaks." },
+} satisfies Rules["limits"];
+/** What an environment makes of a finding. This is the only place that says so. */
+export const POLICY = { test: { unknown: "warn", configuration: false }, prod: { unknown: "unknown", configuration: true } } as const;
+/** The ten of seed 000, less the user count, which it calls optional. */
+const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== "user_count" && name !== "release");
+
+/** Seed 002's burn-in: its table, checkpoints, hours of the day and flags. */
+export const BURNIN: BurninLimits = {
+  // What lies between acceptable and critical is worse than acceptable; the CPU has no acceptable of its own in the seed.
+  metrics: {
+    uptime: { title: "Uptime", unit: " %", target: 100, acceptable: 99.9, critical: 99 },
+    error_rate: { title: "Error Rate", unit: "/min", target: 0, acceptable: 0.1, critical: 1 },
+    restarts: { title: "Unplanned Restarts", unit: "", target: 0, acceptable: 0, critical: 0 },
+    alerts: { title: "Alert Count", unit: "", target: 0, acceptable: 3, critical: 5 },
+    response_time: { title: "Avg Response Time", unit: " ms", target: 50, acceptable: 100, critical: 200 },
+    memory_growth: { title: "Memory Growth", unit: " MB/h", target: 0, acceptable: 10, critical: 50 },
+    cpu: { title: "CPU", unit: " %", target: 20, acceptable: 20, critical: 50 },
+  },
+  // A band is due once this much of it has passed: most of a peak of five hours, or less of one that the deployment cut.
+  checkpoints: {
+    6: { errorsMax: 0, bandSecondsMin: null },
+    12: { errorsMax: 9, bandSecondsMin: 9000 },
+    24: { errorsMax: null, bandSecondsMin: 7200 },
+  },
+  bands: { peak: [18, 23], offPeak: [2, 7] },
+  bandCoveredMin: 0.9, // Share of a band that has to be accounted for.
+  bandDownMax: 0.01, // Share of a band; the critical uptime of the table, for one band.
+  outageSecondsMax: 60, // Red flag: "disconnected for more than 1 minute".
+  sustainedMinutesMin: 5, // A tick that covers less says nothing of a sustained error rate.
+  schedule: { 4: 900, 12: 3600, 24: 14_400 }, // As cytube-burnin@.timer has it.
+  lateSecondsMax: 120, // Yellow flag: a tick that comes this much after its time.
+};
+
+export const RULES: Rules = {
+  limits: LIMITS,
+  needsConfiguration: { test: POLICY.test.configuration, prod: POLICY.prod.configuration },
+  rollbackOn: ROLLBACK_ON,
+  burnin: BURNIN,
+};
+
 // --- Checks ------------------------------------------------------------------------------------------------------------------
 
 export interface Evidence {
@@ -2780,7 +2871,7 @@ export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrat
     account: null as Account | null, // What it accounts for in the burn-in.
     place: null as Place | null,
     flags: null as Flags | null,
-    burnin: null as Omit<Burnin, "seconds"> | null,
+    burnin: null as BurninHead | null,
     notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
     records, // The newest ones of the log, from before this run.
     unjudged: 0, // Starts of the bot before this one whose verification came to no verdict.
@@ -3038,7 +3129,7 @@ export type Place = { age: number; at: string; bootId: string; upSeconds: number
 };
 type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
 /** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
-export type OpenBurnin = Omit<Burnin, "seconds"> & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
+export type OpenBurnin = BurninHead & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
 
 let bootId = "";
 /** The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the boot id of the machine outside. */
@@ -3184,16 +3275,14 @@ function accountProcess(before: Place, identity: Identity | null, trouble: strin
   return { outages, restarts, stops: [] as Span[], down: isDown ? { ...lost, from: age, exact: true } : null, stopping: null };
 }
 
-const SCHEDULE = { 4: 900, 12: 3600, 24: 14_400 }; // Hours until which a tick comes every so many seconds: cytube-burnin@.timer, seed 002.
-const LATE_SECONDS = 120;
 const REACH_SECONDS = 3600;
 const UNSEEN_LINK =
   "between two looks nobody sees the connection: name its lines in burnin.disconnected and burnin.connected, or say why not in off: burnin.connection";
 
 /** How late a run comes after the one before it. */
-function lateness({ age: began }: Place, age: number): number {
-  const step = Object.entries(SCHEDULE).find(([hours]) => began < Number(hours) * 3600)?.[1] ?? Infinity;
-  return age - began > step + LATE_SECONDS ? age - began - step : 0;
+function lateness({ age: began }: Place, age: number, { schedule, lateSecondsMax }: BurninLimits): number {
+  const step = Object.entries(schedule).find(([hours]) => began < Number(hours) * 3600)?.[1] ?? Infinity;
+  return age - began > step + lateSecondsMax ? age - began - step : 0;
 }
 
 /** Reads what the logs and the journal say of an interval: their errors, the marks of the connection, and what PID 1 says of the unit. */
@@ -3309,7 +3398,16 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
   const backup = orNull(() => fs.statSync(newestBackup(config.database?.backup as string) as string).mtimeMs);
   const { responseMsAvg: responseMs = null, memoryMb = null, cpuPercent = null, users = null, requests = null } = metrics;
   const account: Account = {
-    ...{ burnin: burnin.id, run: run.id, at: now.at, from: before.age, to: age, jump, late: lateness(before, age), boot: now.bootId },
+    ...{
+      burnin: burnin.id,
+      run: run.id,
+      at: now.at,
+      from: before.age,
+      to: age,
+      jump,
+      late: lateness(before, age, config.burninLimits),
+      boot: now.bootId,
+    },
     outages: [...process.outages, ...link.outages].filter((outage) => lengthOf(outage) > 0),
     restarts: process.restarts,
     errors: read.sources.length && !off.error_logs ? sumOf(read.sources.map(({ tally }) => tally.errors + tally.undated + tally.uncertain)) : null,
@@ -3420,21 +3518,30 @@ function isAccount(value: unknown): value is Account {
   return typeof at === "string" && Number.isFinite(from) && Number.isFinite(to) && [outages, restarts, unseen].every(Array.isArray);
 }
 
-/** A burn-in by the verification that began it; `seconds` is its planned length. */
-export type Burnin = { id: string; release: string | null; attempt: number; startedAt: string; seconds: number };
+/** A burn-in by the verification that began it. */
+export type BurninHead = { id: string; release: string | null; attempt: number; startedAt: string };
+/** A burn-in with what it is judged by; `seconds` is its planned length. */
+export type Burnin = BurninHead & { seconds: number; limits: BurninLimits };
 
 const DAY_SECONDS = 86_400;
-/** Seed 002's table. What lies between acceptable and critical is worse than acceptable; the CPU has no acceptable of its own there. */
-export const METRICS = {
-  uptime: { title: "Uptime", unit: " %", target: 100, acceptable: 99.9, critical: 99 },
-  error_rate: { title: "Error Rate", unit: "/min", target: 0, acceptable: 0.1, critical: 1 },
-  restarts: { title: "Unplanned Restarts", unit: "", target: 0, acceptable: 0, critical: 0 },
-  alerts: { title: "Alert Count", unit: "", target: 0, acceptable: 3, critical: 5 },
-  response_time: { title: "Avg Response Time", unit: " ms", target: 50, acceptable: 100, critical: 200 },
-  memory_growth: { title: "Memory Growth", unit: " MB/h", target: 0, acceptable: 10, critical: 50 },
-  cpu: { title: "CPU", unit: " %", target: 20, acceptable: 20, critical: 50 },
+export type MetricName = "uptime" | "error_rate" | "restarts" | "alerts" | "response_time" | "memory_growth" | "cpu";
+export type Hour = 6 | 12 | 24;
+export type BandName = "peak" | "offPeak";
+/** The numbers that judge a burn-in, as they are handed down by verify.ts, where each has its reason. */
+export type BurninLimits = {
+  metrics: Record<MetricName, { title: string; unit: string; target: number; acceptable: number; critical: number }>;
+  /** By hour of a burn-in of 24. Null: not asked for at that hour. */
+  checkpoints: Record<Hour, { errorsMax: number | null; bandSecondsMin: number | null }>;
+  /** Hours of the day, in the configured time zone. */
+  bands: Record<BandName, readonly [from: number, until: number]>;
+  bandCoveredMin: number;
+  bandDownMax: number;
+  outageSecondsMax: number;
+  sustainedMinutesMin: number;
+  /** Seconds between two ticks, until so many hours of the burn-in. */
+  schedule: Record<number, number>;
+  lateSecondsMax: number;
 };
-export type MetricName = keyof typeof METRICS;
 export type Level = "target" | "acceptable" | "worse" | "critical" | "unknown" | "off";
 export type MetricRow = { metric: MetricName; title: string; value: number | null; shown: string; level: Level; says: string } & Record<
   "target" | "acceptable" | "critical",
@@ -3471,15 +3578,12 @@ const joinOutages = (a: Outage, b: Outage): Outage => ({
 });
 
 const QUARTER_MS = 900_000; // Offsets of time zones are multiples of it.
-const BANDS = { peak: [18, 23], offPeak: [2, 7] } as const; // Seed 002, in the configured time zone.
-type BandName = keyof typeof BANDS;
 const hourFormats = new Map<string, Intl.DateTimeFormat>();
-/** The peak or off-peak spans within two times in epoch milliseconds; daylight saving makes some shorter or longer. */
-export function bandSpans(band: BandName, fromMs: number, toMs: number, timeZone: string): Span[] {
+/** The spans between two hours of the day within two times in epoch milliseconds; daylight saving makes some shorter or longer. */
+export function bandSpans([first, end]: readonly [number, number], fromMs: number, toMs: number, timeZone: string): Span[] {
   const known = hourFormats.get(timeZone);
   const format = known ?? new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone });
   hourFormats.set(timeZone, format);
-  const [first, end] = BANDS[band];
   const spans: Span[] = [];
   for (let at = fromMs; at < toMs; ) {
     const next = Math.min(toMs, (Math.floor(at / QUARTER_MS) + 1) * QUARTER_MS);
@@ -3526,10 +3630,11 @@ function averageOf(accounts: readonly Account[], name: "responseMs" | "cpuPercen
 /** What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it. Errors are shared out by time. */
 function summarizeBand(name: BandName, burnin: Burnin, accounts: readonly Account[], spans: Record<"holes" | "down", Span[]>, timeZone: string) {
   const begun = Date.parse(burnin.startedAt);
+  const hours = burnin.limits.bands[name];
   const pieces = accounts.flatMap((account) => {
     const end = Date.parse(account.at);
     const ageOf = (at: number): number => account.to - (end - at) / 1000;
-    const within = bandSpans(name, end - lengthOf(account) * 1000, end, timeZone);
+    const within = bandSpans(hours, end - lengthOf(account) * 1000, end, timeZone);
     return within.map(({ from, to }) => ({ account, from: ageOf(from), to: ageOf(to), isLook: to === end }));
   });
   const lost = spans.down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
@@ -3537,7 +3642,7 @@ function summarizeBand(name: BandName, burnin: Burnin, accounts: readonly Accoun
   const times = looks.flatMap(({ responseMs }) => responseMs ?? []);
   const covered = sumOf(pieces.map(lengthOf));
   // By the clock of each account, which may have been set since the beginning.
-  const missed = spans.holes.flatMap(({ from, to }) => bandSpans(name, begun + from * 1000, begun + to * 1000, timeZone));
+  const missed = spans.holes.flatMap(({ from, to }) => bandSpans(hours, begun + from * 1000, begun + to * 1000, timeZone));
   return {
     ...{ due: covered + sumOf(missed.map(lengthOf)) / 1000, covered },
     errors: sumOf(pieces.map((piece) => ((piece.account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(piece.account)))),
@@ -3581,15 +3686,8 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
   const view = accounts.at(-1)?.prometheus ?? null;
   const inLog = { uptimeLow: uptime.low, uptimeHigh: uptime.high, errors, restarts: restarts.length, memoryMbPerHour: growth?.perHour ?? null };
   return {
-    ...{
-      age,
-      covered: sumOf(spans.map(lengthOf)),
-      holes,
-      restarts,
-      errors,
-      errorsOff: !counted.length,
-      errorsUnseen: counted.length < accounts.length,
-    },
+    ...{ age, covered: sumOf(spans.map(lengthOf)), holes, restarts },
+    ...{ errors, errorsOff: !counted.length, errorsUnseen: counted.length < accounts.length },
     outages: groupsOf(outages, (outage) => outage.exact)
       .flatMap((alike) => joinSpans(alike, joinOutages))
       .sort((a, b) => a.from - b.from),
@@ -3623,15 +3721,17 @@ function countRestarts(restarts: readonly Restart[]): { unplanned: number; uncle
 
 const percentOf = (share: number): string => `${Number(share.toFixed(3))} %`;
 
-function levelOf(metric: MetricName, value: number): Level {
-  const { target, acceptable, critical } = METRICS[metric];
+function levelOf({ target, acceptable, critical }: BurninLimits["metrics"][MetricName], value: number): Level {
   if (target === 0 ? value <= 0 : value < target) return "target";
   return value > critical ? "critical" : value < acceptable ? "acceptable" : "worse";
 }
 
 /** While a burn-in runs, its uptime is judged by what it can still become: a lost minute of the first hour is no worse than one of the last. */
-function judgeUptime({ age, uptime, downSeconds, looks }: Summary, { seconds }: Burnin): Pick<MetricRow, "value" | "shown" | "level" | "says"> {
-  const { acceptable, critical } = METRICS.uptime;
+function judgeUptime(
+  { age, uptime, downSeconds, looks }: Summary,
+  { seconds, limits }: Burnin,
+): Pick<MetricRow, "value" | "shown" | "level" | "says"> {
+  const { acceptable, critical } = limits.metrics.uptime;
   const [low, high] = [uptime.low, uptime.high].map((share) => 100 - (100 - share) * (age / Math.max(age, seconds, 1))) as [number, number];
   const level = low === 100 ? "target" : low > acceptable ? "acceptable" : high < critical ? "critical" : high <= acceptable ? "worse" : "unknown";
   const [lostSeconds, planned] = [downSeconds.planned + downSeconds.unplanned, spanOf(downSeconds.planned)];
@@ -3644,10 +3744,10 @@ function judgeUptime({ age, uptime, downSeconds, looks }: Summary, { seconds }: 
 }
 
 /** Growth whose interval reaches zero is none, unless it is large all the same. */
-function judgeGrowth({ memory, memoryPeakMb }: Summary): Pick<MetricRow, "value" | "shown" | "level" | "says"> {
+function judgeGrowth({ memory, memoryPeakMb }: Summary, { limits }: Burnin): Pick<MetricRow, "value" | "shown" | "level" | "says"> {
   if (!memory) return { value: null, shown: "-", level: memoryPeakMb === null ? "off" : "unknown", says: "too few samples between the restarts" };
   const { perHour, low, high } = memory;
-  const level = levelOf("memory_growth", perHour);
+  const level = levelOf(limits.metrics.memory_growth, perHour);
   const says = `95 % interval ${round(low)} to ${round(high)} MB/h`;
   return { value: perHour, shown: `${round(perHour)} MB/h`, level: level === "acceptable" && low <= 0 ? "target" : level, says };
 }
@@ -3656,8 +3756,9 @@ function judgeGrowth({ memory, memoryPeakMb }: Summary): Pick<MetricRow, "value"
 export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
   const { restarts, errors, errorsOff, errorsUnseen, errorsPerMinute, alerts, responseMs, responseGrowsBy, cpuPercent, looks } = summary;
   const { unplanned, unclear } = countRestarts(restarts);
+  const table = burnin.limits.metrics;
   const row = (metric: MetricName, judged: Pick<MetricRow, "value" | "shown" | "level" | "says">): MetricRow => {
-    const { title, unit, target, acceptable, critical } = METRICS[metric];
+    const { title, unit, target, acceptable, critical } = table[metric];
     const [better, worse] = metric === "uptime" ? [">", "<"] : ["<", ">"];
     const plain = target === 0 || metric === "uptime";
     const limits = { target: `${plain ? "" : "< "}${target}${unit}`, acceptable: `${acceptable ? `${better} ` : ""}${acceptable}${unit}` };
@@ -3667,8 +3768,8 @@ export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
     metric: MetricName,
     value: number | null,
     says: string,
-    shown = value === null ? "-" : `${round(value)}${METRICS[metric].unit}`,
-  ): MetricRow => row(metric, { value, shown, says, level: value === null ? "off" : levelOf(metric, value) });
+    shown = value === null ? "-" : `${round(value)}${table[metric].unit}`,
+  ): MetricRow => row(metric, { value, shown, says, level: value === null ? "off" : levelOf(table[metric], value) });
   // Where no look has counted, the config says why; what should have been counted and was not, is in `unseen`.
   const counted = errorsOff ? "not counted" : `${plural(errors, "error")}${errorsUnseen ? "; not all logs could be counted" : ""}`;
   const rate = measured("error_rate", errorsOff ? null : errorsPerMinute, counted);
@@ -3692,7 +3793,7 @@ export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
       responseMs,
       responseMs === null ? "not measured" : responseGrowsBy > 0 ? `grew by ${round(responseGrowsBy)} ms` : "steady",
     ),
-    row("memory_growth", judgeGrowth(summary)),
+    row("memory_growth", judgeGrowth(summary, burnin)),
     measured("cpu", cpuPercent, cpuPercent === null ? "not measured" : `average of ${plural(looks, "look")}`),
   ];
 }
@@ -3700,17 +3801,16 @@ export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
 const isGood = (level: Level | undefined): boolean => level === "target" || level === "acceptable" || level === "off";
 const CONFIDENCE = "a person's sign-off, beside the verdict";
 export type Criterion = { criterion: string; status: "pass" | "fail" | "unknown" | "deferred" | "off"; says: string };
-export const CHECKPOINTS = [6, 12, 24] as const;
-export type Hour = (typeof CHECKPOINTS)[number];
 
 /** A band has been seen when most of it was accounted for, with a look in it; one that cannot have come yet is deferred. */
-function judgeBand(criterion: string, band: Summary["bands"]["peak"], secondsMin: number): Criterion {
+function judgeBand(criterion: string, band: Summary["bands"]["peak"], limits: BurninLimits, secondsMin: number): Criterion {
   const { due, covered, errors, downSeconds, responseMs, looks } = band;
   const rate = errors / Math.max(1, covered / 60);
   const says = `${spanOf(covered)} of ${spanOf(due)} seen in ${plural(looks, "look")}, ${round(errors)} errors, ${spanOf(downSeconds)} down`;
-  const seen = covered >= 0.9 * due && looks > 0;
+  const { metrics, bandCoveredMin, bandDownMax } = limits;
+  const seen = covered >= bandCoveredMin * due && looks > 0;
   // What is acceptable holds for the day: spread evenly, it is exceeded in some band by chance.
-  const bad = rate > METRICS.error_rate.critical || downSeconds > 0.01 * covered || (responseMs ?? 0) > METRICS.response_time.critical;
+  const bad = rate > metrics.error_rate.critical || downSeconds > bandDownMax * covered || (responseMs ?? 0) > metrics.response_time.critical;
   const status = due < secondsMin ? "deferred" : !seen ? "unknown" : bad ? "fail" : "pass";
   return { criterion, status, says: status === "deferred" ? "has not come yet" : says };
 }
@@ -3719,6 +3819,9 @@ function judgeBand(criterion: string, band: Summary["bands"]["peak"], secondsMin
 export function judgeCheckpoint(hour: Hour, summary: Summary, burnin: Burnin): Criterion[] {
   const { uptime, errors, errorsOff, errorsUnseen, alerts, alertsCritical, warnings, restarts, holes, unseen, bands } = summary;
   const rows = judgeMetrics(summary, burnin);
+  const { limits } = burnin;
+  const uptimeMin = limits.metrics.uptime.acceptable;
+  const { errorsMax, bandSecondsMin } = limits.checkpoints[hour];
   const levelIn = (metric: MetricName): Level => rows.find((row) => row.metric === metric)?.level ?? "unknown";
   const saysIn = (metric: MetricName): string => rows.filter((row) => row.metric === metric).map(({ shown, says }) => `${shown}: ${says}`)[0] ?? "";
   const judged = (criterion: string, holds: boolean | null, says: string): Criterion => ({
@@ -3730,39 +3833,40 @@ export function judgeCheckpoint(hour: Hour, summary: Summary, burnin: Burnin): C
   const byLevel = (criterion: string, level: Level, says: string): Criterion =>
     level === "off" ? off(criterion, says) : judged(criterion, level === "unknown" ? null : isGood(level), says);
   const above = (limit: number): boolean | null => (uptime.low > limit ? true : uptime.high > limit ? null : false);
-  const up = judged(`Uptime > ${METRICS.uptime.acceptable}%`, above(METRICS.uptime.acceptable), saysIn("uptime"));
-  const few = (criterion: string, most: number, says = plural(errors, "error")): Criterion =>
-    errorsOff ? off(criterion, "not counted") : judged(criterion, errors > most ? false : errorsUnseen ? null : true, says);
+  const up = judged(`Uptime > ${uptimeMin}%`, above(uptimeMin), saysIn("uptime"));
+  const few = (criterion: string, says = plural(errors, "error")): Criterion =>
+    errorsOff ? off(criterion, "not counted") : judged(criterion, errors > (errorsMax ?? Infinity) ? false : errorsUnseen ? null : true, says);
+  const band = (criterion: string, which: BandName): Criterion => judgeBand(criterion, bands[which], limits, bandSecondsMin ?? 0);
   const none = (criterion: string, count: number | null): Criterion =>
     count === null ? off(criterion, "no source of alerts") : judged(criterion, count === 0, `${count} fired`);
   const performance = (["response_time", "cpu", "memory_growth"] as const).map(levelIn).filter((level) => level !== "unknown" || hour > 6);
   if (hour === 6)
     return [
       judged("Bot connected 100% of time", uptime.low === 100 ? true : uptime.high === 100 ? null : false, saysIn("uptime")),
-      few("Zero errors", 0),
+      few("Zero errors"),
       none("No alerts", alerts),
       byLevel("Memory stable", levelIn("memory_growth"), saysIn("memory_growth")),
-      few("Logs clean", 0, `${plural(errors, "error")}, ${plural(warnings, "warning")}`),
+      few("Logs clean", `${plural(errors, "error")}, ${plural(warnings, "warning")}`),
     ];
   if (hour === 12)
     return [
       up,
-      few("Error count < 10 total", 9),
+      few(`Error count < ${(errorsMax ?? 0) + 1} total`),
       none("No critical alerts", alertsCritical),
       judged(
         "Performance acceptable",
         performance.every(isGood) ? true : performance.some((level) => level === "unknown") ? null : false,
         saysIn("response_time"),
       ),
-      judgeBand("One peak period observed", bands.peak, 2.5 * 3600),
+      band("One peak period observed", "peak"),
     ];
   const { unplanned, unclear } = countRestarts(restarts);
   return [
     up,
     byLevel("Error rate acceptable", levelIn("error_rate"), saysIn("error_rate")),
     judged("Zero unplanned restarts", unplanned ? false : unclear ? null : true, saysIn("restarts")),
-    judgeBand("Passed peak hours", bands.peak, 2 * 3600),
-    judgeBand("Passed off-peak hours", bands.offPeak, 2 * 3600),
+    band("Passed peak hours", "peak"),
+    band("Passed off-peak hours", "offPeak"),
     judged(
       "All monitoring systems operational",
       holes.length || unseen.length ? null : true,
@@ -3799,14 +3903,13 @@ export function judgeBurnin(summary: Summary, rows: readonly MetricRow[], burnin
 }
 
 export type Flags = { red: string[]; yellow: string[] };
-const OUTAGE_SECONDS_MAX = 60;
-const SUSTAINED_MINUTES = 5;
 /** Seed 002's red flags, of the newest account, for they ask for somebody now; and its yellow flags, of the whole burn-in. */
-export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: Account): Flags {
+export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: Account, limits: BurninLimits, memoryMbMax: number | null): Flags {
+  const { metrics, outageSecondsMax, sustainedMinutesMin } = limits;
   const { outages, restarts, errors, memory, responseGrowsBy, memoryPeakMb, disagreements } = summary;
   const rowOf = (metric: MetricName): MetricRow | undefined => rows.find((row) => row.metric === metric);
   const long = outages.filter(
-    ({ exact, planned, to, ...outage }) => exact && planned !== true && to > last.from && to - outage.from > OUTAGE_SECONDS_MAX,
+    ({ exact, planned, to, ...outage }) => exact && planned !== true && to > last.from && to - outage.from > outageSecondsMax,
   );
   const minutes = lengthOf(last) / 60;
   const rate = (last.errors ?? 0) / minutes;
@@ -3816,8 +3919,8 @@ export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: A
   const red = [
     ...long.map(({ kind, says, at, ...span }) => `${kind} for ${spanOf(lengthOf(span))} since ${at}: ${says}`),
     ...crashes.map(({ at, says }) => `restarted without a plan at ${at}: ${says}`),
-    ...(rate > METRICS.error_rate.critical && minutes >= SUSTAINED_MINUTES ? [`${last.errors} errors in ${spanOf(lengthOf(last))}`] : []),
-    ...(memory && memory.low > METRICS.memory_growth.critical ? [`memory grows continuously, by ${round(memory.perHour)} MB/h`] : []),
+    ...(rate > metrics.error_rate.critical && minutes >= sustainedMinutesMin ? [`${last.errors} errors in ${spanOf(lengthOf(last))}`] : []),
+    ...(memory && memory.low > metrics.memory_growth.critical ? [`memory grows continuously, by ${round(memory.perHour)} MB/h`] : []),
     ...(firing.length > 1 ? [`several alerts fire: ${names}`] : []),
   ];
   const [slow, load] = [rowOf("response_time"), rowOf("cpu")];
@@ -3828,8 +3931,8 @@ export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: A
     ...(firing.length === 1 ? [`an alert fires: ${names}`] : []),
     ...(slow && !isGood(slow.level) && slow.level !== "unknown" ? [`responses take ${slow.shown} on average`] : []),
     ...(responseGrowsBy > 0 ? [`response times grow, by ${round(responseGrowsBy)} ms so far`] : []),
-    ...(load && (load.value ?? 0) > METRICS.cpu.critical ? [`the CPU is at ${load.shown}`] : []),
-    ...((memoryPeakMb ?? 0) > (LIMITS.memoryMbMax.prod ?? Infinity) ? [`memory reached ${round(memoryPeakMb ?? 0)} MB`] : []),
+    ...(load && (load.value ?? 0) > metrics.cpu.critical ? [`the CPU is at ${load.shown}`] : []),
+    ...((memoryPeakMb ?? 0) > (memoryMbMax ?? Infinity) ? [`memory reached ${round(memoryPeakMb ?? 0)} MB`] : []),
     ...restarts.flatMap(({ planned, at, says }) => (planned === null ? [`restarted at ${at}, planned or not: ${says}`] : [])),
     ...(last.late > 0 ? [`this look came ${spanOf(last.late)} late`] : []),
     ...(last.jump ? [`the clock was set by ${round(last.jump)} s`] : []),
@@ -3840,12 +3943,13 @@ export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: A
 }
 
 /** A burn-in with all that is judged of it. */
-export function judgeStanding({ accounts, ...open }: OpenBurnin, { limits, burnin: { timeZone } }: Config) {
-  const burnin: Burnin = { ...open, seconds: limits.burninSeconds };
+export function judgeStanding({ accounts, ...open }: OpenBurnin, { limits, burninLimits, burnin: { timeZone } }: Config) {
+  const burnin: Burnin = { ...open, seconds: limits.burninSeconds, limits: burninLimits };
   const summary = summarizeBurnin(burnin, accounts, timeZone);
   const rows = judgeMetrics(summary, burnin);
   const last = accounts.at(-1);
-  return { burnin, summary, rows, flags: last ? judgeFlags(summary, rows, last) : { red: [], yellow: [] }, ...judgeBurnin(summary, rows, burnin) };
+  const flags = last ? judgeFlags(summary, rows, last, burninLimits, limits.memoryMbMax) : { red: [], yellow: [] };
+  return { burnin, summary, rows, flags, ...judgeBurnin(summary, rows, burnin) };
 }
 export type Standing = ReturnType<typeof judgeStanding>;
 
@@ -3861,6 +3965,8 @@ function judgeTick(look: Verdict, { flags, rows, decision }: Standing): Verdict 
     : { verdict: "warn", exit: EXIT.belowTarget, action: `Worse than acceptable: ${told}.` };
 }
 
+/** The hours of the checkpoints, in order. */
+const hoursOf = ({ checkpoints }: BurninLimits): Hour[] => Object.keys(checkpoints).map(Number) as Hour[];
 const CHECKPOINT_VERDICTS = {
   PASS: { verdict: "pass", exit: 0 },
   RUNNING: { verdict: "pass", exit: 0 },
@@ -3875,7 +3981,9 @@ export function judgeDue(
   now: number,
 ) {
   const { id, release, attempt } = burnin;
-  const due = CHECKPOINTS.filter((hour) => !hours.includes(hour) && (isOver(summary, burnin, hour) || (hour === 24 && decision === "FAIL")));
+  const due = hoursOf(burnin.limits).filter(
+    (hour) => !hours.includes(hour) && (isOver(summary, burnin, hour) || (hour === 24 && decision === "FAIL")),
+  );
   return due.map((hour) => {
     const criteria = judgeCheckpoint(hour, summary, burnin);
     const isOpenStill = hour < 24 && criteria.some(({ status }) => status === "fail" || status === "unknown");
@@ -4555,7 +4663,7 @@ function burninStatus(open: OpenBurnin, config: Config, now: number) {
   const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
   const { id, release, attempt, startedAt, seconds } = burnin;
   const age = summary.age + (open.place ? Math.max(0, now - Date.parse(open.place.at)) / 1000 : 0);
-  const next = CHECKPOINTS.find((hour) => !open.hours.includes(hour)) ?? null;
+  const next = hoursOf(burnin.limits).find((hour) => !open.hours.includes(hour)) ?? null;
   const checkpoint = next && { hour: next, inSeconds: Math.max(0, (seconds * next) / 24 - age) };
   const isEnded = open.decision !== "RUNNING";
   const told = { decision: isEnded ? open.decision : decision, reasons, action };
@@ -5013,7 +5121,7 @@ export function renderReport(view: ReportView, format: "md" | "html"): string {
   return new Eta({ ...settings, ...markdown }).render(`report.${format}`, { ...view, local, spanOf });
 }
 
-type Group = { about: Omit<Burnin, "seconds">; accounts: Account[] };
+type Group = { about: BurninHead; accounts: Account[] };
 type Happened = Pick<ReportView["events"][number], "at" | "kind" | "says">;
 const ACCOUNTS_AT_ONCE = 1000;
 const KEPT = 500;
@@ -5177,7 +5285,7 @@ function drawCharts(
   const boxOf = (piece: Span) => ({ x: x(piece.from), width: Math.max(x(piece.to) - x(piece.from), 1.5) });
   const begun = Date.parse(burnin.startedAt);
   const bandsOf = (kind: "peak" | "off-peak", name: BandName) =>
-    bandSpans(name, begun, begun + span * 1000, timeZone).map(({ from, to }) => ({
+    bandSpans(burnin.limits.bands[name], begun, begun + span * 1000, timeZone).map(({ from, to }) => ({
       ...boxOf({ from: (from - begun) / 1000, to: (to - begun) / 1000 }),
       kind,
       label: kind,
@@ -5187,7 +5295,7 @@ function drawCharts(
     kind,
     label: `${clockOf(at.from)}, ${spanOf(lengthOf(at))}: ${says}`,
   });
-  const limitOf = { memory: limits.memoryMbMax, response: METRICS.response_time.acceptable, users: null };
+  const limitOf = { memory: limits.memoryMbMax, response: burnin.limits.metrics.response_time.acceptable, users: null };
   return {
     ...CHART,
     hours: Array.from({ length: 9 }, (_, index) => ({
@@ -5267,7 +5375,7 @@ function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, 
     Looks: String(summary.looks),
     "Newest backup": typeof last?.backupHours === "number" ? `${round(last.backupHours)} hours old` : "-",
   };
-  const points = CHECKPOINTS.map((hour) => {
+  const points = hoursOf(burnin.limits).map((hour) => {
     const record = judged.findLast((each) => each.hour === hour);
     const open = judgeCheckpoint(hour, summary, burnin).map(({ criterion }) => ({ criterion, status: "deferred" as const, says: "not due yet" }));
     const { ts: at = null, verdict: status = "not due yet", action: told = "", criteria: then = open } = record ?? {};
@@ -5382,7 +5490,7 @@ export function parseCommandLine(args: readonly string[]) {
 type CommandLine = ReturnType<typeof parseCommandLine>;
 
 /** The effective config without its secrets, or for scripts one line for each key asked for: lists joined by blanks, empty where it is not set. */
-function renderConfig({ secrets, headers, ...config }: Config, keys: string | undefined): string {
+function renderConfig({ secrets, headers, burninLimits: _, ...config }: Config, keys: string | undefined): string {
   const masked = maskDeep({ ...config, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, "***"])) }, maskOf(secrets));
   if (keys === undefined) return renderDocument(masked);
   const { sinks = [], ping } = config.alert ?? {};
@@ -5702,7 +5810,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (flags.help || flags.version) return await print(flags.help ? readHelp() : `${VERSION}\n`);
     if (flags.schema) return await print(readShipped("schema.json"));
     becomeService(line);
-    const config = readConfig(env, flags.config);
+    const config = readConfig(env, flags.config, RULES);
     process.chdir("/"); // All paths are absolute by now, and a directory that is deleted under this program must not matter.
     return await RUNNERS[command](line, config, openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)));
   } catch (error) {

@@ -46,6 +46,7 @@ import {
   parseUnitHistory,
   patternsOf,
   type ReleaseState,
+  RULES,
   readConfig,
   readLogSince,
   readState as readReleaseState,
@@ -855,7 +856,7 @@ test("accountFor() sees a short outage between two ticks by the log file alone, 
   // The log alone gives the same state as the one that was kept.
   const kept = readState(dir);
   rmSync(join(dir, "state/prod.releases.json"));
-  const config = readConfig("prod", join(dir, "verify.yaml"));
+  const config = readConfig("prod", join(dir, "verify.yaml"), RULES);
   assert.deepEqual(JSON.parse(JSON.stringify(readReleaseState(config))), kept);
   assert.equal(kept.burnin?.accounts.length, 3);
 });

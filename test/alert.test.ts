@@ -16,6 +16,7 @@ import {
   PAYLOADS,
   parseConfig,
   pingsOf,
+  RULES,
   readConfig,
   remember,
   renderAlert,
@@ -73,7 +74,7 @@ const config = (() => {
   const file = join(createDirectory(), "prod.yaml");
   const settings = merge(defaultConfig(1), { process: { pidFile: null, unit: "cytube-bot.service" }, alert: { sinks: [] } });
   writeFileSync(file, JSON.stringify(settings));
-  return readConfig("prod", file);
+  return readConfig("prod", file, RULES);
 })();
 
 /** Alert runs as they follow on one another, without any delivery: `told` is what each said, and to `reached` nobody or somebody. */
@@ -961,7 +962,7 @@ for (const [what, alert, complaint] of [
   ["no pause at all", { repeatHours: 0 }, /alert\.repeatHours: expected/],
 ] as [string, Settings, RegExp | null][])
   test(`parseConfig() ${complaint ? "refuses" : "accepts"} ${what} for alerts`, () => {
-    const parse = () => parseConfig(JSON.stringify(merge(defaultConfig(1), { alert })), "site.yaml", "prod");
+    const parse = () => parseConfig(JSON.stringify(merge(defaultConfig(1), { alert })), "site.yaml", "prod", RULES);
     if (complaint === null) parse();
     else
       assert.throws(parse, (error) => {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   type Account,
+  BURNIN,
   type Burnin,
   bandSpans,
   type Criterion,
@@ -11,7 +12,6 @@ import {
   judgeCheckpoint,
   judgeMetrics,
   type Level,
-  METRICS,
   type MetricName,
   type MetricRow,
   type Outage,
@@ -52,7 +52,7 @@ test("a history is the same whenever it is generated", () => {
 
 // ---------------------------------------------------------------------------- a day by hand
 
-const burnin: Burnin = { id: "burnin", release: "1.4.2", attempt: 1, startedAt: "2025-06-10T10:00:00.000Z", seconds: 86_400 };
+const burnin: Burnin = { id: "burnin", release: "1.4.2", attempt: 1, startedAt: "2025-06-10T10:00:00.000Z", seconds: 86_400, limits: BURNIN };
 const begun = Date.parse(burnin.startedAt);
 const atAge = (age: number): string => new Date(begun + age * 1000).toISOString();
 const minutes = [...Array.from({ length: 16 }, (_, index) => 15 * (index + 1)), 300, 360, 420, 480, 540, 600, 660, 720, 960, 1200, 1440];
@@ -97,7 +97,7 @@ test("judgeBurnin() passes a day with nothing wrong, and says what to do next", 
   assert.match(action, /\w/);
   assert.deepEqual(
     rows.map(({ metric }) => metric),
-    Object.keys(METRICS),
+    Object.keys(BURNIN.metrics),
   );
 });
 
@@ -201,14 +201,14 @@ for (const [metric, what, change, level] of levels) {
     if (expected === "PASS") assert.deepEqual(reasons, []);
     else
       assert.ok(
-        reasons.some((reason) => reason.includes(METRICS[metric].title)),
+        reasons.some((reason) => reason.includes(BURNIN.metrics[metric].title)),
         reasons.join("; "),
       );
   });
 }
 
 test("judgeMetrics() has a test of each metric's every level that it can have", () => {
-  for (const metric of Object.keys(METRICS) as MetricName[]) {
+  for (const metric of Object.keys(BURNIN.metrics) as MetricName[]) {
     const seen = new Set(levels.filter(([name]) => name === metric).map(([, , , level]) => level));
     for (const level of ["target", "critical"] as const) assert.ok(seen.has(level), `${metric} is never ${level}`);
     if (metric !== "restarts") assert.ok(seen.has("worse"), `${metric} is never worse`);
@@ -496,7 +496,7 @@ const nights: [string, string, string, "peak" | "offPeak", number][] = [
 
 for (const [what, from, zone, band, hours] of nights) {
   test(`bandSpans() finds ${hours} h of ${band} in ${what} (${zone})`, () => {
-    const spans = bandSpans(band, Date.parse(from), Date.parse(from) + 86_400_000, zone);
+    const spans = bandSpans(BURNIN.bands[band], Date.parse(from), Date.parse(from) + 86_400_000, zone);
     const seconds = spans.reduce((sum, span) => sum + span.to - span.from, 0) / 1000;
     assert.equal(seconds / 3600, hours);
     const { of, accounts } = startingAt(from, 24);
@@ -507,10 +507,10 @@ for (const [what, from, zone, band, hours] of nights) {
 
 test("bandSpans() begins and ends to the second, and is empty outside", () => {
   const at = (time: string): number => Date.parse(`2025-06-10T${time}.000Z`);
-  assert.deepEqual(bandSpans("peak", at("17:59:58"), at("18:00:02"), "UTC"), [{ from: at("18:00:00"), to: at("18:00:02") }]);
-  assert.deepEqual(bandSpans("peak", at("22:59:58"), at("23:00:02"), "UTC"), [{ from: at("22:59:58"), to: at("23:00:00") }]);
-  assert.deepEqual(bandSpans("peak", at("10:00:00"), at("10:00:00"), "UTC"), []);
-  assert.deepEqual(bandSpans("offPeak", at("18:00:00"), at("23:00:00"), "UTC"), []);
+  assert.deepEqual(bandSpans(BURNIN.bands.peak, at("17:59:58"), at("18:00:02"), "UTC"), [{ from: at("18:00:00"), to: at("18:00:02") }]);
+  assert.deepEqual(bandSpans(BURNIN.bands.peak, at("22:59:58"), at("23:00:02"), "UTC"), [{ from: at("22:59:58"), to: at("23:00:00") }]);
+  assert.deepEqual(bandSpans(BURNIN.bands.peak, at("10:00:00"), at("10:00:00"), "UTC"), []);
+  assert.deepEqual(bandSpans(BURNIN.bands.offPeak, at("18:00:00"), at("23:00:00"), "UTC"), []);
 });
 
 test("judgeBurnin() passes a healthy day whose clock was set, an hour forward or back, at any hour", () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
+  BURNIN,
   blockMedians,
   CHECK_NAMES,
   CHECKS,
@@ -54,6 +55,7 @@ function contextOf(over: Partial<Config> = {}, limits: Partial<Limits> = {}): Ch
     file: "/etc/cytube-verify/prod.yaml",
     environment: "prod",
     limits: { ...prodLimits, ...limits },
+    burninLimits: BURNIN,
     off: {},
     hints: {},
     logFile: "/var/log/cytube-verify/prod.jsonl",

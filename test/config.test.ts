@@ -19,6 +19,7 @@ import {
   POLICY,
   parseConfig,
   parseHeaders,
+  RULES,
   readConfig,
   UserError,
 } from "../verify.ts";
@@ -39,7 +40,7 @@ const least: Settings = {
 
 function linesOf(text: string, name = "prod"): string[] {
   try {
-    parseConfig(text, "site.yaml", name);
+    parseConfig(text, "site.yaml", name, RULES);
   } catch (error) {
     assert.ok(error instanceof UserError, `a config of a person's making ended with ${(error as Error).stack}`);
     assert.equal(error.code, EXIT.config);
@@ -56,7 +57,7 @@ function refused(over: Settings, name = "prod"): string[] {
 function readText(over: Settings): Config {
   const directory = createDirectory();
   writeFileSync(join(directory, "site.yaml"), stringify(merge(least, over)));
-  return readConfig("prod", join(directory, "site.yaml"));
+  return readConfig("prod", join(directory, "site.yaml"), RULES);
 }
 
 // ---------------------------------------------------------------------------- shipped files
@@ -65,7 +66,7 @@ for (const file of shipped) {
   test(`config/${file} parses, resolves, and is valid against the published schema`, () => {
     const text = readFileSync(join(configDirectory, file), "utf8");
     assert.deepEqual(linesOf(text, file.slice(0, -5)), []);
-    const config = readConfig(file.slice(0, -5), join(configDirectory, file));
+    const config = readConfig(file.slice(0, -5), join(configDirectory, file), RULES);
     assert.equal(config.name, file.slice(0, -5));
     assert.ok(Object.isFrozen(config));
     const schema = JSON.parse(readFileSync(join(configDirectory, "schema.json"), "utf8")) as { $schema?: string };
@@ -268,9 +269,9 @@ test("parseConfig() does not ask for a configuration in test, where it is not ch
 });
 
 test("parseConfig() takes the environment from the name of the file, where it is test or prod", () => {
-  assert.equal(parseConfig(stringify(least), "prod.yaml", "prod").environment, "prod");
-  assert.equal(parseConfig(stringify(least), "test.yaml", "test").environment, "test");
-  assert.equal(parseConfig(stringify({ ...least, environment: "test" }), "prod.yaml", "prod").environment, "test");
+  assert.equal(parseConfig(stringify(least), "prod.yaml", "prod", RULES).environment, "prod");
+  assert.equal(parseConfig(stringify(least), "test.yaml", "test", RULES).environment, "test");
+  assert.equal(parseConfig(stringify({ ...least, environment: "test" }), "prod.yaml", "prod", RULES).environment, "test");
   assert.match(
     linesOf(stringify(least), "prod-movies")[0] as string,
     /environment: missing; expected test or prod, because the name "prod-movies" does not say which$/,
@@ -469,13 +470,13 @@ test("parseConfig() answers with a UserError or a config, whatever the text is",
 
 test("readConfig() says which file it cannot read, and why", () => {
   const directory = createDirectory();
-  assert.throws(() => readConfig("prod", join(directory, "none.yaml")), {
+  assert.throws(() => readConfig("prod", join(directory, "none.yaml"), RULES), {
     code: EXIT.config,
     message: /Cannot read the config ".*none\.yaml": ENOENT/,
   });
-  assert.throws(() => readConfig("prod", directory), { code: EXIT.config, message: /Cannot read the config/ });
+  assert.throws(() => readConfig("prod", directory, RULES), { code: EXIT.config, message: /Cannot read the config/ });
   writeFileSync(join(directory, "big.yaml"), `# ${"x".repeat(1 << 20)}\n`);
-  assert.throws(() => readConfig("prod", join(directory, "big.yaml")), { code: EXIT.config, message: /is larger than 1048576 bytes/ });
+  assert.throws(() => readConfig("prod", join(directory, "big.yaml"), RULES), { code: EXIT.config, message: /is larger than 1048576 bytes/ });
 });
 
 test("findConfig() names the environments that there are", () => {
@@ -527,7 +528,7 @@ test("readConfig() keeps the values of request headers as secrets", () => {
   const directory = createDirectory();
   writeFileSync(join(directory, "headers"), "# for the probe\n\nAuthorization: Bearer abc.def-123\r\nX-Key:  k:v  \n");
   writeFileSync(join(directory, "site.yaml"), stringify(merge(least, { health: { headersFile: "headers" } })));
-  const config = readConfig("prod", join(directory, "site.yaml"));
+  const config = readConfig("prod", join(directory, "site.yaml"), RULES);
   assert.deepEqual(config.headers, { Authorization: "Bearer abc.def-123", "X-Key": "k:v" });
   for (const secret of ["Bearer abc.def-123", "abc.def-123", "k:v"]) assert.ok(config.secrets.includes(secret), secret);
 });
@@ -535,7 +536,7 @@ test("readConfig() keeps the values of request headers as secrets", () => {
 test("readConfig() says that the headers cannot be read, without their text", () => {
   const directory = createDirectory();
   writeFileSync(join(directory, "site.yaml"), stringify(merge(least, { health: { headersFile: "headers" } })));
-  const read = () => readConfig("prod", join(directory, "site.yaml"));
+  const read = () => readConfig("prod", join(directory, "site.yaml"), RULES);
   assert.throws(read, { code: EXIT.config, message: /health\.headersFile ".*headers": ENOENT/ });
   writeFileSync(join(directory, "headers"), "Bearer hunter2-without-a-name\n");
   assert.throws(read, (error: Error) => error instanceof UserError && error.code === EXIT.config && !error.message.includes("hunter2"));
@@ -555,8 +556,8 @@ test("parseHeaders() refuses values that cannot be sent, which would look like a
 test("readConfig() takes no name that leads elsewhere, also where the file is given, for the log is named after it", () => {
   const directory = createDirectory();
   writeFileSync(join(directory, "site.yaml"), stringify({ ...least, environment: "prod" }));
-  for (const name of ["../../x", "", "a/b"]) assert.throws(() => readConfig(name, join(directory, "site.yaml")), { code: EXIT.config }, name);
-  assert.equal(readConfig("prod-movies", join(directory, "site.yaml")).logFile, "/var/log/cytube-verify/prod-movies.jsonl");
+  for (const name of ["../../x", "", "a/b"]) assert.throws(() => readConfig(name, join(directory, "site.yaml"), RULES), { code: EXIT.config }, name);
+  assert.equal(readConfig("prod-movies", join(directory, "site.yaml"), RULES).logFile, "/var/log/cytube-verify/prod-movies.jsonl");
 });
 
 test("config/dialects.json has JSON pointers for every field, each at one place only", () => {
@@ -650,6 +651,8 @@ test("config --env shows the effective config with its secrets masked", async ()
   assert.deepEqual((shown as Settings).prometheus, { url: "http://joe:***@127.0.0.1:9090/" });
   assert.deepEqual((shown as Settings).metrics, { file: join(directory, "bot.prom") });
   assert.ok(
-    ["kk90-hunter%2Fzz", "kk90-hunter/zz", "hunter-7"].every((secret) => readConfig("prod", join(directory, "site.yaml")).secrets.includes(secret)),
+    ["kk90-hunter%2Fzz", "kk90-hunter/zz", "hunter-7"].every((secret) =>
+      readConfig("prod", join(directory, "site.yaml"), RULES).secrets.includes(secret),
+    ),
   );
 });

@@ -24,6 +24,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import {
   type Account,
+  BURNIN,
   type Burnin,
   type Decision,
   type Firing,
@@ -577,7 +578,14 @@ export type History = {
 type Made = Omit<History, "kind" | "seed" | "isHealthy">;
 
 function burninOf(model: Model, random: Random): Burnin {
-  return { id: random.id(), release: release(random), attempt: 1, startedAt: new Date(model.startedAt).toISOString(), seconds: 86_400 };
+  return {
+    id: random.id(),
+    release: release(random),
+    attempt: 1,
+    startedAt: new Date(model.startedAt).toISOString(),
+    seconds: 86_400,
+    limits: BURNIN,
+  };
 }
 
 function subjectOf(model: Model, random: Random): Subject & { records: Recorded[]; looks: Look[] } {

@@ -31,6 +31,7 @@ import {
   type ReleaseState,
   type RollbackRecord,
   type RollbackRequest,
+  RULES,
   readConfig,
   readProcessStat,
   readReleaseId,
@@ -237,7 +238,7 @@ exit 64
   }
 
   get config(): Config {
-    return readConfig("prod", this.file);
+    return readConfig("prod", this.file, RULES);
   }
 
   /** A finished release; the bot takes the switches. The later one of two is the newer. */

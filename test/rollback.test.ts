@@ -18,6 +18,7 @@ import {
   type Result,
   type RollbackRecord,
   type RollbackRequest,
+  RULES,
   readConfig,
   readRecords,
   readReleases,
@@ -104,7 +105,7 @@ const onHost: Settings = {
 function scene(over: Settings = {}): { directory: string; config: Config } {
   const directory = createDirectory();
   for (const name of ["releases", "state", "flags"]) mkdirSync(join(directory, name));
-  return { directory, config: readConfig("prod", writeConfig(directory, 9, merge(onHost, over))) };
+  return { directory, config: readConfig("prod", writeConfig(directory, 9, merge(onHost, over)), RULES) };
 }
 
 /** A release that its deployer finished so many minutes after midnight, or has not finished. */

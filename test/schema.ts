@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import * as valibot from "valibot";
-import { configSchema, LIMITS } from "../verify.ts";
+import { configSchema, LIMITS, RULES } from "../verify.ts";
 import { projectDirectory } from "./harness.ts";
 
 type Schema = { properties?: Record<string, Schema>; description?: string };
 
 export function renderConfigSchema(): string {
-  const schema = toJsonSchema(configSchema(valibot), { errorMode: "ignore" }) as Schema;
+  const schema = toJsonSchema(configSchema(valibot, RULES.limits), { errorMode: "ignore" }) as Schema;
   const abouts = Object.entries(LIMITS).map(([name, { why }]) => [`limits.${name}`, why] as const);
   const rows = readFileSync(join(projectDirectory, "config/keys.txt"), "utf8").matchAll(/^([\w.]+) +(.+)$/gm);
   for (const [key, description] of [...abouts, ...[...rows].map(([, key = "", about = ""]) => [key, about] as const)]) {
