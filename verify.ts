@@ -75,7 +75,9 @@ import type * as Valibot from "valibot";
 
 /** Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing package must exit 70, not Node's 1 (process). */
 const load = createRequire(import.meta.url);
-const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** What is started again as a child process: verify.ts of a checkout, or the one file that was built from it. */
+export const PROGRAM = fileURLToPath(import.meta.url);
+const HERE = path.dirname(PROGRAM);
 const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config"); // Beside this file, or beside build/.
 const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
 const patterns = new Map<string, RegExp[]>();
@@ -1184,7 +1186,7 @@ export function openDatabaseReader(config: Config): DatabaseReader {
   };
   process.once("exit", kill); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
   const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] }; // From there, `--import tsx` is found again.
-  const start = (): ChildProcess => fork(fileURLToPath(import.meta.url), [DATABASE_CHILD], options).on("error", () => {});
+  const start = (): ChildProcess => fork(PROGRAM, [DATABASE_CHILD], options).on("error", () => {});
   const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
     if (!child?.connected) child = start(); // One that the kernel has killed between two requests answers no more.
     const settled = new AbortController();
@@ -3285,8 +3287,21 @@ function lateness({ age: began }: Place, age: number, { schedule, lateSecondsMax
   return age - began > step + lateSecondsMax ? age - began - step : 0;
 }
 
+/** What an accounting needs to know of the run that it belongs to. */
+export type Look = {
+  id: string;
+  config: Config;
+  identity: Identity | null;
+  observations: { process?: Observed<ProcessEvidence>; fields?: Observed<HealthFields> };
+  findings: ReadonlyMap<CheckName, Finding>;
+  metrics: Record<string, number | null>;
+  follower: IdentityFollower | null;
+};
+/** Judges what was read of the logs, as the check of the error logs does. */
+type LogCheck = (sources: LogSource[]) => Part[];
+
 /** Reads what the logs and the journal say of an interval: their errors, the marks of the connection, and what PID 1 says of the unit. */
-async function readInterval({ config, identity, observations }: Run, before: Place) {
+async function readInterval({ config, identity, observations }: Look, before: Place) {
   const { signal } = new AbortController(); // The run's own has ended its looks by now.
   const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
   const { disconnected, connected } = config.burnin;
@@ -3336,7 +3351,7 @@ function agesOf(before: Place, now: Moment, age: number) {
 }
 
 /** When the bot's process was away, and when it began anew. */
-async function accountStarts(run: Run, before: Place, now: Moment, age: number, journal: JournalEntry[] | null) {
+async function accountStarts(run: Look, before: Place, now: Moment, age: number, journal: JournalEntry[] | null) {
   const { observations, identity, follower } = run;
   const alive = follower?.isGone() ? null : identity;
   const trouble = observations.process?.seen ? observations.process.value.trouble : null;
@@ -3353,14 +3368,15 @@ async function accountStarts(run: Run, before: Place, now: Moment, age: number, 
 
 /** What could not be seen of an interval, in sentences. */
 function listUnseen(
-  { config, findings, identity }: Run,
+  { config, findings, identity }: Look,
+  checkLogs: LogCheck,
   read: Interval,
   before: Place,
   restarts: readonly Restart[],
   connection: Account["connection"],
 ) {
   const { journal, sources } = read;
-  const parts = config.off.error_logs ? [] : checkErrorLogs(sources, { config, limits: { ...config.limits, errorsMax: null }, now: Date.now() });
+  const parts = config.off.error_logs ? [] : checkLogs(sources);
   const blind = journal?.source.unseen && !sources.includes(journal.source) ? [`${journal.source.source}: ${journal.source.unseen}`] : [];
   const isOther = identity && before.start !== null && startOf(identity) !== before.start && !restarts.length;
   return [
@@ -3373,7 +3389,7 @@ function listUnseen(
 }
 
 /** Accounts for everything since the run before, in whatever way it can be known. */
-export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ account: Account; place: Place }> {
+export async function accountFor(run: Look, burnin: OpenBurnin, checkLogs: LogCheck): Promise<{ account: Account; place: Place }> {
   const { config, observations, metrics, identity } = run;
   const { off } = config;
   const before = burnin.place as Place;
@@ -3412,7 +3428,7 @@ export async function accountFor(run: Run, burnin: OpenBurnin): Promise<{ accoun
     restarts: process.restarts,
     errors: read.sources.length && !off.error_logs ? sumOf(read.sources.map(({ tally }) => tally.errors + tally.undated + tally.uncertain)) : null,
     warnings: sumOf(read.sources.map(({ tally }) => tally.warnings)),
-    unseen: [...listUnseen(run, read, before, process.restarts, connection), ...(firing && !firing.seen ? [firing.why] : [])],
+    unseen: [...listUnseen(run, checkLogs, read, before, process.restarts, connection), ...(firing && !firing.seen ? [firing.why] : [])],
     ...{ connection, responseMs, memoryMb, cpuPercent, users, requests },
     ...{ alerts: firing?.seen ? firing.value : null, prometheus, backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000 },
   };
@@ -4084,13 +4100,14 @@ export function renderJson(value: unknown, indent: number): string {
 
 const renderDocument = (value: unknown): string => `${renderJson(value, 2)}\n`;
 
+/** A check as it is planned: left out by a flag, or off for a reason. */
+export type PlanRow = { check: CheckName; skipped: boolean; off: string | null };
 /** The plan of a run, without a look at the bot: every check with its exit code, why it does not run (or null), and the limits that apply. */
-function renderPlan(config: Config, { selected, json }: Pick<CommandLine, "selected" | "json">): string {
+function renderPlan(config: Config, rows: readonly PlanRow[], json: boolean): string {
   const { file, environment, logFile, limits, off } = config;
-  const checks = CHECKS.map((check) => {
-    const reason = off[check.name] ?? check.off(config);
-    const leftOut = !selected.has(check.name) ? "skipped" : reason ? `off: ${reason}` : null;
-    return { check: check.name, exit: CHECK_CODES[check.name], leftOut };
+  const checks = rows.map(({ check, skipped, off: reason }) => {
+    const leftOut = skipped ? "skipped" : reason ? `off: ${reason}` : null;
+    return { check, exit: CHECK_CODES[check], leftOut };
   });
   const parts = Object.fromEntries(Object.entries(off).filter(([name]) => name.includes(".")));
   const plan = maskDeep({ config: file, environment, logFile, checks, parts, limits }, maskOf(config.secrets));
@@ -4536,8 +4553,10 @@ function strangerThan({ to, switchedAt = 0 }: RollbackUnderWay, { config, identi
 
 /** Checks that a release must pass to be called healthy again; what takes minutes is left to the verification that its start brings. */
 const CORE: ReadonlySet<CheckName> = new Set(["process", "database", "health_endpoint", "connection", "response_time"]);
+/** Verifies with the checks that are named; `exit` is the code of the verdict. */
+export type VerifyCore = (config: Config, checks: ReadonlySet<CheckName>, narrator: Narrator) => Promise<{ run: Run; exit: number }>;
 /** Second half, after the restart: the old release must be healthy within the deadline, and it must be the one that runs. */
-async function runConfirm(config: Config, narrator: Narrator): Promise<number> {
+async function runConfirm(config: Config, narrator: Narrator, verifyCore: VerifyCore): Promise<number> {
   const request = readRequest(config.state.flag("rolling"));
   if (!request) throw new UserError(EXIT.refused, "There is no rollback to confirm");
   const { to, release: from, checks } = request;
@@ -4546,10 +4565,8 @@ async function runConfirm(config: Config, narrator: Narrator): Promise<number> {
   const deadline = performance.now() + config.rollback.secondsMax * 1000;
   const look = async () => {
     const limits = { ...config.limits, checksSecondsMax: Math.max(5, (deadline - performance.now()) / 1000) };
-    const run = openRun({ ...config, limits }, CORE, narrator);
-    await verify(run);
+    const { run, exit } = await verifyCore({ ...config, limits }, CORE, narrator);
     const findings = [...run.findings.values()];
-    const { exit } = judgeVerdict(findings, config.environment, run.interruption);
     const stranger = exit ? null : strangerThan(request, run, readState(config));
     return { findings, stranger, exit: stranger ? CHECK_CODES.release : exit };
   };
@@ -5561,7 +5578,9 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   if (!burnin || (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)) return null;
-  const accounted = await observe(() => accountFor(run, burnin));
+  const checkLogs = (sources: LogSource[]): Part[] =>
+    checkErrorLogs(sources, { config, limits: { ...config.limits, errorsMax: null }, now: Date.now() });
+  const accounted = await observe(() => accountFor(run, burnin, checkLogs));
   if (!accounted.seen) {
     // Nothing is handed on, so the next run accounts for this interval too.
     run.notes.push(`the burn-in could not be accounted for: ${accounted.why}`);
@@ -5659,7 +5678,8 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   const { flags, selected } = line;
   const { narrate } = narrator;
   const config: Config = { ...read, release: { ...read.release, version: flags["expect-version"] ?? read.release?.version } };
-  if (flags["dry-run"]) return print(renderPlan(config, line));
+  const planned = CHECKS.map(({ name, off }) => ({ check: name, skipped: !selected.has(name), off: config.off[name] ?? off(config) }));
+  if (flags["dry-run"]) return print(renderPlan(config, planned, line.json));
   narrate(`config ${config.file}`);
   const ours = isUnit("verify");
   const mayAttach = !ours && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
@@ -5745,9 +5765,9 @@ async function runReport({ flags, format, cwd }: CommandLine, config: Config, { 
   return exit;
 }
 
-async function runRollback({ flags, json }: CommandLine, config: Config, narrator: Narrator): Promise<number> {
+async function runRollback({ flags, json }: CommandLine, config: Config, narrator: Narrator, verifyCore: VerifyCore): Promise<number> {
   if (flags.switch) return runSwitch(config, narrator);
-  if (flags.confirm) return runConfirm(config, narrator);
+  if (flags.confirm) return runConfirm(config, narrator, verifyCore);
   const state = requireState(config);
   const releases = readReleases(config, state);
   if (flags.list) return print(json ? renderDocument(releases) : renderReleases(releases));
@@ -5787,16 +5807,21 @@ function becomeService({ command, flags }: CommandLine): void {
   if (why) throw new UserError(EXIT.permission, `Cannot become the user cytube-verify: ${why}`);
 }
 
+const verifyCore: VerifyCore = async (config, checks, narrator) => {
+  const run = openRun(config, checks, narrator);
+  await verify(run);
+  return { run, exit: judgeVerdict([...run.findings.values()], config.environment, run.interruption).exit };
+};
+
 type Command = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
-const runAlerts: Command = ({ flags }, config) => runAlert(config, flags["dry-run"]);
 const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
 const RUNNERS: Record<keyof typeof COMMANDS, Command> = {
   verify: runVerify,
   burnin: runBurnin,
   status: runStatus,
   report: runReport,
-  rollback: runRollback,
-  alert: runAlerts,
+  rollback: (line, config, narrator) => runRollback(line, config, narrator, verifyCore),
+  alert: ({ flags }, config) => runAlert(config, flags["dry-run"]),
   config: runConfig,
 };
 
