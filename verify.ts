@@ -33,7 +33,6 @@
  * saw fail exits 11 whatever fails after it.
  *
  * Sections:
- *   Vocabulary
  *   Masking
  *   Configuration
  *   Probes: process
@@ -62,37 +61,17 @@ import { type ChildProcess, type ForkOptions, fork, spawn } from "node:child_pro
 import { hash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import { createRequire } from "node:module";
 import { hostname, userInfo } from "node:os";
 import * as path from "node:path";
 import { pipeline } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
 import type * as Valibot from "valibot";
+import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 
-// --- Vocabulary --------------------------------------------------------------------------------------------------------------
+export * from "./lib/shipped.ts";
 
-/** Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing package must exit 70, not Node's 1 (process). */
-const load = createRequire(import.meta.url);
-/** What is started again as a child process: verify.ts of a checkout, or the one file that was built from it. */
-export const PROGRAM = fileURLToPath(import.meta.url);
-const HERE = path.dirname(PROGRAM);
-const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config"); // Beside this file, or beside build/.
-const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
-const patterns = new Map<string, RegExp[]>();
-/** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
-export function patternsOf(name: string): RegExp[] {
-  if (patterns.has(name)) return patterns.get(name) as RegExp[];
-  const pieces: Record<string, string> = {};
-  for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)) {
-    const whole = text.replace(/\{([A-Z_]{2,})\}/g, (_, piece) => pieces[piece] as string);
-    if (flags === "=") pieces[key] = pieces[key] ? `${pieces[key]}|${whole}` : whole;
-    else patterns.set(key, [...(patterns.get(key) ?? []), new RegExp(whole, flags.replace("-", ""))]);
-  }
-  return patterns.get(name) as RegExp[];
-}
-const patternOf = (name: string): RegExp => patternsOf(name)[0] as RegExp;
 export const VERSION = "0.1.0";
 /** Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it starts. */
 const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT ? (process.env.INVOCATION_ID ?? null) : null;
@@ -4675,8 +4654,40 @@ async function startRollback({ name, rollback }: Config): Promise<RollbackStart>
   return { state: isLocked ? "locked" : "failed", says: `${unit} did not roll back: ${why}; see journalctl -u ${unit}` };
 }
 
-/** The newest burn-in as it stands; a new one has no look yet. Times in seconds. */
-function burninStatus(open: OpenBurnin, config: Config, now: number) {
+/** A burn-in as it stands, times in seconds. `accountedUntil` is an ISO time; `checkpoint` is the next one, null where none is to come. */
+export type BurninStatus = {
+  id: string;
+  release: string | null;
+  attempt: number;
+  startedAt: string;
+  seconds: number;
+  age: number;
+  accountedUntil: string | null;
+  checkpoint: { hour: Hour; inSeconds: number } | null;
+  decision: Decision["decision"];
+  reasons: string[];
+  action: string;
+  metrics: MetricRow[];
+  flags: Flags;
+};
+/** Where the release stands. `judged`: the last verdict is about the start that runs now. Times are ISO 8601. */
+export type BotStatus = {
+  v: 1;
+  env: string;
+  bot: string;
+  release: string | null;
+  standing: "quarantined" | "verified" | "unverified" | "candidate";
+  judged: boolean;
+  passed: Passed | null;
+  quarantined: Quarantined | null;
+  last: ReleaseState["last"];
+  nextTick: string | null;
+  burnin: BurninStatus | null;
+  exit: number;
+};
+
+/** The newest burn-in as it stands; a new one has no look yet. */
+function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStatus {
   const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
   const { id, release, attempt, startedAt, seconds } = burnin;
   const age = summary.age + (open.place ? Math.max(0, now - Date.parse(open.place.at)) / 1000 : 0);
@@ -4699,7 +4710,7 @@ function burninStatus(open: OpenBurnin, config: Config, now: number) {
   };
 }
 
-async function readStatus(config: Config) {
+async function readStatus(config: Config): Promise<BotStatus> {
   const { name: env, process: bot } = config;
   const state = requireState(config);
   const { last } = state;
@@ -4724,9 +4735,6 @@ async function readStatus(config: Config) {
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
 }
 
-/** Where the release stands. `judged`: the last verdict is about the start that runs now. Times are ISO 8601. */
-export type BotStatus = Awaited<ReturnType<typeof readStatus>>;
-
 function renderTable(rows: readonly string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
@@ -4738,7 +4746,7 @@ function renderTable(rows: readonly string[][]): string[] {
 }
 
 /** The burn-in's part of the screen: where it stands, its metrics beside seed 002's targets, its flags. */
-function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, metrics, flags }: NonNullable<BotStatus["burnin"]>): string[] {
+function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, metrics, flags }: BurninStatus): string[] {
   const due = checkpoint && `; the ${checkpoint.hour} h checkpoint is due in ${spanOf(checkpoint.inSeconds)}`;
   const cells = metrics.map(({ title, shown, level, target, acceptable, critical }) => [
     title,

@@ -247,7 +247,7 @@ function prepareNode24(): string[] | string {
   if (!version.stdout?.startsWith("v24.")) return `"${node}" is no Node 24: ${version.error?.message ?? version.stdout.trim()}`;
   const dir = harness.createDirectory();
   const copy = (name: string) => fs.cpSync(join(harness.projectDirectory, name), join(dir, name), { recursive: true, verbatimSymlinks: true });
-  for (const name of ["verify.ts", "package.json", "config", "node_modules"]) copy(name);
+  for (const name of ["verify.ts", "lib", "package.json", "config", "node_modules"]) copy(name);
   const home = dirname(dirname(fs.realpathSync(node)));
   const headers = fs.existsSync(join(home, "include/node/node.h")) && { npm_config_nodedir: home, npm_config_build_from_source: "true" };
   const env = { ...process.env, ...headers, PATH: `${dirname(node)}:${process.env.PATH}` };

@@ -3,7 +3,7 @@
  * with everything it said, and nothing left behind: no process, no file, also when a test fails or is interrupted.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -11,6 +11,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -21,7 +22,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { transform } from "esbuild";
+import { promisify } from "node:util";
 import { stringify } from "yaml";
 import type { BotSwitches } from "./bot.ts";
 
@@ -123,20 +124,29 @@ export function findFreePort(): Promise<number> {
 
 let building: Promise<void> | undefined;
 
-/** Strips the types of the verifier and of the sample bot into build/, once, and only where build/ is older than the sources. */
+/** Builds the verifier and the sample bot into build/, once, and only where build/ is older than the sources. */
 export function buildOnce(): Promise<void> {
-  building ??= Promise.all([buildFile("verify.ts", "verify.js"), buildFile("test/bot.ts", "bot.js")]).then(() => undefined);
+  building ??= buildAll();
   return building;
 }
 
-async function buildFile(source: string, target: string): Promise<void> {
+async function buildAll(): Promise<void> {
+  const { scripts } = JSON.parse(readFileSync(join(projectDirectory, "package.json"), "utf8")) as { scripts: { build: string } };
+  const [, ...args] = scripts.build.split(" ");
+  const options = args.slice(1).filter((arg) => !arg.startsWith("--outfile"));
+  const library = readdirSync(join(projectDirectory, "lib"), { recursive: true, withFileTypes: true });
+  const sources = library.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  await buildFile("verify.ts", "verify.js", options, [...sources, join(projectDirectory, "package.json")]);
+  await buildFile("test/bot.ts", "bot.js", ["--format=esm", "--platform=node", "--target=node20"], []);
+}
+
+async function buildFile(source: string, target: string, options: readonly string[], alsoFrom: readonly string[]): Promise<void> {
   const from = join(projectDirectory, source);
   const to = join(projectDirectory, "build", target);
-  if (existsSync(to) && statSync(to).mtimeMs > statSync(from).mtimeMs) return;
-  const { code } = await transform(readFileSync(from, "utf8"), { loader: "ts", format: "esm", target: "node20" });
-  mkdirSync(dirname(to), { recursive: true });
-  const temporary = `${to}.${process.pid}`;
-  writeFileSync(temporary, code);
+  const newest = Math.max(...[from, ...alsoFrom].map((file) => statSync(file).mtimeMs));
+  if (existsSync(to) && statSync(to).mtimeMs > newest) return;
+  const temporary = `${to}.${process.pid}.js`;
+  await promisify(execFile)(join(projectDirectory, "node_modules/.bin/esbuild"), [from, ...options, "--log-level=error", `--outfile=${temporary}`]);
   renameSync(temporary, to); // Another test that runs at the same time sees the old file or the new one, never half of one.
 }
 

@@ -244,7 +244,8 @@ describe("install.sh on a host", { skip: reason ?? false }, () => {
 
   before(async () => {
     await buildOnce();
-    cpSync(join(projectDirectory, "verify.ts"), join(checkout, "verify.ts"), { preserveTimestamps: true });
+    for (const name of ["verify.ts", "lib"])
+      cpSync(join(projectDirectory, name), join(checkout, name), { recursive: true, preserveTimestamps: true });
     copyProgram(checkout);
     for (const name of ["units", "package-lock.json"]) cpSync(join(projectDirectory, name), join(checkout, name), { recursive: true });
     machine = await boot();

@@ -152,8 +152,8 @@ check_node() {
 
 check_build() {
   if [ ! -f "$root/build/verify.js" ]; then die 69 "there is no build yet: npm ci && npm run build (as yourself, not as root)"; fi
-  if [ -n "$(find "$root/verify.ts" -newer "$root/build/verify.js" 2>/dev/null)" ]; then
-    die 69 "build/verify.js is older than verify.ts: npm run build (as yourself, not as root)"
+  if [ -n "$(find "$root/verify.ts" "$root/lib" -name '*.ts' -newer "$root/build/verify.js" 2>/dev/null)" ]; then
+    die 69 "build/verify.js is older than its sources: npm run build (as yourself, not as root)"
   fi
   if [ ! -d "$root/node_modules" ]; then die 69 "there are no node_modules: npm ci (as yourself, not as root)"; fi
 }
