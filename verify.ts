@@ -47,7 +47,6 @@
  *   Checks
  *   Runner
  *   Burn-in: accounting
- *   Verdict
  *   Burn-in: judging
  *   Outputs
  *   Releases and rollback
@@ -69,39 +68,35 @@ import { pathToFileURL } from "node:url";
 import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
 import type * as Valibot from "valibot";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
+import {
+  CHECK_CODES,
+  CHECK_NAMES,
+  type CheckName,
+  type Environment,
+  EXIT,
+  type Finding,
+  type Identity,
+  type Incident,
+  type IncidentKind,
+  type Interruption,
+  type Narrator,
+  type Part,
+  type Phase,
+  RELEASE_ID,
+  SINK_KINDS,
+  type SinkKind,
+  STATUSES,
+  type Status,
+  startOf,
+  UNIT_INVOCATION,
+  VERSION,
+  type Verdict,
+  type WatchProgress,
+} from "./lib/vocabulary.ts";
 
 export * from "./lib/shipped.ts";
+export * from "./lib/vocabulary.ts";
 
-export const VERSION = "0.1.0";
-/** Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it starts. */
-const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT ? (process.env.INVOCATION_ID ?? null) : null;
-const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-const ROLLBACK_EXITS = { redFlag: 30, belowTarget: 31, nothingToRollBackTo: 40, stillUnhealthy: 41, refused: 42 };
-const SYSTEM_EXITS = { usage: 64, undelivered: 69, internal: 70, logNotWritten: 73, busy: 75, permission: 77, config: 78, deadline: 124 };
-export const EXIT = { passed: 0, ...ROLLBACK_EXITS, ...SYSTEM_EXITS, ...SIGNAL_EXITS };
-export type Environment = "test" | "prod";
-export type Phase = "initial" | "watch" | "final";
-/** `superseded`: a person restarted the bot, and the next record judges the new start; `paused`: a person stopped it; `refused`: a rollback. */
-export const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted", "superseded", "paused", "refused"] as const;
-export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const; // Worst first: a finding is as bad as its worst part.
-export type Status = (typeof STATUSES)[number];
-
-/** In report order. The codes are those of seed 000's exit code reference; 19 is new here. */
-export const CHECK_CODES = {
-  process: 1,
-  database: 3,
-  health_endpoint: 6,
-  connection: 2,
-  response_time: 5,
-  user_count: 7,
-  memory_usage: 8,
-  error_logs: 9,
-  configuration: 10,
-  release: 19,
-  uptime_stability: 11,
-} as const;
-export type CheckName = keyof typeof CHECK_CODES;
-export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
 type SqlMeaning = { code: string; status: "fail" | "unknown"; says: string; hint: string | null };
 type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] } & {
   decisions: Record<"PASS" | "PARTIAL" | "FAIL" | "RUNNING", string>;
@@ -110,15 +105,6 @@ type Advice = { checks: Record<CheckName, { hint: string; action: string }>; htt
 };
 /** What is said of a failure: where to look (LOGS: the bot's last words), what to do (seed 000's decision tree), what an error's code means. */
 export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
-type Value = number | string | boolean | null;
-type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
-/** One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence; `evidence` is what it rests on. */
-export type Part = Measure & { part: string; says: string; evidence: string[]; hint: string | null };
-export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] }; // Its worst part speaks for it, and all are listed.
-/** Which start of which process was looked at. `startTicks` are the kernel's, from boot to the start, so that pid reuse shows. */
-export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
-/** One word for a start of the bot, equal for two looks at the same one. */
-export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, "startedAt">) => invocation ?? `${bootId}/${pid}/${startTicks}`;
 
 /** An error of the person's making; `code` is the exit status, and the message says what to do. */
 export class UserError extends Error {
@@ -435,8 +421,6 @@ const isRegex = (source: string): boolean => orNull(() => new RegExp(source)) !=
 const isTimeZone = (name: string): boolean => orNull(() => new Intl.DateTimeFormat("en", { timeZone: name })) !== null;
 const isCredential = (name: string): boolean => /^\w[\w.-]{0,63}$/.test(name);
 const isHttpUrl = (source: string): boolean => URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
-const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
-type SinkKind = (typeof SINK_KINDS)[number];
 
 /** The shape of a config in `directory`; config/keys.txt says what its keys mean. A function, for valibot is loaded only when a config is read. */
 export function configSchema(v: typeof Valibot, table: Rules["limits"], directory = "") {
@@ -877,10 +861,6 @@ export function readTree(root: number): number[] {
 /** What the process has open, as link targets, or null where another user's are hidden. */
 export const readOpenFiles = (pid: number): string[] | null =>
   orNull(() => fs.readdirSync(`/proc/${pid}/fd`))?.flatMap((name) => orNull(() => fs.readlinkSync(`/proc/${pid}/fd/${name}`)) ?? []) ?? null;
-
-/** Something that happened to the bot's process while it was followed; `at` is epoch milliseconds. */
-export type Incident = { kind: IncidentKind; at: number; says: string; evidence: string[]; planned?: "restart" | "stop" };
-type IncidentKind = "died" | "restarted" | "stopped" | "zombie" | "health" | "connection" | "users" | "memory" | "errors" | "uptime";
 const IDENTITY_EVERY_MS = 200; // Between two looks. Reading one line of /proc costs some 20 µs, so five times a second is still free.
 const SUCCESSOR_MS = 600; // How long a successor is waited for, to call a death a restart.
 
@@ -2010,8 +1990,6 @@ function readCurrent({ release }: Pick<Config, "release">): string | null {
   const target = orNull(() => fs.realpathSync(current as string));
   return directory && target && path.dirname(target) === orNull(() => fs.realpathSync(directory)) ? path.basename(target) : null;
 }
-
-const RELEASE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // Ids are names of directories, and go into paths and command lines.
 /** The release that a process runs from, `releases/<id>/…`, however `current` has been switched since. */
 export function readReleaseId(config: Pick<Config, "release">, pid: number | null): string | null {
   const directory = orNull(() => fs.realpathSync(config.release?.directory as string));
@@ -2143,8 +2121,6 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
     await sleep(due - performance.now(), undefined, { signal }).catch(() => {});
   }
 }
-
-export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
 /** `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's own uptime, in seconds, or NaN. */
 type WatchBounds = { signal: AbortSignal; uptimeBefore: number };
 type WatchInput = WatchBounds & Pick<Narrator, "progress"> & { config: Config; pid: number; health: HealthReader; logs: LogFollower[] };
@@ -2836,8 +2812,6 @@ function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: C
 // --- Runner ------------------------------------------------------------------------------------------------------------------
 
 export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
-export type Interruption = "incident" | "deadline"; // Why a run stopped looking before its end.
-export type Narrator = { narrate: (line: string) => void; progress: (progress: WatchProgress) => void };
 
 /** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
 export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator, kind: "verify" | "burnin" = "verify") {
@@ -3423,11 +3397,6 @@ export async function accountFor(run: Look, burnin: OpenBurnin, checkLogs: LogCh
     },
   };
 }
-
-// --- Verdict -----------------------------------------------------------------------------------------------------------------
-
-/** `exit` is the exit code, `action` the recommended action, a sentence. */
-export type Verdict = { verdict: (typeof VERDICTS)[number]; exit: number; action: string };
 
 /** Seed 000's order when several checks fail; what is not named follows by its code. */
 const FAILED_FIRST: readonly CheckName[] = ["process", "connection", "database", "health_endpoint", "response_time"];
