@@ -67,6 +67,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
 import type * as Valibot from "valibot";
+import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import {
   CHECK_CODES,
@@ -94,17 +95,9 @@ import {
   type WatchProgress,
 } from "./lib/vocabulary.ts";
 
+export * from "./lib/advice.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/vocabulary.ts";
-
-type SqlMeaning = { code: string; status: "fail" | "unknown"; says: string; hint: string | null };
-type Advice = { checks: Record<CheckName, { hint: string; action: string }>; http: Record<string, string>; sqlite: SqlMeaning[] } & {
-  decisions: Record<"PASS" | "PARTIAL" | "FAIL" | "RUNNING", string>;
-  /** What to do after a checkpoint that is fine, and after one that is not (seed 002). */
-  checkpoints: Record<number, string[]>;
-};
-/** What is said of a failure: where to look (LOGS: the bot's last words), what to do (seed 000's decision tree), what an error's code means. */
-export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
 
 /** An error of the person's making; `code` is the exit status, and the message says what to do. */
 export class UserError extends Error {
