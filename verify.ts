@@ -68,6 +68,21 @@ import { pathToFileURL } from "node:url";
 import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
 import type * as Valibot from "valibot";
 import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
+import {
+  attempt,
+  codeOf,
+  existing,
+  messageOf,
+  type Observed,
+  observe,
+  orGone,
+  orMessage,
+  orNull,
+  orRefuse,
+  seenValue,
+  Unobservable,
+  UserError,
+} from "./lib/attempt.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import {
   CHECK_CODES,
@@ -96,57 +111,13 @@ import {
 } from "./lib/vocabulary.ts";
 
 export * from "./lib/advice.ts";
+export * from "./lib/attempt.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/vocabulary.ts";
 
-/** An error of the person's making; `code` is the exit status, and the message says what to do. */
-export class UserError extends Error {
-  readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** Thrown by a probe that could not look, as opposed to one that looked and saw something bad. */
-export class Unobservable extends Error {
-  readonly hint: string | null;
-  constructor(why: string, hint: string | null = null) {
-    super(why);
-    this.hint = hint;
-  }
-}
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const isoOf = (at: number): string => new Date(at).toISOString();
-/** The error's code, such as ENOENT, or "". */
-export const codeOf = (error: unknown): string => (error instanceof Object && "code" in error && typeof error.code === "string" ? error.code : "");
-
-/** What `act` returns, or else what `rescue` makes of the error. */
-function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
-  try {
-    return act();
-  } catch (error) {
-    return rescue(error);
-  }
-}
-/** Null where reading throws: what vanishes between two looks, belongs to another user, or is malformed. */
-const orNull = <T>(read: () => T): T | null => attempt(read, () => null);
-const orMessage = (act: () => unknown): string | null => attempt(() => void act(), messageOf) ?? null; // Why it could not be done, or null.
-
-export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null }; // What was seen, or why it was not.
 /** Who runs this: behind sudo, the person. */
 const userOf = (): string => process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
-
-/** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
-export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
-  try {
-    return { seen: true, value: await probe() };
-  } catch (error) {
-    if (!(error instanceof Unobservable)) throw error;
-    return { seen: false, why: error.message, hint: error.hint };
-  }
-}
 
 /** The word of `words` nearest to `word` by edit distance, for "did you mean". */
 export function nearestWord(word: string, words: readonly string[]): string | null {
@@ -618,12 +589,6 @@ export function findConfig(name: string, given: string | undefined): string {
   throw new UserError(EXIT.config, `No config for the environment "${name}" in ${places.join(" or ")}; there are: ${known}`);
 }
 
-function orRefuse<T>(what: string, look: () => T): T {
-  return attempt(look, (error) => {
-    throw new UserError(EXIT.config, `${what}: ${messageOf(error)}`);
-  });
-}
-
 /** A validated config with its limits resolved and its paths absolute. `secrets` must never leave this program. */
 export function readConfig(name: string, given: string | undefined, rules: Rules) {
   const file = findConfig(name, given);
@@ -683,14 +648,6 @@ export type ProcessStat = { pid: number; command: string; state: string; parent:
 export function parseProcessStat(text: string): ProcessStat | null {
   const [, pid, command = "", state = "", parent, startTicks] = /^(\d+) \((.*)\) (\S+) (\d+) (?:\S+ ){17}(\d+)/s.exec(text) ?? [];
   return pid ? { pid: Number(pid), command, state, parent: Number(parent), startTicks: Number(startTicks) } : null;
-}
-
-/** Null where what is read has gone; any other reason is told. */
-function orGone<T>(what: string, read: () => T): T | null {
-  return attempt(read, (error) => {
-    if (["ENOENT", "ESRCH"].includes(codeOf(error))) return null;
-    throw new Unobservable(`Cannot read ${what}: ${messageOf(error)}`);
-  });
 }
 
 export function readProcessStat(pid: number): ProcessStat | null {
@@ -2870,17 +2827,6 @@ export function judgeCheck(check: CheckRow, observations: Observations, run: Jud
 /** Of two looks at the same thing the worse one counts, and of equal ones the later. */
 export const worseFinding = (before: Finding | undefined, after: Finding): Finding =>
   before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
-
-/** What a probe rests on; where it was not seen, neither is what the probe would have looked at. */
-function seenValue<T>(slice: Observed<T>): T {
-  if (slice.seen) return slice.value;
-  throw new Unobservable(slice.why, slice.hint);
-}
-
-function existing<T>(value: T | null, why: string): T {
-  if (value === null) throw new Unobservable(why);
-  return value;
-}
 
 type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
 /** Opens the logs once and follows them to the end of the run, so that no line is counted twice or lost between the phases. */
