@@ -83,6 +83,7 @@ import {
   Unobservable,
   UserError,
 } from "./lib/attempt.ts";
+import { readCommand } from "./lib/command.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import {
   CHECK_CODES,
@@ -112,6 +113,7 @@ import {
 
 export * from "./lib/advice.ts";
 export * from "./lib/attempt.ts";
+export * from "./lib/command.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/vocabulary.ts";
 
@@ -663,31 +665,6 @@ function identityOf({ pid, startTicks }: ProcessStat, invocation: string | null)
   const byClock = Number(process.hrtime.bigint()) / 1e6 - (startTicks / TICKS_PER_SECOND) * 1000;
   const startedAt = Date.now() - Math.max(byOwnStart, byClock);
   return { pid, startTicks, startedAt, bootId: fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(), invocation };
-}
-
-type Letter = { text: string; variables: NodeJS.ProcessEnv }; // The standard input of a command, and variables for its environment.
-const COMMAND_BYTES_MAX = 16 << 20; // 20,000 journal lines of ordinary length are 10 MB.
-const BACKGROUND_MS_MAX = 2000; // After the end of a command; its own output is in the pipe by then.
-/** Runs one command without a terminal, bounded in time and in output. A command that does not exist, or does not end, is `Unobservable`. */
-export async function readCommand(argv: readonly string[], timeoutMs: number, signal?: AbortSignal, letter?: Letter) {
-  const { $ } = load("zx/core") as typeof import("zx/core");
-  const { PATH, HOME = "/" } = process.env;
-  const env = { PATH, HOME, LC_ALL: "C.UTF-8", SYSTEMD_COLORS: "0", SYSTEMD_PAGER: "", ...letter?.variables };
-  const stdio: ("pipe" | "ignore")[] = [letter ? "pipe" : "ignore", "pipe", "pipe"];
-  const running = $({ nothrow: true, quiet: true, stdio, timeout: timeoutMs, timeoutSignal: "SIGKILL", env, signal })`exec ${argv}`;
-  if (letter) running.stdin.on("error", () => {}).end(letter.text); // A command that does not read to the end is none the worse for it.
-  let bytes = 0;
-  running.stdout.on("data", (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > COMMAND_BYTES_MAX) void running.kill("SIGKILL");
-  });
-  const letGo = (): unknown => [running.stdout, running.stderr].map((stream) => stream.destroy()); // A process left behind may hold them open.
-  running.child?.once("exit", () => setTimeout(letGo, BACKGROUND_MS_MAX).unref());
-  const { exitCode, signal: killed, stdout, stderr } = await running;
-  if (bytes > COMMAND_BYTES_MAX) throw new Unobservable(`${argv[0]} printed more than ${COMMAND_BYTES_MAX >> 20} MB`);
-  if (killed) throw new Unobservable(`${argv[0]} did not answer within ${timeoutMs} ms`);
-  if (exitCode === 127 || exitCode === 126) throw new Unobservable(`${argv[0]} cannot be run: ${stderr.trim()}`);
-  return { code: exitCode ?? 0, stdout, stderr: stderr.trim() };
 }
 
 export type UnitProperties = Record<string, string>; // `Key=value` lines of `systemctl show`.
