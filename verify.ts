@@ -84,6 +84,7 @@ import {
   UserError,
 } from "./lib/attempt.ts";
 import { readCommand } from "./lib/command.ts";
+import { FIELD_NAMES, type FieldName, loadDialects } from "./lib/dialects.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import {
   CHECK_CODES,
@@ -114,6 +115,7 @@ import {
 export * from "./lib/advice.ts";
 export * from "./lib/attempt.ts";
 export * from "./lib/command.ts";
+export * from "./lib/dialects.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/vocabulary.ts";
 
@@ -366,16 +368,6 @@ export type Rules = {
   rollbackOn: readonly CheckName[];
   burnin: BurninLimits;
 };
-
-const STATE_FIELDS = ["status", "connected", "channel", "environment", "uptime", "startedAt"] as const;
-const FIELD_NAMES = [...STATE_FIELDS, "userCount", "errorCount", "requests", "heartbeat", "version"] as const;
-export type FieldName = (typeof FIELD_NAMES)[number];
-type Dialects = { fields: Record<FieldName, string[]>; configuration: Record<"environment" | "channel", string[]>; statusUp: string[] } & {
-  /** What PID 1 says of a unit, by the id of the message (sd-messages.h, systemd 252). */
-  unitMessages: Record<string, "stopping" | "ended" | "started">;
-};
-/** Where fields stand in a health document and in a bot's own configuration, first hit wins, and its words for healthy: those of the seeds' bots too. */
-export const loadDialects = (): Dialects => load(path.join(SHIPPED, "dialects.json"));
 
 /** The parts that a config may declare off, beside whole checks. */
 const OFF_PARTS = [
