@@ -34,7 +34,6 @@
  *
  * Sections:
  *   Masking
- *   Configuration
  *   Probes: process
  *   Probes: database
  *   Probes: health document
@@ -85,6 +84,7 @@ import {
 } from "./lib/attempt.ts";
 import { readCommand } from "./lib/command.ts";
 import { FIELD_NAMES, type FieldName, loadDialects } from "./lib/dialects.ts";
+import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import {
   CHECK_CODES,
@@ -116,6 +116,7 @@ export * from "./lib/advice.ts";
 export * from "./lib/attempt.ts";
 export * from "./lib/command.ts";
 export * from "./lib/dialects.ts";
+export * from "./lib/rules.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/vocabulary.ts";
 
@@ -327,47 +328,6 @@ export function printable(text: string): string {
     return hex.length > 4 ? `\\u{${hex}}` : hex.length > 2 ? `\\u${hex.padStart(4, "0")}` : `\\x${hex.padStart(2, "0")}`;
   });
 }
-
-// --- Configuration -----------------------------------------------------------------------------------------------------------
-
-/** The limits that apply under a config, each explained where it is set. Null: this environment does not check it. */
-export type Limits = {
-  startupSecondsMax: number;
-  healthTriesMax: number;
-  healthBackoffMs: number;
-  healthTimeoutMs: number;
-  responseMsAvgMax: number;
-  responseSamples: number;
-  responseGapMs: number;
-  heartbeatSecondsMax: number;
-  userCountMin: number | null;
-  memoryMbMax: number | null;
-  memorySamples: number;
-  errorsMax: number | null;
-  errorWindowSeconds: number;
-  logMegabytesMax: number;
-  logSecondsMax: number;
-  databaseMsMax: number;
-  diskFreeMbMin: number;
-  checksSecondsMax: number;
-  watchSeconds: number;
-  healthEverySeconds: number;
-  missesMax: number;
-  stoppedMsMax: number;
-  burninSeconds: number;
-  memoryGrowthMbMax: number;
-};
-/** A limit for each environment. `least` is set for what counts something: with none of it, a check would pass without a look. */
-type LimitRow<T> = Record<Environment, T> & { least?: number; why: string };
-/** The numbers and rules that judge a bot, as they are handed down by verify.ts. */
-export type Rules = {
-  limits: { [K in keyof Limits]: LimitRow<Limits[K]> };
-  /** Whether an environment checks the configuration, so that a config has to say what must be running. */
-  needsConfiguration: Record<Environment, boolean>;
-  /** The checks whose failure may roll back, where the config names none. */
-  rollbackOn: readonly CheckName[];
-  burnin: BurninLimits;
-};
 
 /** The parts that a config may declare off, beside whole checks. */
 const OFF_PARTS = [
@@ -3396,24 +3356,6 @@ export type BurninHead = { id: string; release: string | null; attempt: number; 
 export type Burnin = BurninHead & { seconds: number; limits: BurninLimits };
 
 const DAY_SECONDS = 86_400;
-export type MetricName = "uptime" | "error_rate" | "restarts" | "alerts" | "response_time" | "memory_growth" | "cpu";
-export type Hour = 6 | 12 | 24;
-export type BandName = "peak" | "offPeak";
-/** The numbers that judge a burn-in, as they are handed down by verify.ts, where each has its reason. */
-export type BurninLimits = {
-  metrics: Record<MetricName, { title: string; unit: string; target: number; acceptable: number; critical: number }>;
-  /** By hour of a burn-in of 24. Null: not asked for at that hour. */
-  checkpoints: Record<Hour, { errorsMax: number | null; bandSecondsMin: number | null }>;
-  /** Hours of the day, in the configured time zone. */
-  bands: Record<BandName, readonly [from: number, until: number]>;
-  bandCoveredMin: number;
-  bandDownMax: number;
-  outageSecondsMax: number;
-  sustainedMinutesMin: number;
-  /** Seconds between two ticks, until so many hours of the burn-in. */
-  schedule: Record<number, number>;
-  lateSecondsMax: number;
-};
 export type Level = "target" | "acceptable" | "worse" | "critical" | "unknown" | "off";
 export type MetricRow = { metric: MetricName; title: string; value: number | null; shown: string; level: Level; says: string } & Record<
   "target" | "acceptable" | "critical",
