@@ -84,6 +84,7 @@ import {
 import { readCommand } from "./lib/command.ts";
 import { type ConfigFile, isHttpUrl, parseConfig } from "./lib/config-schema.ts";
 import { FIELD_NAMES, type FieldName, loadDialects } from "./lib/dialects.ts";
+import { closedTo, ownOf, readEnd, readPart, readSmallFile, syncDirectory, userOf, writeAtomically } from "./lib/files.ts";
 import {
   blockMedians,
   type Dot,
@@ -131,14 +132,12 @@ export * from "./lib/attempt.ts";
 export * from "./lib/command.ts";
 export * from "./lib/config-schema.ts";
 export * from "./lib/dialects.ts";
+export * from "./lib/files.ts";
 export * from "./lib/numbers.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/text.ts";
 export * from "./lib/vocabulary.ts";
-
-/** Who runs this: behind sudo, the person. */
-const userOf = (): string => process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
 
 // --- Masking -----------------------------------------------------------------------------------------------------------------
 
@@ -313,27 +312,6 @@ export function parseHeaders(text: string): Record<string, string> {
   const pairs = lines.filter((line) => line && !line.startsWith("#")).map(pairOf);
   if (pairs.includes(undefined)) throw new UserError(EXIT.config, 'expected "Name: value" on each line, without control characters');
   return Object.fromEntries(pairs as [string, string][]);
-}
-
-/** At most `length` bytes of a file; `from` is null for what has no positions. A FIFO is not waited for. */
-function readPart(file: string, from: number | null, length: number): Buffer {
-  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-  try {
-    const buffer = Buffer.alloc(length);
-    let bytes = 0;
-    for (let read = -1; read !== 0 && bytes < length; bytes += read)
-      read = fs.readSync(descriptor, buffer, bytes, length - bytes, from === null ? null : from + bytes);
-    return buffer.subarray(0, bytes);
-  } finally {
-    fs.closeSync(descriptor);
-  }
-}
-
-/** Reads a small text file; `bytesMax` is a bound, not a quota: a longer file is refused. */
-function readSmallFile(file: string, bytesMax: number): string {
-  const bytes = readPart(file, null, bytesMax + 1);
-  if (bytes.length > bytesMax) throw new Unobservable(`${file} is larger than ${bytesMax} bytes`);
-  return bytes.toString();
 }
 
 const SITE_CONFIGS = "/etc/cytube-verify";
@@ -1698,14 +1676,6 @@ export function parseRecords(text: string): LogRecords {
   const lines = text.split("\n").filter(Boolean);
   const records = lines.map((line) => parseJsonObject(line) ?? {}).filter((record) => typeof record.v === "number");
   return { records, torn: lines.length - records.length };
-}
-
-/** The end of a file, as text; a first line that the bound has cut is left out. */
-function readEnd(file: string, bytesMax: number): string {
-  const size = orNull(() => fs.statSync(file).size) ?? 0;
-  const begin = Math.max(0, size - bytesMax);
-  const text = orNull(() => readPart(file, begin, size - begin).toString()) ?? "";
-  return begin ? text.slice(text.indexOf("\n") + 1) : text;
 }
 
 const HISTORY_BYTES_MAX = 2 << 20;
@@ -3695,26 +3665,6 @@ export function writeRecord(file: string, line: string): void {
   }
 }
 
-/** Makes the names in a directory durable, as fsync of a file does not. */
-function syncDirectory(directory: string): void {
-  const descriptor = fs.openSync(directory, "r");
-  fs.fsyncSync(descriptor);
-  fs.closeSync(descriptor);
-}
-
-/** Replaces a small file as a whole: a reader sees the old text or the new one, also after a power cut. `mode`: whatever the umask. Throws. */
-export function writeAtomically(file: string, text: string, mode?: number): void {
-  const next = `${file}.${process.pid}.tmp`;
-  try {
-    fs.writeFileSync(next, text, { mode: 0o664, flush: true });
-    if (mode !== undefined) fs.chmodSync(next, mode);
-    fs.renameSync(next, file);
-  } finally {
-    fs.rmSync(next, { force: true });
-  }
-  syncDirectory(path.dirname(file));
-}
-
 type CheckMetrics = { statuses: Partial<Record<CheckName, Status>>; failures: Partial<Record<CheckName, number>> };
 type VerifyMetrics = CheckMetrics & Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null };
 type BurninMetrics = Record<"age" | "restarts" | "redFlags" | "tickAt" | "attempt", number> & { decision: string } & BurninTrends;
@@ -3890,11 +3840,6 @@ export function foldRecord(before: ReleaseState, record: Result | RollbackRecord
   const { [release]: _, ...quarantined } = state.quarantined;
   return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
 }
-
-/** A release may be called `constructor`. */
-const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null => (id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null);
-/** Why an existing file or directory is closed to this user, or null. */
-const closedTo = (file: string, mode: number): string | null => (fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null);
 
 const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
 const isOpen = (burnin: OpenBurnin | null): boolean =>
