@@ -111,6 +111,7 @@ import {
   TREND_BLOCKS,
   TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
+import { PACKED, rotatedSiblings } from "./lib/rotation.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
@@ -148,6 +149,7 @@ export * from "./lib/dialects.ts";
 export * from "./lib/files.ts";
 export * from "./lib/http.ts";
 export * from "./lib/numbers.ts";
+export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/text.ts";
@@ -1107,19 +1109,7 @@ type Tail = { file: string; descriptor: number; inode: number; offset: number; l
 /** A log that is kept in a file and in its rotated neighbours. The tails are open, oldest first, and one position runs through them. */
 type LogFile = { config: Config; rules: LogRules; source: LogSource; position: LogPosition; tails: Tail[]; signal: AbortSignal };
 type BotStart = Pick<Identity, "pid" | "startedAt">;
-const PACKED = /\.(gz|xz|bz2|zst)$/;
 const openLog = (file: string): number => fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-
-/** Rotated neighbours of a log file, newest first: `bot.log.1`, `bot.log-20261121`, either of them compressed. */
-function rotatedSiblings(file: string): { file: string; modifiedAt: number }[] {
-  const { dir, base } = path.parse(fs.realpathSync(file));
-  const names = fs.readdirSync(dir).filter((name) => name.startsWith(base) && /^[.-][\d._-]+$/.test(name.slice(base.length).replace(PACKED, "")));
-  // While a file is being compressed, it is there twice.
-  const once = names.filter((name) => !PACKED.test(name) || !names.includes(name.replace(PACKED, "")));
-  const siblings = once.map((name) => ({ file: path.join(dir, name), modifiedAt: orNull(() => fs.statSync(path.join(dir, name)).mtimeMs) ?? 0 }));
-  // One without a time was rotated further between the two looks.
-  return siblings.filter(({ modifiedAt }) => modifiedAt > 0).sort((a, b) => b.modifiedAt - a.modifiedAt);
-}
 
 /** Adds the whole lines of `bytes` and returns the rest, bounded. */
 function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
