@@ -124,6 +124,7 @@ import {
   TREND_BLOCKS,
   TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
+import { type Firing, readFiring } from "./lib/probes/alertmanager.ts";
 import { PACKED, rotatedSiblings } from "./lib/rotation.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
 import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -164,6 +165,7 @@ export * from "./lib/http.ts";
 export * from "./lib/log.ts";
 export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
+export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/shipped.ts";
@@ -1520,24 +1522,6 @@ export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
   if (whole) await pollLogs(state, logs);
   evidence.secondsWatched = whole ? watchSeconds : Math.min(elapsedSeconds(state), watchSeconds);
   return evidence;
-}
-
-/** An alert that fires, by Alertmanager's word. */
-export type Firing = { name: string; severity: string; since: string };
-/** The last leaves out config/prometheus-rules.yml's own alerts: they tell of the burn-in, and counted in it they would keep themselves alive. */
-const FIRING = { active: "true", silenced: "false", inhibited: "false", filter: 'alertname!~"CytubeVerify.*"' };
-const FIRING_MAX = 100; // Each goes into the log; far fewer are critical.
-/** What fires now and is neither silenced nor inhibited; what is resolved, Alertmanager leaves out by itself. */
-export async function readFiring({ alertmanager }: Config): Promise<Firing[]> {
-  const { url, filter = [] } = alertmanager as NonNullable<Config["alertmanager"]>;
-  const filters = filter.map((matcher): [string, string] => ["filter", matcher]);
-  const { document, problem } = await readApi(url, "/api/v2/alerts", [...Object.entries(FIRING), ...filters]);
-  const why = `Cannot ask Alertmanager at ${new URL(url).host} what fires: ${problem ?? "the JSON is not a list"}`;
-  if (!Array.isArray(document)) throw new Unobservable(why, "Is alertmanager.url the address of its web page?");
-  const textAt = (alert: unknown, at: string): string => cutText([valueAt(alert, at)].find((said) => typeof said === "string") ?? "", 200);
-  const [name, severity, since] = ["/labels/alertname", "/labels/severity", "/startsAt"] as const;
-  const firing = document.slice(0, FIRING_MAX);
-  return firing.map((alert) => ({ name: textAt(alert, name), severity: textAt(alert, severity), since: textAt(alert, since) }));
 }
 
 /** Seconds since the epoch, and the value as text. */
