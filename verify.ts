@@ -51,7 +51,7 @@
  *   Command line
  */
 
-import { type ChildProcess, type ForkOptions, fork, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { hash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
@@ -124,18 +124,11 @@ import {
   TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
 import { type Firing, readFiring } from "./lib/probes/alertmanager.ts";
-import {
-  DATABASE_CHILD,
-  type DatabaseEvidence,
-  type DatabaseRequest,
-  type Integrity,
-  newestBackup,
-  type QueryAnswer,
-  serveDatabase,
-} from "./lib/probes/database-child.ts";
+import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
+import { DATABASE_CHILD, type DatabaseEvidence, newestBackup, serveDatabase } from "./lib/probes/database-child.ts";
 import { PACKED, rotatedSiblings } from "./lib/rotation.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
-import { HERE, load, PROGRAM, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
+import { HERE, load, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
   CHECK_CODES,
@@ -174,6 +167,7 @@ export * from "./lib/log.ts";
 export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
 export * from "./lib/probes/alertmanager.ts";
+export * from "./lib/probes/database.ts";
 export * from "./lib/probes/database-child.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
@@ -435,58 +429,6 @@ export function followIdentity(config: Config, identity: Identity, report: (inci
   return { isGone, stop };
 }
 type IdentityFollower = ReturnType<typeof followIdentity>;
-
-export type DatabaseReader = { inspect(): Promise<DatabaseEvidence>; query(sql: string, timeoutMs: number): Promise<QueryAnswer>; close(): void };
-const CHILD_SLACK_MS = 3000; // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema.
-const INTEGRITY_MS_MAX = 20_000; // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
-/** SQLite's calls block, so they are made in a child process that can be killed. It is started on first use, and anew after it had to be killed. */
-export function openDatabaseReader(config: Config): DatabaseReader {
-  const { file = "", backup } = config.database ?? {};
-  const busyMs = config.limits.databaseMsMax;
-  let child: ChildProcess | null = null;
-  let queue: Promise<unknown> = Promise.resolve();
-  const kill = (): void => {
-    child?.kill("SIGKILL");
-    child = null;
-  };
-  const close = (): void => {
-    kill();
-    process.off("exit", kill);
-  };
-  process.once("exit", kill); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
-  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] }; // From there, `--import tsx` is found again.
-  const start = (): ChildProcess => fork(PROGRAM, [DATABASE_CHILD], options).on("error", () => {});
-  const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
-    if (!child?.connected) child = start(); // One that the kernel has killed between two requests answers no more.
-    const settled = new AbortController();
-    const answered = once(child, "message", { signal: settled.signal }).then(([answer]: unknown[]) => ({ answer }));
-    const ended = once(child, "exit", { signal: settled.signal }).then(([code]) => `the process for it ended with ${code ?? "a signal"}`);
-    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, { signal: settled.signal });
-    child.send(request, () => {});
-    const outcome = await Promise.race([answered, ended, late]).catch(messageOf);
-    settled.abort();
-    if (typeof outcome !== "string") return outcome.answer;
-    kill();
-    throw new Unobservable(`Cannot look at "${file}": ${outcome}`);
-  };
-  const ask = <T>(request: DatabaseRequest, timeoutMs: number): Promise<T> => {
-    const asked = queue.then(() => askNow(request, timeoutMs));
-    queue = asked.catch(() => {});
-    return asked as Promise<T>;
-  };
-  const inspect = async (): Promise<DatabaseEvidence> => {
-    const evidence = await ask<DatabaseEvidence>({ look: "schema", file, busyMs }, 2 * busyMs + CHILD_SLACK_MS);
-    if (evidence.open) return evidence;
-    const integrity = await observe(() => ask<Partial<Integrity>>({ look: "integrity", file, busyMs, backup }, INTEGRITY_MS_MAX));
-    return integrity.seen ? { ...evidence, ...integrity.value } : { ...evidence, integrityUnseen: integrity.why };
-  };
-  const query = async (sql: string, timeoutMs: number): Promise<QueryAnswer> => {
-    const request: DatabaseRequest = { look: "query", file, sql, busyMs: Math.min(busyMs, timeoutMs) };
-    const answer = await observe(() => ask<QueryAnswer>(request, timeoutMs + CHILD_SLACK_MS));
-    return answer.seen ? answer.value : { rows: [], problem: answer.why };
-  };
-  return { inspect, query, close };
-}
 const healthTarget = ({ health, headers }: Config): HttpTarget => ({ url: health.url as string, socket: health.socket, headers });
 
 /** One answer of the health source: the document, or the problem with it. `source` is the line that evidence shows. */
