@@ -36,7 +36,6 @@
  *   Probes: process
  *   Probes: memory and processor
  *   Probes: error logs
- *   Probes: configuration, release, history
  *   Probes: stability watch
  *   Limits
  *   Checks
@@ -82,7 +81,7 @@ import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { isHttpUrl } from "./lib/config-schema.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { closedTo, ownOf, readSmallFile, syncDirectory, userOf, writeAtomically } from "./lib/files.ts";
-import { firstAt, loadHttp, parseInstant, parseJsonObject, RESPONSE_BYTES_MAX, readApi, readHttp, valueAt } from "./lib/http.ts";
+import { loadHttp, parseInstant, parseJsonObject, readApi, readHttp, valueAt } from "./lib/http.ts";
 import {
   type Entry,
   HISTORY_BYTES_MAX,
@@ -112,6 +111,7 @@ import {
   TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
 import { type Firing, readFiring } from "./lib/probes/alertmanager.ts";
+import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, newestBackup, serveDatabase } from "./lib/probes/database-child.ts";
 import {
@@ -168,6 +168,7 @@ export * from "./lib/log.ts";
 export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
 export * from "./lib/probes/alertmanager.ts";
+export * from "./lib/probes/configuration.ts";
 export * from "./lib/probes/database.ts";
 export * from "./lib/probes/database-child.ts";
 export * from "./lib/probes/health.ts";
@@ -1043,27 +1044,6 @@ export async function followLogs(config: Config, { identity, unit }: ProcessEvid
   return Promise.all(followers);
 }
 
-// --- Probes: configuration, release, history ---------------------------------------------------------------------------------
-
-/** The bot's own configuration file: only the two values that are compared are ever taken from it. */
-type BotConfiguration = { path: string; environment: unknown; channel: unknown; modifiedAt: number };
-export type ConfigurationEvidence = { fields: HealthFields; startedAt: number | null; file: BotConfiguration | null };
-export function readConfiguration(config: Config, fields: HealthFields, startedAt: number | null): ConfigurationEvidence {
-  const { file, fields: pointers } = config.configuration ?? {};
-  if (!file) return { fields, startedAt, file: null };
-  try {
-    const { parse } = load("yaml") as typeof import("yaml");
-    const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
-    const find = (name: ComparedName): unknown => firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
-    const said = { environment: find("environment"), channel: find("channel") };
-    return { fields, startedAt, file: { path: file, ...said, modifiedAt: fs.statSync(file).mtimeMs } };
-  } catch (error) {
-    // A parser's message may quote the file, and the file holds passwords.
-    const why = codeOf(error).startsWith("E") ? messageOf(error) : "it is neither JSON nor YAML";
-    throw new Unobservable(`Cannot read the bot's configuration "${file}": ${why}`);
-  }
-}
-
 function readCurrent({ release }: Pick<Config, "release">): string | null {
   const { directory, current } = release ?? {};
   const target = orNull(() => fs.realpathSync(current as string));
@@ -1596,9 +1576,6 @@ export function checkErrorLogs(sources: LogSource[], { limits: { errorsMax }, no
     return uncertain ? part("warn", perhaps) : part(warnIf(errors > 0), counted);
   });
 }
-
-const COMPARED_NAMES = ["environment", "channel"] as const;
-type ComparedName = (typeof COMPARED_NAMES)[number];
 /** CyTube's channel names ignore case, and people write them with and without #. */
 const plainChannel = (name: unknown): string => String(name).trim().replace(/^#/, "").toLowerCase();
 const isEqual = (name: ComparedName, a: unknown, b: unknown): boolean => (name === "channel" ? plainChannel(a) === plainChannel(b) : a === b);
