@@ -122,9 +122,10 @@ import {
   uptimeOf,
 } from "./lib/probes/health.ts";
 import { followIdentity, type IdentityFollower } from "./lib/probes/identity.ts";
-import { followJournal, type JournalEntry, journalIsUsed, parseJournal, readJournalSince } from "./lib/probes/journal.ts";
-import { followLogFile, type LogPlace, readLogSince } from "./lib/probes/log-files.ts";
+import { type JournalEntry, journalIsUsed, parseJournal, readJournalSince } from "./lib/probes/journal.ts";
+import { type LogPlace, readLogSince } from "./lib/probes/log-files.ts";
 import { EXAMPLES_MAX, type LogFollower, type LogRules, type LogSource } from "./lib/probes/log-lines.ts";
+import { followLogs } from "./lib/probes/logs.ts";
 import { type ProcessEvidence, readProcess, readProcessOnce, readTree } from "./lib/probes/process.ts";
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
@@ -174,6 +175,7 @@ export * from "./lib/probes/identity.ts";
 export * from "./lib/probes/journal.ts";
 export * from "./lib/probes/log-files.ts";
 export * from "./lib/probes/log-lines.ts";
+export * from "./lib/probes/logs.ts";
 export * from "./lib/probes/process.ts";
 export * from "./lib/probes/unit.ts";
 export * from "./lib/rotation.ts";
@@ -228,19 +230,6 @@ export async function readUsageSamples(root: number, samples: number, signal: Ab
     taken.push(await readUsage(root, taken.at(-1) ?? null));
   }
   return taken;
-}
-
-export async function followLogs(config: Config, { identity, unit }: ProcessEvidence, signal: AbortSignal): Promise<LogFollower[]> {
-  // A timestamp of whole seconds may be up to a second older than the start that it follows, and the start is known to some 100 ms only.
-  const startedAt = Math.floor(((identity?.startedAt ?? 0) - 250) / 1000) * 1000;
-  const since = Math.max(startedAt, Date.now() - config.limits.errorWindowSeconds * 1000);
-  const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
-  const rules = { since, noise: noise.map((pattern) => new RegExp(pattern)), prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc" };
-  const followers = files.map((file) => followLogFile(config, file, rules, identity, signal));
-  const { used, trouble } = journalIsUsed(config, unit);
-  const invocation = identity?.invocation || unit?.InvocationID; // The invocation of a bot that has died is still known, and its last lines say why.
-  if (used && config.process.unit && invocation) followers.push(followJournal(config.process.unit, invocation, rules, signal, trouble));
-  return Promise.all(followers);
 }
 
 function readCurrent({ release }: Pick<Config, "release">): string | null {
