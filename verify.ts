@@ -128,6 +128,7 @@ import { EXAMPLES_MAX, type LogFollower, type LogRules, type LogSource } from ".
 import { followLogs } from "./lib/probes/logs.ts";
 import { type ProcessEvidence, readProcess, readProcessOnce, readTree } from "./lib/probes/process.ts";
 import { comparePrometheus, type PrometheusView, readPrometheus } from "./lib/probes/prometheus.ts";
+import { type ReleaseEvidence, readCurrent, readRelease, readReleaseId } from "./lib/probes/release.ts";
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
 import { HERE, load, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -179,6 +180,7 @@ export * from "./lib/probes/log-lines.ts";
 export * from "./lib/probes/logs.ts";
 export * from "./lib/probes/process.ts";
 export * from "./lib/probes/prometheus.ts";
+export * from "./lib/probes/release.ts";
 export * from "./lib/probes/unit.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
@@ -232,26 +234,6 @@ export async function readUsageSamples(root: number, samples: number, signal: Ab
     taken.push(await readUsage(root, taken.at(-1) ?? null));
   }
   return taken;
-}
-
-function readCurrent({ release }: Pick<Config, "release">): string | null {
-  const { directory, current } = release ?? {};
-  const target = orNull(() => fs.realpathSync(current as string));
-  return directory && target && path.dirname(target) === orNull(() => fs.realpathSync(directory)) ? path.basename(target) : null;
-}
-/** The release that a process runs from, `releases/<id>/…`, however `current` has been switched since. */
-export function readReleaseId(config: Pick<Config, "release">, pid: number | null): string | null {
-  const directory = orNull(() => fs.realpathSync(config.release?.directory as string));
-  const homes = pid === null || !directory ? [] : ["cwd", "exe"].flatMap((link) => orNull(() => fs.readlinkSync(`/proc/${pid}/${link}`)) ?? []);
-  const ids = homes.map((home) => path.relative(directory as string, home).split(path.sep)[0] as string);
-  return ids.find((id) => RELEASE_ID.test(id)) ?? null;
-}
-
-/** `version` is by the health document; `id` by the working directory of the process, where releases live in directories of their own. */
-export type ReleaseEvidence = { expected: string | null; version: string | null; id: string | null };
-export function readRelease(config: Config, fields: Observed<HealthFields> | undefined, pid: number | null): ReleaseEvidence {
-  const version = fields?.seen && ["string", "number"].includes(typeof fields.value.version) ? String(fields.value.version) : null;
-  return { expected: config.release?.version ?? null, version, id: readReleaseId(config, pid) };
 }
 
 // --- Probes: stability watch -------------------------------------------------------------------------------------------------
