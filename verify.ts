@@ -75,7 +75,7 @@ import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { isHttpUrl } from "./lib/config-schema.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { closedTo, ownOf, readSmallFile, syncDirectory, userOf, writeAtomically } from "./lib/files.ts";
-import { loadHttp, parseInstant, parseJsonObject, readHttp, valueAt } from "./lib/http.ts";
+import { parseInstant, parseJsonObject, readHttp, valueAt } from "./lib/http.ts";
 import {
   type Entry,
   HISTORY_BYTES_MAX,
@@ -114,7 +114,6 @@ import {
   type HealthEvidence,
   type HealthFields,
   type HealthReader,
-  healthTarget,
   openHealth,
   parseFields,
   readHealth,
@@ -129,6 +128,7 @@ import { followLogs } from "./lib/probes/logs.ts";
 import { type ProcessEvidence, readProcess, readProcessOnce, readTree } from "./lib/probes/process.ts";
 import { comparePrometheus, type PrometheusView, readPrometheus } from "./lib/probes/prometheus.ts";
 import { type ReleaseEvidence, readCurrent, readRelease, readReleaseId } from "./lib/probes/release.ts";
+import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.ts";
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
 import { HERE, load, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -181,35 +181,13 @@ export * from "./lib/probes/logs.ts";
 export * from "./lib/probes/process.ts";
 export * from "./lib/probes/prometheus.ts";
 export * from "./lib/probes/release.ts";
+export * from "./lib/probes/response.ts";
 export * from "./lib/probes/unit.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/text.ts";
 export * from "./lib/vocabulary.ts";
-
-/** Response times in milliseconds; `failures` are the problems of samples that had no whole 200 answer. */
-export type ResponseEvidence = { fresh: number[]; keptAlive: number[]; failures: string[] };
-/** Samples the endpoint on a new connection and on a kept one, in turn: the first carries the cost of a connection, the second does not. */
-export async function readResponseTimes(config: Config, signal: AbortSignal): Promise<ResponseEvidence> {
-  const { responseSamples, responseGapMs, healthTimeoutMs } = config.limits;
-  const evidence: ResponseEvidence = { fresh: [], keptAlive: [], failures: [] };
-  const { Agent } = loadHttp(new URL(config.health.url as string));
-  const kept = new Agent({ keepAlive: true, maxSockets: 1 });
-  for (let round = 0; round < responseSamples && !signal.aborted; round++) {
-    if (round) await sleep(responseGapMs, undefined, { signal }).catch(() => {});
-    for (const [times, agent] of [[evidence.fresh, false] as const, [evidence.keptAlive, kept] as const]) {
-      const { ms, status, problem } = await readHttp(healthTarget(config), healthTimeoutMs, agent);
-      if (signal.aborted) continue;
-      // A refusal is fast, and would make the average better than it is.
-      if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
-      else times.push(ms);
-    }
-    if (round === 0 && evidence.failures.length === 2) break; // One that does not answer would take the whole budget, and another check reports it.
-  }
-  kept.destroy();
-  return evidence;
-}
 
 // --- Probes: memory and processor --------------------------------------------------------------------------------------------
 
