@@ -33,7 +33,6 @@
  * saw fail exits 11 whatever fails after it.
  *
  * Sections:
- *   Probes: memory and processor
  *   Probes: stability watch
  *   Limits
  *   Checks
@@ -125,11 +124,12 @@ import { type JournalEntry, journalIsUsed, parseJournal, readJournalSince } from
 import { type LogPlace, readLogSince } from "./lib/probes/log-files.ts";
 import { EXAMPLES_MAX, type LogFollower, type LogRules, type LogSource } from "./lib/probes/log-lines.ts";
 import { followLogs } from "./lib/probes/logs.ts";
-import { type ProcessEvidence, readProcess, readProcessOnce, readTree } from "./lib/probes/process.ts";
+import { type ProcessEvidence, readProcess, readProcessOnce } from "./lib/probes/process.ts";
 import { comparePrometheus, type PrometheusView, readPrometheus } from "./lib/probes/prometheus.ts";
 import { type ReleaseEvidence, readCurrent, readRelease, readReleaseId } from "./lib/probes/release.ts";
 import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.ts";
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
+import { readUsage, readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import type { BandName, BurninLimits, Hour, Limits, MetricName, Rules } from "./lib/rules.ts";
 import { HERE, load, patternOf, patternsOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
@@ -183,36 +183,12 @@ export * from "./lib/probes/prometheus.ts";
 export * from "./lib/probes/release.ts";
 export * from "./lib/probes/response.ts";
 export * from "./lib/probes/unit.ts";
+export * from "./lib/probes/usage.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/text.ts";
 export * from "./lib/vocabulary.ts";
-
-// --- Probes: memory and processor --------------------------------------------------------------------------------------------
-
-/** Resident megabytes (2^20 bytes) and percent of one core, summed over the tree. CPU is a difference between two looks: null in the first. */
-export type UsageSample = { at: number; memoryMb: number; cpuPercent: number | null; processes: number };
-/** One sample of the tree. pidusage says 0 % CPU at its first look at a pid. Pages that are shared between processes are counted in each. */
-export async function readUsage(root: number, previous: UsageSample | null): Promise<UsageSample> {
-  const pidusage = load("pidusage") as typeof import("pidusage");
-  const blind = (why: string) => new Unobservable(`Cannot read the memory of pid ${root}: ${why}`);
-  const stats = await pidusage(readTree(root), { maxage: 120_000 }).catch((error) => Promise.reject(blind(messageOf(error))));
-  if (!stats[root]) throw blind("the process is gone");
-  const known = Object.values(stats).filter(Boolean);
-  const [bytes, percent] = [sumOf(known.map((stat) => stat.memory)), sumOf(known.map((stat) => stat.cpu))];
-  return { at: Date.now(), memoryMb: bytes / 2 ** 20, cpuPercent: previous ? percent : null, processes: known.length };
-}
-
-const USAGE_GAP_MS = 250; // Milliseconds between two samples: four of them stay within the second that seed 000 gives the check.
-export async function readUsageSamples(root: number, samples: number, signal: AbortSignal): Promise<UsageSample[]> {
-  const taken: UsageSample[] = [await readUsage(root, null)];
-  while (taken.length < samples && !signal.aborted) {
-    await sleep(USAGE_GAP_MS, undefined, { signal }).catch(() => {});
-    taken.push(await readUsage(root, taken.at(-1) ?? null));
-  }
-  return taken;
-}
 
 // --- Probes: stability watch -------------------------------------------------------------------------------------------------
 
