@@ -36,8 +36,6 @@
  *   Limits
  *   Checks
  *   Runner
- *   Burn-in: accounting
- *   Burn-in: judging
  *   Outputs
  *   Releases and rollback
  *   On a host
@@ -68,6 +66,32 @@ import {
   Unobservable,
   UserError,
 } from "./lib/attempt.ts";
+import {
+  type Account,
+  type Burnin,
+  type BurninHead,
+  type Criterion,
+  clip,
+  DAY_SECONDS,
+  type Decision,
+  type Flags,
+  type Gap,
+  groupsOf,
+  hoursOf,
+  isAccount,
+  joinOutages,
+  joinSpans,
+  type Level,
+  lengthOf,
+  type MetricRow,
+  type Moment,
+  type OpenBurnin,
+  type Outage,
+  type Place,
+  type Restart,
+  type Span,
+  secondsOf,
+} from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
 import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { isHttpUrl } from "./lib/config-schema.ts";
@@ -102,7 +126,7 @@ import {
   TREND_BLOCKS,
   TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
-import { type Firing, readFiring } from "./lib/probes/alertmanager.ts";
+import { readFiring } from "./lib/probes/alertmanager.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, newestBackup, serveDatabase } from "./lib/probes/database-child.ts";
@@ -118,11 +142,11 @@ import {
 } from "./lib/probes/health.ts";
 import { followIdentity, type IdentityFollower } from "./lib/probes/identity.ts";
 import { type JournalEntry, journalIsUsed, parseJournal, readJournalSince } from "./lib/probes/journal.ts";
-import { type LogPlace, readLogSince } from "./lib/probes/log-files.ts";
+import { readLogSince } from "./lib/probes/log-files.ts";
 import type { LogFollower, LogRules, LogSource } from "./lib/probes/log-lines.ts";
 import { followLogs } from "./lib/probes/logs.ts";
 import { type ProcessEvidence, readProcess, readProcessOnce } from "./lib/probes/process.ts";
-import { comparePrometheus, type PrometheusView, readPrometheus } from "./lib/probes/prometheus.ts";
+import { comparePrometheus, readPrometheus } from "./lib/probes/prometheus.ts";
 import { type ReleaseEvidence, readCurrent, readRelease, readReleaseId } from "./lib/probes/release.ts";
 import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.ts";
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
@@ -157,6 +181,7 @@ import {
 
 export * from "./lib/advice.ts";
 export * from "./lib/attempt.ts";
+export * from "./lib/burnin/words.ts";
 export * from "./lib/command.ts";
 export * from "./lib/config.ts";
 export * from "./lib/config-schema.ts";
@@ -827,24 +852,6 @@ export async function verify(run: Run): Promise<void> {
   }
 }
 
-// --- Burn-in: accounting -----------------------------------------------------------------------------------------------------
-
-const lengthOf = ({ from, to }: Span): number => to - from;
-type Gap = Omit<Outage, "to">; // An outage that has no end yet.
-/** What a run hands on to the next: where it was in time, how far the logs were read, what had no end yet, and how many marks of the connection came. */
-export type Place = { age: number; at: string; bootId: string; upSeconds: number; start: string | null } & {
-  cursor: string | null;
-  files: Record<string, LogPlace | null>;
-  down: Gap | null;
-  stopping: number | null; // Since when systemd has been stopping the bot: its end is yet to come.
-  offline: Gap | null;
-  joining: Gap | null; // A start that may yet lead to a mark of the connection.
-  links: number;
-};
-type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
-/** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
-export type OpenBurnin = BurninHead & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
-
 let bootId = "";
 /** The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the boot id of the machine outside. */
 async function readBootId(): Promise<string> {
@@ -1200,82 +1207,6 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
 /** What --json prints, and a line of the log. config/result.schema.json documents and constrains it. */
 export type Result = ReturnType<typeof resultOf>;
 
-// --- Burn-in: judging --------------------------------------------------------------------------------------------------------
-
-type Span = { from: number; to: number };
-/** A time in which the bot was not up and connected, in seconds since the burn-in began; `at` is the ISO time of `from` by the host's clock then. */
-export type Outage = Span & { at: string; kind: "down" | "disconnected"; source: "journal" | "log" | "look"; says: string } & {
-  /** Null: nobody can tell. */
-  planned: boolean | null;
-  /** Otherwise only a bound between two looks, which widens the uptime's interval and nothing else. */
-  exact: boolean;
-};
-/** `age` is in seconds since the burn-in began. */
-export type Restart = { at: string; age: number; planned: boolean | null; says: string };
-/** What one run has accounted for: all between two moments, in seconds since the burn-in began. `at` is the ISO time of the end. */
-export type Account = Span & {
-  burnin: string; // The run of the verification that began it.
-  run: string;
-  at: string;
-  jump: number; // Seconds by which the wall clock was set meanwhile.
-  late: number; // Seconds that the tick came after its time.
-  boot: string;
-  outages: Outage[];
-  restarts: Restart[];
-  errors: number | null; // Null: not counted.
-  warnings: number;
-  unseen: string[]; // What could not be seen, in sentences.
-  connection: "log" | "look" | "off"; // What tells the connection between two ticks.
-  alerts: Firing[] | null;
-  prometheus: PrometheusView | null;
-} & Record<"responseMs" | "memoryMb" | "cpuPercent" | "users" | "requests" | "backupHours", number | null>;
-/** A hand may have been at the log, or at the state. */
-function isAccount(value: unknown): value is Account {
-  const { at, from, to, outages, restarts, unseen } = (value ?? {}) as Partial<Account>;
-  return typeof at === "string" && Number.isFinite(from) && Number.isFinite(to) && [outages, restarts, unseen].every(Array.isArray);
-}
-
-/** A burn-in by the verification that began it. */
-export type BurninHead = { id: string; release: string | null; attempt: number; startedAt: string };
-/** A burn-in with what it is judged by; `seconds` is its planned length. */
-export type Burnin = BurninHead & { seconds: number; limits: BurninLimits };
-
-const DAY_SECONDS = 86_400;
-export type Level = "target" | "acceptable" | "worse" | "critical" | "unknown" | "off";
-export type MetricRow = { metric: MetricName; title: string; value: number | null; shown: string; level: Level; says: string } & Record<
-  "target" | "acceptable" | "critical",
-  string
->;
-
-/** Spans that touch or overlap as one, in order. */
-function joinSpans<S extends Span>(spans: readonly S[], join: (before: S, after: S) => S = (before) => before): S[] {
-  const joined: S[] = [];
-  for (const span of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
-    const last = joined.at(-1);
-    if (last && span.from <= last.to + 0.001) joined.splice(-1, 1, { ...join(last, span), from: last.from, to: Math.max(last.to, span.to) });
-    else joined.push(span);
-  }
-  return joined;
-}
-/** To whole milliseconds: what is lost to floating point must not carry an uptime over its limit. */
-const secondsOf = (spans: readonly Span[]): number =>
-  Math.round(sumOf(joinSpans(spans.map(({ from, to }) => ({ from, to }))).map(lengthOf)) * 1000) / 1000;
-const clip = (span: Span, { from, to }: Span): Span[] =>
-  span.from < to && from < span.to ? [{ from: Math.max(span.from, from), to: Math.min(span.to, to) }] : [];
-/** Groups in the order of their first members. */
-function groupsOf<T>(values: readonly T[], keyOf: (value: T) => unknown): T[][] {
-  const groups = new Map<unknown, T[]>();
-  for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
-  return [...groups.values()];
-}
-
-const joinOutages = (a: Outage, b: Outage): Outage => ({
-  ...a,
-  kind: a.kind === b.kind ? a.kind : "down",
-  planned: a.planned === b.planned ? a.planned : a.planned === false || b.planned === false ? false : null,
-  says: [...new Set([a.says, b.says])].join("; "),
-});
-
 const QUARTER_MS = 900_000; // Offsets of time zones are multiples of it.
 const hourFormats = new Map<string, Intl.DateTimeFormat>();
 /** The spans between two hours of the day within two times in epoch milliseconds; daylight saving makes some shorter or longer. */
@@ -1487,7 +1418,6 @@ export function judgeMetrics(summary: Summary, burnin: Burnin): MetricRow[] {
 
 const isGood = (level: Level | undefined): boolean => level === "target" || level === "acceptable" || level === "off";
 const CONFIDENCE = "a person's sign-off, beside the verdict";
-export type Criterion = { criterion: string; status: "pass" | "fail" | "unknown" | "deferred" | "off"; says: string };
 
 /** A band has been seen when most of it was accounted for, with a look in it; one that cannot have come yet is deferred. */
 function judgeBand(criterion: string, band: Summary["bands"]["peak"], limits: BurninLimits, secondsMin: number): Criterion {
@@ -1562,8 +1492,6 @@ export function judgeCheckpoint(hour: Hour, summary: Summary, burnin: Burnin): C
     off("Team confident in stability", CONFIDENCE),
   ];
 }
-
-export type Decision = { decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING"; reasons: string[]; action: string };
 /** Whether the planned length is over; ticks may come a moment early. */
 export const isOver = ({ age }: Pick<Summary, "age">, { seconds }: Burnin, hour: Hour = 24): boolean =>
   age >= (seconds * hour) / 24 - Math.min(30, seconds / 100);
@@ -1588,8 +1516,6 @@ export function judgeBurnin(summary: Summary, rows: readonly MetricRow[], burnin
   const decision = reasons.length ? "PARTIAL" : "PASS";
   return { decision, reasons, action: loadAdvice().decisions[decision] };
 }
-
-export type Flags = { red: string[]; yellow: string[] };
 /** Seed 002's red flags, of the newest account, for they ask for somebody now; and its yellow flags, of the whole burn-in. */
 export function judgeFlags(summary: Summary, rows: readonly MetricRow[], last: Account, limits: BurninLimits, memoryMbMax: number | null): Flags {
   const { metrics, outageSecondsMax, sustainedMinutesMin } = limits;
@@ -1651,9 +1577,6 @@ function judgeTick(look: Verdict, { flags, rows, decision }: Standing): Verdict 
     ? { verdict: "fail", exit: EXIT.redFlag, action: `The burn-in has failed: ${told}.` }
     : { verdict: "warn", exit: EXIT.belowTarget, action: `Worse than acceptable: ${told}.` };
 }
-
-/** The hours of the checkpoints, in order. */
-const hoursOf = ({ checkpoints }: BurninLimits): Hour[] => Object.keys(checkpoints).map(Number) as Hour[];
 const CHECKPOINT_VERDICTS = {
   PASS: { verdict: "pass", exit: 0 },
   RUNNING: { verdict: "pass", exit: 0 },
