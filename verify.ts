@@ -34,8 +34,6 @@
  *
  * Sections:
  *   Limits
- *   Checks
- *   Runner
  *   Outputs
  *   Releases and rollback
  *   On a host
@@ -92,7 +90,6 @@ import {
   lengthOf,
   type MetricRow,
   type OpenBurnin,
-  type Place,
   type Span,
 } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
@@ -119,17 +116,8 @@ import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, ste
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
-import {
-  HEALTH_UNSEEN,
-  type HealthEvidence,
-  type HealthFields,
-  type HealthReader,
-  openHealth,
-  readHealth,
-  statusIsUp,
-  uptimeOf,
-} from "./lib/probes/health.ts";
-import { followIdentity, type IdentityFollower } from "./lib/probes/identity.ts";
+import { HEALTH_UNSEEN, type HealthFields, type HealthReader, openHealth, readHealth, statusIsUp, uptimeOf } from "./lib/probes/health.ts";
+import { followIdentity } from "./lib/probes/identity.ts";
 import type { LogFollower, LogSource } from "./lib/probes/log-lines.ts";
 import { followLogs } from "./lib/probes/logs.ts";
 import { type ProcessEvidence, readProcess, readProcessOnce } from "./lib/probes/process.ts";
@@ -139,6 +127,7 @@ import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/pro
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import type { BandName, BurninLimits, Hour, Limits, Rules } from "./lib/rules.ts";
+import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, load, patternOf, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
@@ -200,6 +189,7 @@ export * from "./lib/probes/usage.ts";
 export * from "./lib/probes/watch.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
+export * from "./lib/run.ts";
 export * from "./lib/shipped.ts";
 export * from "./lib/text.ts";
 export * from "./lib/vocabulary.ts";
@@ -276,24 +266,6 @@ export const RULES: Rules = {
   rollbackOn: ROLLBACK_ON,
   burnin: BURNIN,
 };
-
-// --- Checks ------------------------------------------------------------------------------------------------------------------
-
-export interface Evidence {
-  process: ProcessEvidence & { incident: Incident | null };
-  database: DatabaseEvidence;
-  health: HealthEvidence & { startedAt: number | null };
-  fields: HealthFields;
-  response: ResponseEvidence;
-  usage: UsageSample[];
-  logs: LogSource[];
-  configuration: ConfigurationEvidence;
-  release: ReleaseEvidence;
-  watch: WatchEvidence;
-}
-export type SliceName = keyof Evidence;
-/** What a check may know beside its slice: the config with its limits, and the clock in epoch milliseconds. */
-export type CheckContext = { config: Config; limits: Limits; now: number };
 type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
 function partOf(part: string, status: Status, says: string, gauge: Gauge = [null], evidence: string[] = [], hint: string | null = null): Part {
   const [measured, limit = null, unit = null] = gauge;
@@ -594,33 +566,6 @@ function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: C
     .replace("DATABASE", database?.file ?? "the database");
 }
 
-// --- Runner ------------------------------------------------------------------------------------------------------------------
-
-export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
-
-/** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
-export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator, kind: "verify" | "burnin" = "verify") {
-  const { records, torn } = readRecords(config.logFile);
-  return {
-    ...narrator,
-    ...{ id: crypto.randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
-    ...{ kind, phase: "initial" as Phase, interruption: null as Interruption | null },
-    ...{ identity: null as Identity | null, release: null as string | null, releaseId: readCurrent(config) },
-    ...{ findings: new Map<CheckName, Finding>(), observations: {} as Observations, watch: null as WatchEvidence | null },
-    metrics: {} as Record<string, number | null>,
-    account: null as Account | null, // What it accounts for in the burn-in.
-    place: null as Place | null,
-    flags: null as Flags | null,
-    burnin: null as BurninHead | null,
-    notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
-    records, // The newest ones of the log, from before this run.
-    unjudged: 0, // Starts of the bot before this one whose verification came to no verdict.
-    ...{ incident: null as Incident | null, follower: null as IdentityFollower | null },
-    stop: new AbortController(), // Ends every look under way.
-  };
-}
-export type Run = ReturnType<typeof openRun>;
-
 function plainFinding(check: CheckName, phase: Phase, status: Status, says: string, hint: string | null = null): Finding {
   return { check, status, phase, says, hint, measured: null, limit: null, unit: null, evidence: [], parts: [] };
 }
@@ -862,28 +807,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
 }
-
-export function resultOf(run: Run, verdict: Verdict, now: number) {
-  const { config, identity, release, findings, metrics, notes, observations } = run;
-  return {
-    ...headOf(run.kind, config.name, run.id, now),
-    config: config.file,
-    identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
-    release: run.releaseId ?? release, // What a rollback knows it by: its directory's name, where releases have directories.
-    whole: run.selected.size === CHECK_NAMES.length, // No check was left out by a flag.
-    ...verdict,
-    ms: Math.round(performance.now() - run.begun),
-    findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
-    metrics,
-    ...{ burnin: run.burnin, account: run.account, place: run.place, flags: run.flags },
-    series: run.watch?.series ?? null,
-    schema: observations.database?.seen ? observations.database.value.schema : null,
-    notes,
-  };
-}
-
-/** What --json prints, and a line of the log. config/result.schema.json documents and constrains it. */
-export type Result = ReturnType<typeof resultOf>;
 
 // --- Outputs -----------------------------------------------------------------------------------------------------------------
 
