@@ -35,7 +35,6 @@
  * Sections:
  *   Limits
  *   Outputs
- *   Releases and rollback
  *   On a host
  *   Alerts
  *   Report
@@ -83,7 +82,6 @@ import {
   DAY_SECONDS,
   type Decision,
   type Flags,
-  groupsOf,
   hoursOf,
   isAccount,
   joinSpans,
@@ -97,10 +95,9 @@ import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { isHttpUrl } from "./lib/config-schema.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { closedTo, ownOf, readSmallFile, syncDirectory, userOf, writeAtomically } from "./lib/files.ts";
-import { parseInstant, parseJsonObject, readHttp, valueAt } from "./lib/http.ts";
+import { parseInstant, readHttp, valueAt } from "./lib/http.ts";
 import {
   type Entry,
-  HISTORY_BYTES_MAX,
   type HistoryEvidence,
   headOf,
   logTrouble,
@@ -126,6 +123,24 @@ import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
+import {
+  foldRecord,
+  isLeft,
+  isUnit,
+  keep,
+  type Outcome,
+  type Passed,
+  type Quarantined,
+  type ReleaseState,
+  type RollbackRecord,
+  type RollbackRequest,
+  type RollbackUnderWay,
+  readState,
+  requireState,
+  rollbackRecord,
+  thin,
+  type VerifyMetrics,
+} from "./lib/releases/state.ts";
 import type { BandName, BurninLimits, Hour, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, load, patternOf, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -187,6 +202,7 @@ export * from "./lib/probes/response.ts";
 export * from "./lib/probes/unit.ts";
 export * from "./lib/probes/usage.ts";
 export * from "./lib/probes/watch.ts";
+export * from "./lib/releases/state.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/run.ts";
@@ -903,9 +919,6 @@ function renderPlan(config: Config, rows: readonly PlanRow[], json: boolean): st
     "",
   ].join("\n");
 }
-
-type CheckMetrics = { statuses: Partial<Record<CheckName, Status>>; failures: Partial<Record<CheckName, number>> };
-type VerifyMetrics = CheckMetrics & Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null };
 type BurninMetrics = Record<"age" | "restarts" | "redFlags" | "tickAt" | "attempt", number> & { decision: string } & BurninTrends;
 type BurninTrends = Record<"uptimeLow" | "errorsPerMinute" | "memoryMbPerHour", number | null>;
 /** What is exported of an environment; null is left out. Moments are milliseconds since the epoch, the uptime its lower bound in percent. */
@@ -965,133 +978,6 @@ function openNarrator(stream: NodeJS.WriteStream, quiet: boolean, mask: (text: s
     write(`${text}\n`);
   };
   return { narrate, progress };
-}
-
-// --- Releases and rollback ---------------------------------------------------------------------------------------------------
-
-type Passed = { at: string; run: string; version: string | null; schema: string | null };
-type Quarantined = { at: string; run: string; checks: string[] };
-
-const ROLLBACKS_KEPT = 100;
-/** What has to outlive the log's rotation, by release id. */
-export const emptyState = () => ({
-  v: 1 as const,
-  metrics: null as VerifyMetrics | null, // Of the last verification, for the monitoring of the site.
-  passed: {} as Record<string, Passed>,
-  quarantined: {} as Record<string, Quarantined>,
-  rollbacks: [] as { at: string; run: string; from: string; automatic: boolean }[],
-  last: null as {
-    start: string | null;
-    release: string | null;
-    at: string;
-    by?: string;
-    run: string;
-    verdict: Verdict["verdict"];
-    exit: number;
-  } | null,
-  failures: 0, // So many verdicts in a row were failures of one and the same release.
-  unjudged: [] as string[], // Starts of the bot whose verification came to no verdict.
-  burnin: null as OpenBurnin | null, // The newest one, of the release that passed last.
-});
-export type ReleaseState = ReturnType<typeof emptyState>;
-
-type Wish = { by: "verdict" | "person"; run: string | null; checks: string[]; to: string | null; emergency: boolean };
-/** What is asked of cytube-rollback@: by a verdict, or by a person. `schema` is that of the database as the failed run saw it. */
-export type RollbackRequest = Pick<Result, "release" | "schema"> & Wish;
-/** `marker` is the run by which a rollback is remembered from its switch on, `switchedAt` epoch milliseconds. */
-type RollbackUnderWay = RollbackRequest & { marker?: string; switchedAt?: number };
-type Outcome = Verdict & { lifted?: boolean };
-
-function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Outcome, more: object = {}) {
-  const { by, run: of, release: from, to, checks, marker = randomUUID() } = request;
-  return { ...headOf("rollback", config.name, marker, Date.now()), ...{ by, of, from, to, checks, lifted: false }, ...outcome, ...more };
-}
-
-/** A record of a rollback; `failed` hands on what the release failed with. `lifted`: the old release fails alike, so the new one is not to blame. */
-export type RollbackRecord = ReturnType<typeof rollbackRecord>;
-
-/** Whether the bot was started as another release than the burn-in's: that ends it without a decision. */
-const isLeft = ({ release: own, place }: OpenBurnin, release: string | null, identity: Parameters<typeof startOf>[0] | null): boolean =>
-  own !== null && release !== null && own !== release && Boolean(identity) && startOf(identity as Identity) !== place?.start;
-const wasRestarted = ({ accounts }: OpenBurnin): boolean => accounts.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
-/** The burn-in after a verification or a tick: each release has its own, and after a failure a pass begins the next attempt. */
-function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, release, identity, account, place }: Result): OpenBurnin | null {
-  const before = known && isLeft(known, release, identity) ? null : known;
-  const isNew = isAccount(account) && account.burnin === before?.id && !before.accounts.some((other) => other.run === run);
-  const grown = before && isNew ? { ...before, accounts: [...thin(before.accounts), account], place } : before;
-  if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
-  const isOurs = grown?.release === release;
-  if (grown && isOurs && !wasRestarted(grown) && (grown.decision === "RUNNING" || grown.decision === "PASS")) return grown;
-  const begun = { ...place, age: 0, down: null, stopping: null, offline: null, joining: null };
-  const attempt = grown && isOurs ? grown.attempt + 1 : 1;
-  return { id: run, release, attempt, startedAt: ts, accounts: [], place: begun, hours: [], decision: "RUNNING" };
-}
-
-/** What is exported of a verification; failures of a check are counted for as long as the state is kept. */
-function measureVerification(before: VerifyMetrics | null, { ts, exit, ms, findings }: Result): VerifyMetrics {
-  const [at, success] = [Date.parse(ts), exit === EXIT.passed];
-  const statuses = Object.fromEntries(findings.map(({ check, status }) => [check, status]));
-  const count = ({ check, status }: Finding): number => (before?.failures[check] ?? 0) + (status === "fail" ? 1 : 0);
-  const failures = Object.fromEntries(findings.map((finding) => [finding.check, count(finding)]));
-  return {
-    ...{ exit, ms, at, success, statuses },
-    failures: { ...before?.failures, ...failures },
-    successAt: success ? at : (before?.successAt ?? null),
-  };
-}
-
-/** The state after a record of the log; folding the whole log builds the state anew. */
-export function foldRecord(before: ReleaseState, record: Result | RollbackRecord | CheckpointRecord): ReleaseState {
-  const { ts: at, run, verdict, exit } = record;
-  if (record.kind === "checkpoint") {
-    const { burnin, hour, decision } = record;
-    const isOurs = before.burnin !== null && before.burnin.id === burnin;
-    return isOurs ? { ...before, burnin: { ...(before.burnin as OpenBurnin), hours: [...(before.burnin?.hours ?? []), hour], decision } } : before;
-  }
-  const state = record.kind === "rollback" ? before : { ...before, burnin: foldBurnin(before.burnin, record) };
-  if (record.kind === "rollback") {
-    const { from, by, checks, lifted } = record;
-    if (verdict === "refused" || from === null) return state;
-    const { [from]: _, ...others } = state.quarantined;
-    const before = state.rollbacks.filter((known) => known.run !== run);
-    const rollbacks = [...before, { at, run, from, automatic: by === "verdict" }].slice(-ROLLBACKS_KEPT);
-    return { ...state, rollbacks, quarantined: lifted ? others : { ...others, [from]: { at, run, checks } } };
-  }
-  if (record.kind !== "verify" || !record.whole || verdict === "superseded") return state;
-  if (state.last?.run === run && state.last.at === at) return state;
-  const { release, identity, schema } = record;
-  const start = identity && startOf(identity);
-  if (verdict === "aborted") return start ? { ...state, unjudged: [...new Set([...state.unjudged, start])].slice(-ROLLBACKS_KEPT) } : state;
-  const failures = verdict !== "fail" ? 0 : state.last?.release === release ? state.failures + 1 : 1;
-  const metrics = measureVerification(state.metrics, record);
-  const judged = { ...state, metrics, unjudged: [], failures, last: { start, release, at, by: record.user, run, verdict, exit } };
-  if (exit !== EXIT.passed || release === null) return judged;
-  const { [release]: _, ...quarantined } = state.quarantined;
-  return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
-}
-
-const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
-const isOpen = (burnin: OpenBurnin | null): boolean =>
-  burnin === null || (isMap(burnin) && Array.isArray(burnin.accounts) && burnin.accounts.every(isAccount) && isMap(burnin.place));
-/** Of the state file, or, where that is missing or damaged, of the log. */
-export function readState({ name, state, logFile }: Config): ReleaseState {
-  const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
-  const known = { ...emptyState(), ...saved } as ReleaseState;
-  const isWhole =
-    isMap(known.passed) && isMap(known.quarantined) && Array.isArray(known.rollbacks) && Array.isArray(known.unjudged) && isOpen(known.burnin);
-  if (saved?.v === 1 && isWhole) return known;
-  const kinds = ["verify", "rollback", "burnin", "checkpoint"];
-  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && kinds.includes(String(kind)));
-  return (records as (Result | RollbackRecord | CheckpointRecord)[]).reduce(foldRecord, emptyState());
-}
-
-/** The state for a person, who must not take a file that they may not read for a host where nothing has passed yet. */
-function requireState(config: Config): ReleaseState {
-  const { R_OK, X_OK } = fs.constants;
-  const blind = closedTo(path.dirname(config.state.releases), R_OK | X_OK) ?? closedTo(config.state.releases, R_OK);
-  const remedy = "Try with sudo, or as a member of its group: sudo usermod --append --groups cytube-verify USER";
-  if (blind) throw new UserError(EXIT.permission, `${blind}\n${remedy}`);
-  return readState(config);
 }
 
 /** A release on disk; `completeAt` is null until its deployer has finished it. What was known of an id that was deployed anew is of another release. */
@@ -1188,22 +1074,6 @@ function switchCurrent(current: string, target: string): void {
   syncDirectory(directory);
   fs.renameSync(next, current);
   syncDirectory(directory);
-}
-
-/** Remembers a record, and appends it to the log; what cannot be written is said and changes nothing else. Returns it as the log has it, or has not. */
-function keep<R extends Result | RollbackRecord | CheckpointRecord>(
-  config: Config,
-  record: R,
-  narrate: Narrator["narrate"],
-): { masked: R; lost: boolean } {
-  const { logFile, state, secrets } = config;
-  const remembers = fs.existsSync(path.dirname(state.releases)); // Where nothing is installed, the log alone is enough.
-  const forgotten = remembers && orMessage(() => writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record))));
-  if (forgotten) narrate(`"${state.releases}" could not be written: ${forgotten}`);
-  const masked = maskDeep(record, maskOf(secrets));
-  const lost = orMessage(() => writeRecord(logFile, renderJson(masked, 0)));
-  if (lost) narrate(`The record could not be written to "${logFile}": ${lost}`);
-  return { masked, lost: lost !== null };
 }
 
 const readRequest = (file: string): RollbackUnderWay | null => orNull(() => JSON.parse(readSmallFile(file, 65_536)));
@@ -1311,8 +1181,6 @@ async function runConfirm(config: Config, narrator: Narrator, verifyCore: Verify
   const evidence = failed ? { exit: failed.exit, findings: failures, metrics: failed.metrics, series } : null;
   return endRollback(config, narrator, request, outcome, { findings, failed: evidence });
 }
-
-const isUnit = (name: "verify" | "burnin"): boolean => process.env.CYTUBE_VERIFY_UNIT === name;
 
 /** Whoever answers is up, however long the page; and where this host may not ask, nothing is proven. */
 async function chatIsDown({ chatServer }: Config): Promise<boolean> {
@@ -1892,32 +1760,7 @@ export function renderReport(view: ReportView, format: "md" | "html"): string {
 
 type Group = { about: BurninHead; accounts: Account[] };
 type Happened = Pick<ReportView["events"][number], "at" | "kind" | "says">;
-const ACCOUNTS_AT_ONCE = 1000;
 const KEPT = 500;
-
-/** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
-function joinAccounts(a: Account, b: Account): Account {
-  const errors = a.errors === null && b.errors === null ? null : (a.errors ?? 0) + (b.errors ?? 0);
-  const fired = a.alerts && b.alerts ? [...a.alerts, ...b.alerts] : (a.alerts ?? b.alerts);
-  const lists = {
-    alerts: fired?.length ? groupsOf(fired, ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? []) : fired,
-    outages: [...a.outages, ...b.outages],
-    restarts: [...a.restarts, ...b.restarts],
-    unseen: a.unseen.length ? [...new Set([...a.unseen, ...b.unseen])].slice(0, 50) : b.unseen,
-  };
-  return { ...b, ...lists, from: a.from, errors, warnings: a.warnings + b.warnings, jump: a.jump + b.jump, late: Math.max(a.late, b.late) };
-}
-
-/** Halves a list that grows beyond what a small host should hold; an ordinary burn-in has some thirty accounts. */
-function thin(accounts: Account[]): Account[] {
-  if (accounts.length < ACCOUNTS_AT_ONCE) return accounts;
-  const pairs = accounts.toSorted((a, b) => a.from - b.from);
-  return pairs.flatMap((b, index) => {
-    const [a, isSecond] = [pairs[index - 1], index % 2 === 1];
-    if (!isSecond) return index + 1 < pairs.length && pairs[index + 1]?.from === b.to ? [] : [b];
-    return a && a.to === b.from ? [joinAccounts(a, b)] : [b];
-  });
-}
 
 const TOLD = ["verify", "burnin", "checkpoint", "rollback", "alert", "note"];
 /** A run's line without its findings and what only the next run needs, where all findings are good: most of a log is that. */
