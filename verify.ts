@@ -110,6 +110,7 @@ import {
 } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
+import { renderGithub } from "./lib/outputs/github.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
@@ -183,6 +184,7 @@ export * from "./lib/http.ts";
 export * from "./lib/log.ts";
 export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
+export * from "./lib/outputs/github.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
 export * from "./lib/probes/database.ts";
@@ -873,15 +875,6 @@ export function renderPretty(result: Result, colour: boolean): string {
     `${paint(verdict, verdict.toUpperCase())}  exit ${result.exit}  ${counted.join(", ")} in ${spanOf(result.ms / 1000)}`,
     `Action: ${printable(result.action)}\n`,
   ].join("\n");
-}
-
-/** GitHub's workflow commands take %, CR and LF only escaped, and a property no colon or comma either. */
-const githubText = (text: string): string => printable(text).replaceAll("%", "%25");
-/** Annotations of a GitHub Actions job: errors and warnings on lines of their own, then the verdict as a notice. */
-export function renderGithub({ findings, verdict, exit, action }: Result): string {
-  const kinds: Partial<Record<Status, string>> = { fail: "error", unknown: "error", warn: "warning" };
-  const lineOf = ({ check, status, says }: Finding) => (kinds[status] ? `::${kinds[status]} title=${check} ${status}::${githubText(says)}\n` : "");
-  return `${findings.map(lineOf).join("")}::notice title=cytube-verify::${verdict}, exit ${exit}. ${githubText(action)}\n`;
 }
 
 /** Keeps text from becoming markup in a cell, a line or a list; what cannot become any stays, for Markdown is also read as plain text. */
