@@ -34,7 +34,6 @@
  *
  * Sections:
  *   Limits
- *   Outputs
  *   On a host
  *   Alerts
  *   Report
@@ -111,6 +110,7 @@ import {
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
+import { gauge, gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
@@ -185,6 +185,7 @@ export * from "./lib/log.ts";
 export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
 export * from "./lib/outputs/github.ts";
+export * from "./lib/outputs/pretty.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
 export * from "./lib/probes/database.ts";
@@ -824,57 +825,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
-}
-
-// --- Outputs -----------------------------------------------------------------------------------------------------------------
-
-const BAD = { fail: "31;1", unknown: "35;1", aborted: "35;1", refused: "35;1" }; // SGR parameters (ECMA-48).
-const COLOURS = { ...BAD, warn: "33", paused: "33", superseded: "33", pass: "32", skipped: "2", off: "2", dim: "2", bold: "1" };
-type Paint = (style: keyof typeof COLOURS, text: string) => string;
-
-type Gauged = Pick<Part, "measured" | "limit" | "unit" | "says">;
-/** The measured value beside its limit; words only where the sentence does not have them already. */
-function gauge({ measured, limit, unit, says }: Gauged): string {
-  if (measured === null || (typeof measured === "string" && says.includes(measured))) return "";
-  const amount = (value: Part["measured"]): string => {
-    const fitting = value === 1 && unit && /\w\w[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
-    return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
-  };
-  return `${amount(measured)}${typeof limit === "number" ? ` (limit ${amount(limit)})` : ""}`;
-}
-const gaugeBehind = (part: Gauged): string => (gauge(part) ? ` [${gauge(part)}]` : "");
-
-const EVIDENCE_SHOWN = 6;
-function renderFinding(finding: Finding, paint: Paint): string[] {
-  const { check, status, says, parts, evidence, hint } = finding;
-  const word = paint(status, (status === "fail" ? "FAIL" : status).padEnd(8));
-  const shown = ["fail", "unknown", "warn"].includes(status) ? evidence.slice(0, EVIDENCE_SHOWN).map(printable) : [];
-  if (shown.length && evidence.length > shown.length) shown.push(`and ${evidence.length - shown.length} more (--json shows all)`);
-  const others = parts.filter((part) => part.status !== "pass" && part.says !== says);
-  return [
-    `  ${word}${check.padEnd(17)} ${gauge(finding).padEnd(30)} ${printable(says)}`.trimEnd(),
-    ...others.map((part) => `            ${paint(part.status, part.status)} ${printable(part.part)}: ${printable(part.says)}${gaugeBehind(part)}`),
-    ...shown.map((line) => paint("dim", `            | ${line}`)),
-    ...(hint ? [`            next: ${printable(hint)}`] : []),
-  ];
-}
-
-export function renderPretty(result: Result, colour: boolean): string {
-  const paint: Paint = (style, text) => (colour ? `\u001b[${COLOURS[style]}m${text}\u001b[0m` : text);
-  const { identity, findings, verdict } = result;
-  const release = identity?.release ? `, release ${identity.release}` : "";
-  const countOf = (status: Status): number => findings.filter((finding) => finding.status === status).length;
-  const counted = STATUSES.filter(countOf).map((status) => `${countOf(status)} ${status}`);
-  return [
-    `${paint("bold", "cytube-verify")} ${result.verifier}  ${printable(`${result.env} on ${result.host}, ${result.config}`)}`,
-    identity ? printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`) : "bot not found",
-    "",
-    ...findings.flatMap((finding) => renderFinding(finding, paint)),
-    ...result.notes.map((note) => `  note: ${printable(note)}`),
-    "",
-    `${paint(verdict, verdict.toUpperCase())}  exit ${result.exit}  ${counted.join(", ")} in ${spanOf(result.ms / 1000)}`,
-    `Action: ${printable(result.action)}\n`,
-  ].join("\n");
 }
 
 /** Keeps text from becoming markup in a cell, a line or a list; what cannot become any stays, for Markdown is also read as plain text. */
