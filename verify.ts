@@ -110,7 +110,8 @@ import {
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
-import { gauge, gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
+import { markdownText, renderMarkdown } from "./lib/outputs/markdown.ts";
+import { gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
@@ -142,7 +143,7 @@ import {
 } from "./lib/releases/state.ts";
 import type { BandName, BurninLimits, Hour, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
-import { HERE, load, patternOf, readShipped, SHIPPED } from "./lib/shipped.ts";
+import { HERE, load, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
   CHECK_CODES,
@@ -185,6 +186,7 @@ export * from "./lib/log.ts";
 export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
 export * from "./lib/outputs/github.ts";
+export * from "./lib/outputs/markdown.ts";
 export * from "./lib/outputs/pretty.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
@@ -825,17 +827,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
-}
-
-/** Keeps text from becoming markup in a cell, a line or a list; what cannot become any stays, for Markdown is also read as plain text. */
-const markdownText = (text: string): string => printable(text).replace(patternOf("MARKDOWN"), (found) => `&#${found.charCodeAt(0)};`);
-
-/** The summary of a job: a table of all findings. */
-function renderMarkdown({ findings, verdict, exit, action, env, identity }: Result): string {
-  const cellsOf = (finding: Finding): string[] => [finding.status, finding.check, gauge(finding), finding.says].map(markdownText);
-  const rows = findings.map((finding) => `| ${cellsOf(finding).join(" | ")} |\n`);
-  const about = markdownText(`Release ${identity?.release ?? "unknown"}. ${action}`);
-  return `### cytube-verify ${env}: ${verdict} (exit ${exit})\n\n${about}\n\n| | check | measured | |\n|---|---|---|---|\n${rows.join("")}`;
 }
 
 /** A check as it is planned: left out by a flag, or off for a reason. */
