@@ -111,6 +111,7 @@ import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
 import { markdownText, renderMarkdown } from "./lib/outputs/markdown.ts";
+import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
@@ -139,7 +140,6 @@ import {
   readState,
   requireState,
   thin,
-  type VerifyMetrics,
 } from "./lib/releases/state.ts";
 import type { BandName, BurninLimits, Hour, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
@@ -187,6 +187,7 @@ export * from "./lib/masking.ts";
 export * from "./lib/numbers.ts";
 export * from "./lib/outputs/github.ts";
 export * from "./lib/outputs/markdown.ts";
+export * from "./lib/outputs/metrics.ts";
 export * from "./lib/outputs/pretty.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
@@ -852,38 +853,6 @@ function renderPlan(config: Config, rows: readonly PlanRow[], json: boolean): st
     ...Object.entries(plan.limits).map(([name, value]) => row(name, value ?? "not checked")),
     "",
   ].join("\n");
-}
-type BurninMetrics = Record<"age" | "restarts" | "redFlags" | "tickAt" | "attempt", number> & { decision: string } & BurninTrends;
-type BurninTrends = Record<"uptimeLow" | "errorsPerMinute" | "memoryMbPerHour", number | null>;
-/** What is exported of an environment; null is left out. Moments are milliseconds since the epoch, the uptime its lower bound in percent. */
-export type MetricsView = { env: string; release: string | null; version: string } & {
-  verify: (VerifyMetrics & { unverified: boolean | null }) | null;
-  burnin: BurninMetrics | null;
-};
-type Labels = Record<string, string>;
-type MetricRule = { name: string; help: string; type?: "counter"; of?: string; factor?: number; labels?: Labels } & Partial<SeriesRule>;
-type SeriesRule = { key: string; word: string; words: string[] };
-/** Of a map, a series for each key, with the label `key`; of a word, one for each of `words`, with the label `word`; of null, none. */
-function seriesOf({ key, word, words = [] }: Partial<SeriesRule>, value: unknown): [own: Labels, value: number][] {
-  const keyed = ([each, inner]: [string, unknown]) =>
-    seriesOf({ word, words }, inner).map(([own, number]): [Labels, number] => [{ [`${key}`]: each, ...own }, number]);
-  if (key) return Object.entries(value ?? {}).flatMap(keyed);
-  if (word && value) return words.map((each) => [{ [word]: each }, Number(each === `${value}`.toLowerCase())]);
-  return value === null || !Number.isFinite(Number(value)) ? [] : [[{}, Number(value)]];
-}
-
-/** The text for node_exporter's textfile collector, which takes no timestamps. config/metrics.json says where each metric stands in the view. */
-export async function renderMetrics(view: MetricsView): Promise<string> {
-  const { Registry, Gauge, Counter } = load("prom-client") as typeof import("prom-client");
-  const registry = new Registry();
-  for (const { name, help, type, of, factor = 1, labels, ...rule } of load(path.join(SHIPPED, "metrics.json")) as MetricRule[]) {
-    const fixed = Object.fromEntries(Object.entries({ env: "/env", ...labels }).map(([label, at]) => [label, String(valueAt(view, at) ?? "")]));
-    const series = seriesOf(rule, of ? valueAt(view, of) : 1);
-    const labelNames = Object.keys({ ...fixed, ...series[0]?.[0] });
-    const metric = series.length ? new (type ? Counter : Gauge)({ name, help, labelNames, registers: [registry] }) : null;
-    for (const [own, value] of series) metric?.inc({ ...fixed, ...own }, value * factor);
-  }
-  return registry.metrics();
 }
 
 /** Writes to a stream and waits for it. A reader that has gone (`| head -1`) is no error of the run. */
