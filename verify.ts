@@ -112,6 +112,7 @@ import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, ste
 import { renderGithub } from "./lib/outputs/github.ts";
 import { markdownText, renderMarkdown } from "./lib/outputs/markdown.ts";
 import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
+import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
 import { gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
@@ -165,7 +166,6 @@ import {
   startOf,
   VERSION,
   type Verdict,
-  type WatchProgress,
 } from "./lib/vocabulary.ts";
 
 export * from "./lib/advice.ts";
@@ -188,6 +188,7 @@ export * from "./lib/numbers.ts";
 export * from "./lib/outputs/github.ts";
 export * from "./lib/outputs/markdown.ts";
 export * from "./lib/outputs/metrics.ts";
+export * from "./lib/outputs/narrator.ts";
 export * from "./lib/outputs/pretty.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
@@ -853,34 +854,6 @@ function renderPlan(config: Config, rows: readonly PlanRow[], json: boolean): st
     ...Object.entries(plan.limits).map(([name, value]) => row(name, value ?? "not checked")),
     "",
   ].join("\n");
-}
-
-/** Writes to a stream and waits for it. A reader that has gone (`| head -1`) is no error of the run. */
-const writeStream = (stream: NodeJS.WriteStream, text: string): Promise<boolean> =>
-  new Promise((resolve) => void stream.write(text, (error) => resolve(!error || codeOf(error) === "EPIPE")));
-
-const PLAIN_PROGRESS_EVERY_MS = 30_000;
-/** Narration on stderr. On a terminal the watch is one line that is drawn again; elsewhere at most one plain line in 30 s. */
-function openNarrator(stream: NodeJS.WriteStream, quiet: boolean, mask: (text: string) => string): Narrator {
-  const redraws = stream.isTTY === true && stream.columns > 0 && process.env.TERM !== "dumb";
-  const write = (text: string): unknown => quiet || stream.write(text, () => {});
-  let drawn = false;
-  let lastPlain = performance.now();
-  const narrate = (line: string): void => {
-    write(`${drawn ? "\r\u001b[2K" : ""}${printable(mask(line))}\n`);
-    drawn = false;
-  };
-  const progress = ({ secondsLeft, memoryMb, responseMs, errors }: WatchProgress): void => {
-    const clock = `${Math.floor(secondsLeft / 60)}:${String(Math.floor(secondsLeft % 60)).padStart(2, "0")}`;
-    const [memory, response] = [memoryMb === null ? "memory ?" : `${memoryMb} MB`, responseMs === null ? "no answer" : `${responseMs} ms`];
-    const text = `watching, ${clock} left  ${memory}  ${response}  ${errors} errors`;
-    drawn = redraws;
-    if (redraws) return void write(`\r\u001b[2K${text.slice(0, stream.columns - 1)}`);
-    if (performance.now() - lastPlain < PLAIN_PROGRESS_EVERY_MS) return;
-    lastPlain = performance.now();
-    write(`${text}\n`);
-  };
-  return { narrate, progress };
 }
 
 // --- On a host ---------------------------------------------------------------------------------------------------------------
@@ -1916,9 +1889,6 @@ async function tell(result: Result, { flags, format }: CommandLine): Promise<num
   const told = await writeStream(process.stdout, render());
   return told ? result.exit : result.exit || EXIT.internal;
 }
-
-/** Prints what was asked for, which is no verdict. */
-const print = (text: string): Promise<number> => writeStream(process.stdout, text).then(() => EXIT.passed);
 
 const BACKOFF_SECONDS_MAX = 900;
 // While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd then begins to count anew).
