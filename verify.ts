@@ -113,6 +113,7 @@ import { renderGithub } from "./lib/outputs/github.ts";
 import { markdownText, renderMarkdown } from "./lib/outputs/markdown.ts";
 import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
+import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
 import { gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
@@ -189,6 +190,7 @@ export * from "./lib/outputs/github.ts";
 export * from "./lib/outputs/markdown.ts";
 export * from "./lib/outputs/metrics.ts";
 export * from "./lib/outputs/narrator.ts";
+export * from "./lib/outputs/plan.ts";
 export * from "./lib/outputs/pretty.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
@@ -829,31 +831,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
-}
-
-/** A check as it is planned: left out by a flag, or off for a reason. */
-export type PlanRow = { check: CheckName; skipped: boolean; off: string | null };
-/** The plan of a run, without a look at the bot: every check with its exit code, why it does not run (or null), and the limits that apply. */
-function renderPlan(config: Config, rows: readonly PlanRow[], json: boolean): string {
-  const { file, environment, logFile, limits, off } = config;
-  const checks = rows.map(({ check, skipped, off: reason }) => {
-    const leftOut = skipped ? "skipped" : reason ? `off: ${reason}` : null;
-    return { check, exit: CHECK_CODES[check], leftOut };
-  });
-  const parts = Object.fromEntries(Object.entries(off).filter(([name]) => name.includes(".")));
-  const plan = maskDeep({ config: file, environment, logFile, checks, parts, limits }, maskOf(config.secrets));
-  if (json) return renderDocument(plan);
-  const row = (name: string, text: unknown): string => `    ${name.padEnd(22)} ${printable(String(text))}`;
-  return [
-    `Config ${printable(file)} is valid; nothing was looked at.`,
-    `  environment ${plan.environment}, log ${printable(plan.logFile)}`,
-    "  checks:",
-    ...plan.checks.map(({ check, exit, leftOut }) => row(check, `exit ${String(exit).padEnd(4)} ${leftOut ?? "runs"}`)),
-    ...Object.entries(plan.parts).map(([name, reason]) => row(name, `off: ${reason}`)),
-    "  limits:",
-    ...Object.entries(plan.limits).map(([name, value]) => row(name, value ?? "not checked")),
-    "",
-  ].join("\n");
 }
 
 // --- On a host ---------------------------------------------------------------------------------------------------------------
@@ -1738,19 +1715,6 @@ export function parseCommandLine(args: readonly string[]) {
   return { command, env: env ?? "", selected, format, json: format === "json", flags, cwd };
 }
 type CommandLine = ReturnType<typeof parseCommandLine>;
-
-/** The effective config without its secrets, or for scripts one line for each key asked for: lists joined by blanks, empty where it is not set. */
-function renderConfig({ secrets, headers, burninLimits: _, ...config }: Config, keys: string | undefined): string {
-  const masked = maskDeep({ ...config, headers: Object.fromEntries(Object.keys(headers).map((name) => [name, "***"])) }, maskOf(secrets));
-  if (keys === undefined) return renderDocument(masked);
-  const { sinks = [], ping } = config.alert ?? {};
-  const credentials = [...new Set([...sinks.map(({ urlFrom }) => urlFrom), ping?.urlFrom].flatMap((name) => name ?? []))];
-  const known = { ...masked, log: { file: config.logFile }, alert: { credentials, ping: ping?.urlFrom ?? "" } };
-  const wordOf = (value: unknown): string => (typeof value === "object" ? Object.keys(value ?? {}).join(" ") : String(value));
-  const valuesOf = (key: string): unknown[] => [valueAt(known, `/${key.trim().replaceAll(".", "/")}`) ?? []].flat();
-  const lines = keys.split(",").map((key) => valuesOf(key).map(wordOf).join(" "));
-  return `${lines.join("\n")}\n`;
-}
 
 /** Ends a run with its record; one that could not be written decides the exit code only where that would have been 0. */
 function finish(run: Run, verdict: Verdict): Result {
