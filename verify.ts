@@ -79,8 +79,6 @@ import {
   type BurninHead,
   type Criterion,
   DAY_SECONDS,
-  type Decision,
-  type Flags,
   hoursOf,
   isAccount,
   joinSpans,
@@ -115,6 +113,7 @@ import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
 import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
 import { gaugeBehind, renderPretty } from "./lib/outputs/pretty.ts";
+import { type BotStatus, type BurninStatus, renderReleases, renderStatus } from "./lib/outputs/status.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
@@ -128,22 +127,10 @@ import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.
 import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
-import { blameOf, planRollback, type Release, readReleases } from "./lib/releases/plan.ts";
+import { planRollback, readReleases } from "./lib/releases/plan.ts";
 import { leaveRedFlag, leaveVerdict, runConfirm, runSwitch, type VerifyCore } from "./lib/releases/rollback.ts";
-import {
-  isLeft,
-  isUnit,
-  keep,
-  type Passed,
-  type Quarantined,
-  type ReleaseState,
-  type RollbackRecord,
-  type RollbackRequest,
-  readState,
-  requireState,
-  thin,
-} from "./lib/releases/state.ts";
-import type { BandName, BurninLimits, Hour, Limits, Rules } from "./lib/rules.ts";
+import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState, thin } from "./lib/releases/state.ts";
+import type { BandName, BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, load, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
@@ -192,6 +179,7 @@ export * from "./lib/outputs/metrics.ts";
 export * from "./lib/outputs/narrator.ts";
 export * from "./lib/outputs/plan.ts";
 export * from "./lib/outputs/pretty.ts";
+export * from "./lib/outputs/status.ts";
 export * from "./lib/probes/alertmanager.ts";
 export * from "./lib/probes/configuration.ts";
 export * from "./lib/probes/database.ts";
@@ -882,38 +870,6 @@ async function startRollback({ name, rollback }: Config): Promise<RollbackStart>
   return { state: isLocked ? "locked" : "failed", says: `${unit} did not roll back: ${why}; see journalctl -u ${unit}` };
 }
 
-/** A burn-in as it stands, times in seconds. `accountedUntil` is an ISO time; `checkpoint` is the next one, null where none is to come. */
-export type BurninStatus = {
-  id: string;
-  release: string | null;
-  attempt: number;
-  startedAt: string;
-  seconds: number;
-  age: number;
-  accountedUntil: string | null;
-  checkpoint: { hour: Hour; inSeconds: number } | null;
-  decision: Decision["decision"];
-  reasons: string[];
-  action: string;
-  metrics: MetricRow[];
-  flags: Flags;
-};
-/** Where the release stands. `judged`: the last verdict is about the start that runs now. Times are ISO 8601. */
-export type BotStatus = {
-  v: 1;
-  env: string;
-  bot: string;
-  release: string | null;
-  standing: "quarantined" | "verified" | "unverified" | "candidate";
-  judged: boolean;
-  passed: Passed | null;
-  quarantined: Quarantined | null;
-  last: ReleaseState["last"];
-  nextTick: string | null;
-  burnin: BurninStatus | null;
-  exit: number;
-};
-
 /** The newest burn-in as it stands; a new one has no look yet. */
 function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStatus {
   const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
@@ -961,63 +917,6 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
   const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
-}
-
-function renderTable(rows: readonly string[][]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-/** The burn-in's part of the screen: where it stands, its metrics beside seed 002's targets, its flags. */
-function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, metrics, flags }: BurninStatus): string[] {
-  const due = checkpoint && `; the ${checkpoint.hour} h checkpoint is due in ${spanOf(checkpoint.inSeconds)}`;
-  const cells = metrics.map(({ title, shown, level, target, acceptable, critical }) => [
-    title,
-    shown,
-    level,
-    `${target}, acceptable ${acceptable}, critical ${critical}`,
-  ]);
-  const lines = cells.length ? renderTable([["METRIC", "VALUE", "LEVEL", "TARGET"], ...cells]) : [];
-  const listed = (name: string, said: readonly string[]): string[] => said.map((line) => `  ${name.padEnd(14)}${printable(line)}`);
-  return [
-    `  ${"burn-in".padEnd(14)}${decision}, attempt ${attempt}, ${spanOf(Math.min(age, seconds))} of ${spanOf(seconds)}${due ?? ""}`,
-    ...listed("because", decision === "RUNNING" ? [] : reasons),
-    ...listed("red flag", flags.red),
-    ...listed("yellow flag", flags.yellow),
-    ...lines.map((line) => `  ${line}`),
-  ];
-}
-
-/** One screen for people. */
-export function renderStatus({ env, bot, release, standing, judged, passed, quarantined, last, nextTick, burnin }: BotStatus, now: number): string {
-  const ago = (at: string): string => `${spanOf((now - Date.parse(at)) / 1000)} ago (${at})`;
-  const rows = {
-    bot,
-    release: `${release ?? "unknown"}, ${standing}${standing === "unverified" ? ": it has passed before, but this start is unverified" : ""}`,
-    passed: passed && ago(passed.at),
-    quarantined: quarantined && `${ago(quarantined.at)}, for ${blameOf(quarantined)}`,
-    "last verdict":
-      last && `${last.verdict}, exit ${last.exit}, ${ago(last.at)}${last.by ? ` by ${last.by}` : ""}${judged ? "" : ", of an earlier start"}`,
-    "next tick": nextTick ?? "none: the timer runs after a verification has passed",
-  };
-  const lines = Object.entries(rows).flatMap(([name, text]) => (text ? [`  ${name.padEnd(14)}${printable(text)}`] : []));
-  return `${[`${env}: ${standing}`, ...lines, ...(burnin ? renderBurnin(burnin) : [])].join("\n")}\n`;
-}
-
-/** The table of `rollback --list`, newest first. */
-export function renderReleases(releases: readonly Release[]): string {
-  if (!releases.length) return "There are no releases: release.directory is not set, or empty.\n";
-  const cells = releases.map(({ id, completeAt, current, passed, quarantined }) => {
-    const bad = quarantined && `quarantined (${blameOf(quarantined)})`;
-    const marks = [current && "current", passed && "passed", bad, !completeAt && "incomplete"].filter(Boolean);
-    return [id, passed?.version ?? "-", completeAt ? isoOf(completeAt) : "-", marks.join(", ") || "candidate"].map((cell) => printable(cell));
-  });
-  return `${renderTable([["ID", "VERSION", "COMPLETE", "STATE"], ...cells]).join("\n")}\n`;
 }
 
 // --- Alerts ------------------------------------------------------------------------------------------------------------------
