@@ -47,33 +47,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
+import { deliver, LINE_LENGTH_MAX, LINES_MAX, type Mask, openReceivers, sendPing, TEXT_BYTES_MAX, TITLE_LENGTH_MAX } from "./lib/alerts/sinks.ts";
 import {
   type AlertState,
-  type Delivery,
   findingsIn,
   judgeAlert,
   KIND_NAMES,
   type Message,
   pingsOf,
   remember,
-  type Sent,
   type Situation,
   situationOf,
 } from "./lib/alerts/situation.ts";
-import {
-  attempt,
-  codeOf,
-  existing,
-  messageOf,
-  type Observed,
-  observe,
-  orMessage,
-  orNull,
-  orRefuse,
-  seenValue,
-  Unobservable,
-  UserError,
-} from "./lib/attempt.ts";
+import { existing, messageOf, type Observed, observe, orMessage, orNull, seenValue, Unobservable, UserError } from "./lib/attempt.ts";
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
 import {
   type CheckpointRecord,
@@ -101,7 +87,6 @@ import {
 } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
 import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
-import { isHttpUrl } from "./lib/config-schema.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { closedTo, ownOf, readSmallFile, userOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
@@ -160,7 +145,6 @@ import {
   type Part,
   type Phase,
   RELEASE_ID,
-  type SinkKind,
   STATUSES,
   type Status,
   startOf,
@@ -169,6 +153,7 @@ import {
 } from "./lib/vocabulary.ts";
 
 export * from "./lib/advice.ts";
+export * from "./lib/alerts/sinks.ts";
 export * from "./lib/alerts/situation.ts";
 export * from "./lib/attempt.ts";
 export * from "./lib/burnin/accounting.ts";
@@ -943,10 +928,6 @@ async function readUnitEnds(env: string): Promise<UnitProperties[]> {
   return shown.map((unit) => ({ ...unit, ts: endOf(unit), kind: String(unit.Id).replace(/^cytube-|@.*/g, "") }));
 }
 
-/** Discord takes 2000 characters, with what is put around the text; ntfy 4096 bytes. */
-const [TITLE_LENGTH_MAX, LINE_LENGTH_MAX, LINES_MAX, TEXT_BYTES_MAX] = [150, 300, 100, 1600];
-type Mask = (text: string) => string;
-
 /** The last lines say how to look further, so what does not fit is left out before them. */
 export function renderAlert({ situation, missed, news }: AlertState, change: string, { name: env, process: bot }: Config, mask: Mask): Message {
   const isNews = change === "decided";
@@ -966,75 +947,6 @@ export function renderAlert({ situation, missed, news }: AlertState, change: str
   return { title: cutText(said, TITLE_LENGTH_MAX), text: first(count), key: mask(key), ok, change, env, host: hostname() };
 }
 
-type Payload = { headers?: Record<string, string>; body?: string };
-const asJson = (value: unknown): Payload => ({ headers: { "content-type": "application/json" }, body: JSON.stringify(value) });
-const asBlock = (text: string): string => `\`\`\`\n${text.replaceAll("```", "'''")}\n\`\`\``;
-const asEntities = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-/** RFC 2047, for what is not ASCII. */
-const asHeader = (text: string): string => (/^[ -~]*$/.test(text) ? text : `=?UTF-8?B?${Buffer.from(text).toString("base64")}?=`);
-const LOUD = { priority: "high", tags: "rotating_light" };
-const CALM = { priority: "default", tags: "white_check_mark" };
-/** What each kind of webhook takes; `json` takes the message as it is. Log lines in the text must not call anybody, nor be formatted. */
-export const PAYLOADS: Readonly<Record<Exclude<SinkKind, "command">, (message: Message) => Payload>> = {
-  discord: ({ title, text }) => asJson({ content: `**${title.replace(/[*_`~|\\]/g, "\\$&")}**\n${asBlock(text)}`, allowed_mentions: { parse: [] } }),
-  slack: ({ title, text }) => asJson({ text: asEntities(`${title}\n${asBlock(text)}`) }),
-  ntfy: ({ title, text, ok }) => ({ headers: { title: asHeader(title), ...(ok ? CALM : LOUD) }, body: text }),
-  json: asJson,
-};
-const sent = (tries: number, problem: string | null): Sent => ({ ok: problem === null, tries, problem });
-
-const PACE = { triesMax: 5, timeoutMs: 10_000, backoffMs: 1000, retryAfterSecondsMax: 30 }; // Within 1 + 3 + 9 + 27 s, a receiver has restarted.
-/** One POST, or GET without a body, tried again where that may help; redirects are not followed. It never rejects. */
-export async function send(url: URL, { headers, body }: Payload, { triesMax, timeoutMs, backoffMs, retryAfterSecondsMax } = PACE): Promise<Sent> {
-  const { request } = load("undici") as typeof import("undici");
-  const encoded = `${url.username}:${url.password}`;
-  const account = Buffer.from(orNull(() => decodeURIComponent(encoded)) ?? encoded).toString("base64");
-  const all = { ...(encoded === ":" ? {} : { authorization: `Basic ${account}` }), ...headers };
-  const options = { method: body === undefined ? "GET" : "POST", body, reset: true, headers: all } as const;
-  for (let tries = 1; ; tries++) {
-    let [problem, waitMs] = ["", backoffMs * 3 ** (tries - 1)];
-    try {
-      const answer = await request(url.origin + url.pathname + url.search, { ...options, signal: AbortSignal.timeout(timeoutMs) });
-      await answer.body.dump().catch(() => {}); // The status decides: a body that does not end must not make a message go out twice.
-      problem = `HTTP ${answer.statusCode}`;
-      if (/^2/.test(String(answer.statusCode))) return sent(tries, null);
-      if (answer.statusCode < 500 && answer.statusCode !== 429) return sent(tries, problem);
-      waitMs = Math.max(waitMs, Math.min(Number(answer.headers["retry-after"]) || 0, retryAfterSecondsMax) * 1000);
-    } catch (error) {
-      problem = loadAdvice().http[codeOf(error)] ?? messageOf(error);
-    }
-    if (tries === triesMax) return sent(tries, problem);
-    await sleep(waitMs);
-  }
-}
-
-const PAGE_MS_MAX = 30_000;
-/** The site's own command is run once: nobody knows how far a failed one came. */
-async function page(argv: readonly string[], { title, text }: Message): Promise<Sent> {
-  const variables = { CREDENTIALS_DIRECTORY: process.env.CREDENTIALS_DIRECTORY, CYTUBE_VERIFY_TITLE: title };
-  const ran = await observe(() => readCommand(argv, PAGE_MS_MAX, undefined, { text: `${text}\n`, variables }));
-  if (!ran.seen) return sent(1, ran.why);
-  return sent(1, ran.value.code ? `${argv[0]} exited ${ran.value.code}: ${cutText(ran.value.stderr, LINE_LENGTH_MAX)}` : null);
-}
-
-function readSecretUrl(name: string): URL {
-  const { CREDENTIALS_DIRECTORY: directory, [name]: fromEnvironment = "" } = process.env;
-  const file = directory && path.join(directory, name);
-  const text = file && fs.existsSync(file) ? orRefuse(`Cannot read "${file}"`, () => readSmallFile(file, 65_536)) : fromEnvironment;
-  const places = `${file ? `"${file}"` : "$CREDENTIALS_DIRECTORY, which systemd's LoadCredential= sets,"} nor in the environment variable "${name}"`;
-  if (!text.trim()) throw new UserError(EXIT.config, `There is no URL for urlFrom: ${name}, neither in ${places}`);
-  if (!isHttpUrl(text.trim())) throw new UserError(EXIT.config, `What stands there for urlFrom: ${name} is not an http:// or https:// URL`);
-  return new URL(text.trim());
-}
-
-async function sendPing(url: URL, ping: string): Promise<Delivery> {
-  const [suffix = "", query = ""] = ping.split("?");
-  const to = new URL(url);
-  to.pathname = to.pathname.replace(/\/$/, "") + suffix;
-  to.search += `${to.search ? "&" : ""}${query}`;
-  return { kind: "ping", ping, ...(await send(to, {})) };
-}
-
 /** One look at the log and the units: what is known then, and the message and the pings that are due. */
 async function lookAround(config: Config, previous: AlertState | null, mask: Mask) {
   const { name, logFile, alert = {} } = config;
@@ -1048,26 +960,6 @@ async function lookAround(config: Config, previous: AlertState | null, mask: Mas
   const message = change && renderAlert(state, change, config, mask);
   const pings = alert.ping ? pingsOf(records, units).filter((ping) => !state.pinged.includes(ping)) : [];
   return { state, message, pings, unseen: ends.seen ? null : `The units could not be seen, only the log: ${ends.why}` };
-}
-
-/** The receivers. What a person has to mend is said at every run and ends with 78, but those that can be told are told. */
-function openReceivers({ alert = {}, secrets: known, file }: Config) {
-  const open = (name: string | undefined) => (name === undefined ? null : attempt(() => readSecretUrl(name), messageOf));
-  const sinks = (alert.sinks ?? []).map(({ kind, command = [], urlFrom }) => ({ kind, command, url: open(urlFrom) }));
-  const ping = open(alert.ping?.urlFrom);
-  const opened = [...sinks.map(({ url }) => url), ping];
-  const unread = opened.filter((url) => typeof url === "string");
-  const urls = opened.filter((url) => url instanceof URL);
-  const secrets = urls.flatMap((url) => [url.password, ...[url.href, url.pathname, url.search].filter((part) => part.length > 8)]);
-  const problems = [...(sinks.length ? [] : [`Nobody is told: ${file} has no alert.sinks`]), ...unread];
-  const exit = unread.length ? EXIT.config : EXIT.passed;
-  return { sinks, ping: ping instanceof URL ? ping : null, mask: maskOf([...known, ...secrets]), problems, exit };
-}
-
-type Receivers = ReturnType<typeof openReceivers>;
-async function deliver({ kind, command, url }: Receivers["sinks"][number], message: Message): Promise<Delivery> {
-  if (kind === "command") return { kind, ...(await page(command, message)) };
-  return { kind, ...(url instanceof URL ? await send(url, PAYLOADS[kind](message)) : sent(0, "its URL is missing")) };
 }
 
 const ALERT_ROUNDS_MAX = 5; // After so many looks the next trigger goes on.
