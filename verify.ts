@@ -47,18 +47,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
-import { deliver, LINE_LENGTH_MAX, LINES_MAX, type Mask, openReceivers, sendPing, TEXT_BYTES_MAX, TITLE_LENGTH_MAX } from "./lib/alerts/sinks.ts";
-import {
-  type AlertState,
-  findingsIn,
-  judgeAlert,
-  KIND_NAMES,
-  type Message,
-  pingsOf,
-  remember,
-  type Situation,
-  situationOf,
-} from "./lib/alerts/situation.ts";
+import { runAlert } from "./lib/alerts/run.ts";
+import { findingsIn } from "./lib/alerts/situation.ts";
 import { existing, messageOf, type Observed, observe, orMessage, orNull, seenValue, Unobservable, UserError } from "./lib/attempt.ts";
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
 import {
@@ -88,7 +78,7 @@ import {
 import { readCommand } from "./lib/command.ts";
 import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
-import { closedTo, ownOf, readSmallFile, userOf, writeAtomically } from "./lib/files.ts";
+import { closedTo, ownOf, userOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
 import {
   type Entry,
@@ -121,7 +111,7 @@ import { followLogs } from "./lib/probes/logs.ts";
 import { type ProcessEvidence, readProcess, readProcessOnce } from "./lib/probes/process.ts";
 import { type ReleaseEvidence, readCurrent, readRelease, readReleaseId } from "./lib/probes/release.ts";
 import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.ts";
-import { parseEnding, parseUnit, readUnit, type UnitProperties } from "./lib/probes/unit.ts";
+import { parseEnding, readUnit } from "./lib/probes/unit.ts";
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { planRollback, readReleases } from "./lib/releases/plan.ts";
@@ -130,7 +120,7 @@ import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readSt
 import type { BandName, BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, load, readShipped, SHIPPED } from "./lib/shipped.ts";
-import { cutText, isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
+import { isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
   CHECK_CODES,
   CHECK_NAMES,
@@ -153,6 +143,7 @@ import {
 } from "./lib/vocabulary.ts";
 
 export * from "./lib/advice.ts";
+export * from "./lib/alerts/run.ts";
 export * from "./lib/alerts/sinks.ts";
 export * from "./lib/alerts/situation.ts";
 export * from "./lib/attempt.ts";
@@ -915,84 +906,6 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
   const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
-}
-
-async function readUnitEnds(env: string): Promise<UnitProperties[]> {
-  const properties = "--property=Id,ActiveState,Result,InvocationID,ExecMainStatus,InactiveEnterTimestampMonotonic";
-  const units = Object.keys(KIND_NAMES).map((kind) => `cytube-${kind}@${env}.service`);
-  const { code, stdout, stderr } = await readCommand(["systemctl", "show", properties, "--", ...units], 5000);
-  if (code !== 0) throw new Unobservable(`systemctl exited ${code} (${stderr})`);
-  const bootedAt = Date.now() - Number(process.hrtime.bigint() / 1_000_000n);
-  const endOf = (unit: UnitProperties): string => isoOf(bootedAt + Number(unit.InactiveEnterTimestampMonotonic ?? 0) / 1000);
-  const shown = stdout.split("\n\n").map(parseUnit);
-  return shown.map((unit) => ({ ...unit, ts: endOf(unit), kind: String(unit.Id).replace(/^cytube-|@.*/g, "") }));
-}
-
-/** The last lines say how to look further, so what does not fit is left out before them. */
-export function renderAlert({ situation, missed, news }: AlertState, change: string, { name: env, process: bot }: Config, mask: Mask): Message {
-  const isNews = change === "decided";
-  const { key, ok, title, text } = (isNews ? news : situation) as Situation;
-  const clean = (line: string): string => cutText(printable(line), LINE_LENGTH_MAX);
-  const journal = `journalctl -n 50 -u 'cytube-*@${env}.service'${bot.unit ? ` -u ${bot.unit}` : ""}`;
-  const end = ["", "Look further:", `  cytube-verify status --env ${env}`, `  ${journal}`].map(clean);
-  const before = "since the last message: ";
-  const others = Object.entries(missed).flatMap(([other, said]) => (other === key ? [] : [before + said]));
-  if (news && !isNews) others.push(before + news.title, ...news.text);
-  const whole = mask([...others, ...text].join("\n"));
-  const body = whole.split("\n", LINES_MAX).map(clean);
-  const first = (count: number): string => [...body.slice(0, count), ...(count < body.length ? ["…"] : []), ...end].join("\n");
-  let count = body.length;
-  while (count > 0 && Buffer.byteLength(first(count)) > TEXT_BYTES_MAX) count--;
-  const said = printable(mask(`${env} on ${hostname()}: ${isNews || change === "changed" ? "" : `${change}: `}${title}`));
-  return { title: cutText(said, TITLE_LENGTH_MAX), text: first(count), key: mask(key), ok, change, env, host: hostname() };
-}
-
-/** One look at the log and the units: what is known then, and the message and the pings that are due. */
-async function lookAround(config: Config, previous: AlertState | null, mask: Mask) {
-  const { name, logFile, alert = {} } = config;
-  const records = readRecords(logFile).records.filter(
-    ({ env, kind }) => env === name && [...Object.keys(KIND_NAMES), "checkpoint"].includes(String(kind)),
-  );
-  const ends = await observe(() => readUnitEnds(name));
-  const units = ends.seen ? ends.value : [];
-  const state = situationOf(records, units, previous);
-  const change = alert.sinks?.length ? judgeAlert(previous, state, Date.now(), alert.repeatHours ?? 6) : null;
-  const message = change && renderAlert(state, change, config, mask);
-  const pings = alert.ping ? pingsOf(records, units).filter((ping) => !state.pinged.includes(ping)) : [];
-  return { state, message, pings, unseen: ends.seen ? null : `The units could not be seen, only the log: ${ends.why}` };
-}
-
-const ALERT_ROUNDS_MAX = 5; // After so many looks the next trigger goes on.
-/** Tells the sinks what is due, then looks again, because a trigger that comes meanwhile starts nothing. */
-export async function runAlert(config: Config, isDry = false): Promise<number> {
-  const { sinks, ping, mask, problems, ...receivers } = openReceivers(config);
-  const say = (line: string): Promise<boolean> => writeStream(process.stderr, `${printable(mask(line))}\n`);
-  for (const problem of problems) await say(problem);
-  const saved = orNull(() => JSON.parse(readSmallFile(config.state.alert, 1 << 20)) as AlertState);
-  let state = saved?.v === 1 ? saved : null;
-  let { exit } = receivers;
-  for (let round = 0; round < ALERT_ROUNDS_MAX && (sinks.length || ping); round++) {
-    const { state: next, message, pings, unseen } = await lookAround(config, state, mask);
-    if (unseen && !round) await say(unseen);
-    if (isDry) await writeStream(process.stdout, message ? `${message.title}\n${message.text}\n` : "No message is due.\n");
-    if (isDry) break;
-    const telling = message ? sinks.map((sink) => deliver(sink, message)) : [];
-    const deliveries = await Promise.all([...telling, ...(ping ? pings.map((each) => sendPing(ping, each)) : [])]);
-    state = remember(next, message, deliveries, Date.now());
-    const isLost = deliveries.some((each) => !each.ok && each.ping) || (message && !deliveries.some((each) => each.ok && !each.ping));
-    if (isLost) exit ||= EXIT.undelivered;
-    for (const { kind, ok, tries, problem } of deliveries) if (!ok) await say(`${kind} was not told: ${problem} (tried ${plural(tries, "time")})`);
-    const { title = null, key = null } = message ?? {};
-    const record = { ...headOf("alert", config.name, randomUUID(), Date.now()), title, key, sinks: deliveries, exit };
-    const blocked = orMessage(() => {
-      writeAtomically(config.state.alert, renderDocument(state));
-      if (message || isLost) writeRecord(config.logFile, renderJson(maskDeep(record, mask), 0));
-    });
-    if (blocked) await say(`What was told could not be written down, so it may be told again: ${blocked}`);
-    if (blocked) exit ||= EXIT.logNotWritten;
-    if (isLost || !deliveries.length) break;
-  }
-  return exit;
 }
 
 // --- Report ------------------------------------------------------------------------------------------------------------------
