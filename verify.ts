@@ -35,7 +35,6 @@
  * Sections:
  *   Limits
  *   On a host
- *   Report
  *   Command line
  */
 
@@ -65,13 +64,11 @@ import { bandSpans, countRestarts } from "./lib/burnin/summary.ts";
 import {
   type Account,
   type BurninHead,
-  type Criterion,
   DAY_SECONDS,
   hoursOf,
   isAccount,
   joinSpans,
   lengthOf,
-  type MetricRow,
   type OpenBurnin,
   type Span,
 } from "./lib/burnin/words.ts";
@@ -95,7 +92,7 @@ import {
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, type Dot, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
-import { markdownText, renderMarkdown } from "./lib/outputs/markdown.ts";
+import { renderMarkdown } from "./lib/outputs/markdown.ts";
 import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
 import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
@@ -117,6 +114,7 @@ import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { planRollback, readReleases } from "./lib/releases/plan.ts";
 import { leaveRedFlag, leaveVerdict, runConfirm, runSwitch, type VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState, thin } from "./lib/releases/state.ts";
+import { type ReportView, renderReport } from "./lib/report/render.ts";
 import type { BandName, BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, load, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -189,6 +187,7 @@ export * from "./lib/probes/watch.ts";
 export * from "./lib/releases/plan.ts";
 export * from "./lib/releases/rollback.ts";
 export * from "./lib/releases/state.ts";
+export * from "./lib/report/render.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/run.ts";
@@ -906,52 +905,6 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
   const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
-}
-
-// --- Report ------------------------------------------------------------------------------------------------------------------
-
-/** A place on the time axis, 0 to `width`; what is drawn there on a plot of `height`. The room for labels is the template's. */
-type Spot = { x: number; label: string };
-type Height = { y: number; label: string };
-/** `path` and `area` are SVG path data; `empty` says why there is nothing to draw. */
-export type Curve = { id: "memory" | "response" | "users" | "errors"; axis: Height[]; limit: Height | null; empty: string | null } & {
-  points: (Spot & { y: number })[];
-  bars: (Spot & Record<"y" | "width" | "height", number>)[];
-  trend: (Record<"x1" | "y1" | "x2" | "y2", number> & { label: string }) | null;
-  area: string | null;
-} & Record<"title" | "unit" | "path", string>;
-type Charts = { width: number; height: number; hours: Spot[]; series: Curve[] } & {
-  bands: (Spot & { width: number; kind: "peak" | "off-peak" })[];
-  marks: (Spot & { kind: "restart" | "restart-planned" | "deployment" | "checkpoint" })[];
-  strip: (Spot & { width: number; kind: "up" | "down" | "disconnected" | "planned" | "hole" })[];
-};
-type Happening = "outage" | "restart" | "deployment" | "verify" | "checkpoint" | "rollback" | "alert" | "note" | "peak" | "hole" | "clock";
-type Site = Record<"env" | "host" | "release" | "validator" | "timeZone" | "verifier", string>;
-/** What config/report.html and config/report.md are filled with. Times are ISO 8601 and shown in `timeZone`; `coverage` is a sentence. */
-export type ReportView = Site &
-  Record<"title" | "date" | "generatedAt" | "from" | "to" | "age" | "coverage" | "action", string> & {
-    attempt: number;
-    day: number; // 1 for the first; what is recommended after it is the next.
-    decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING" | "NONE";
-    healthy: "HEALTHY" | "ISSUES" | "CRITICAL" | "UNKNOWN";
-    metrics: MetricRow[];
-    facts: { name: string; value: string }[];
-    events: { at: string; clock: string; age: number; kind: Happening; says: string }[]; // `age`: seconds since the burn-in began.
-    observations: { at: string; by: string; text: string }[];
-    checkpoints: { title: string; at: string | null; status: string; decision: string; criteria: Criterion[] }[];
-    findings: { at: string; check: string; status: string; says: string; evidence: string[] }[];
-    skipped: string | null;
-    charts: Charts;
-  } & Record<"reasons" | "issues" | "actions" | "redFlags" | "yellowFlags", string[]>;
-
-/** Fills config/report.<format>. What the view says is text of others: it is made visible first and then escaped, all of it, by Eta. */
-export function renderReport(view: ReportView, format: "md" | "html"): string {
-  const { Eta } = load("eta") as typeof import("eta");
-  const clock = orNull(() => new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium", timeZone: view.timeZone }));
-  const local = (at: string): string => orNull(() => clock?.format(new Date(at))) ?? at;
-  const markdown = format === "md" && { escapeFunction: (text: unknown) => markdownText(String(text)) };
-  const settings = { views: SHIPPED, autoTrim: false as const, autoFilter: true, filterFunction: (value: unknown) => printable(String(value)) };
-  return new Eta({ ...settings, ...markdown }).render(`report.${format}`, { ...view, local, spanOf });
 }
 
 type Group = { about: BurninHead; accounts: Account[] };
