@@ -47,38 +47,17 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
-import { findingsIn } from "./lib/alerts/situation.ts";
 import { existing, messageOf, type Observed, observe, orMessage, orNull, seenValue, Unobservable, UserError } from "./lib/attempt.ts";
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
-import {
-  type CheckpointRecord,
-  isOver,
-  judgeCheckpoint,
-  judgeDue,
-  judgeStanding,
-  judgeTick,
-  percentOf,
-  type Standing,
-} from "./lib/burnin/judging.ts";
+import { isOver, judgeCheckpoint, judgeDue, judgeStanding, judgeTick, percentOf, type Standing } from "./lib/burnin/judging.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
-import { type Account, type BurninHead, DAY_SECONDS, hoursOf, isAccount, lengthOf, type OpenBurnin } from "./lib/burnin/words.ts";
+import { type Account, DAY_SECONDS, hoursOf, lengthOf, type OpenBurnin } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
 import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { closedTo, ownOf, userOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
-import {
-  type Entry,
-  type HistoryEvidence,
-  headOf,
-  logTrouble,
-  parseHistory,
-  readRecords,
-  renderDocument,
-  renderJson,
-  scanRecords,
-  writeRecord,
-} from "./lib/log.ts";
+import { type HistoryEvidence, headOf, logTrouble, parseHistory, readRecords, renderDocument, renderJson, writeRecord } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
@@ -103,8 +82,9 @@ import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { planRollback, readReleases } from "./lib/releases/plan.ts";
 import { leaveRedFlag, leaveVerdict, runConfirm, runSwitch, type VerifyCore } from "./lib/releases/rollback.ts";
-import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState, thin } from "./lib/releases/state.ts";
+import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState } from "./lib/releases/state.ts";
 import { drawCharts } from "./lib/report/charts.ts";
+import { gatherReport, type Happened, KEPT } from "./lib/report/gather.ts";
 import { type ReportView, renderReport } from "./lib/report/render.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
@@ -179,6 +159,7 @@ export * from "./lib/releases/plan.ts";
 export * from "./lib/releases/rollback.ts";
 export * from "./lib/releases/state.ts";
 export * from "./lib/report/charts.ts";
+export * from "./lib/report/gather.ts";
 export * from "./lib/report/render.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
@@ -897,63 +878,6 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
   const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
-}
-
-type Group = { about: BurninHead; accounts: Account[] };
-type Happened = Pick<ReportView["events"][number], "at" | "kind" | "says">;
-const KEPT = 500;
-
-const TOLD = ["verify", "burnin", "checkpoint", "rollback", "alert", "note"];
-/** A run's line without its findings and what only the next run needs, where all findings are good: most of a log is that. */
-function trimLine(line: string): string {
-  const [findings, burnin, place] = [',"findings":[', ',"burnin":{', ',"place":'].map((mark) => line.indexOf(mark)) as [number, number, number];
-  const isPlain = findings > 0 && burnin > findings && place > burnin && !/"status":"(?:fail|unknown|warn)"/.test(line.slice(findings, burnin));
-  return isPlain ? `${line.slice(0, findings)}${line.slice(burnin, place)}}` : line;
-}
-
-/** What the log has of a burn-in, and of what happened beside it, in bounded memory: of the open one, or of the first that ran at `since`. */
-function gatherReport({ name, logFile }: Config, open: OpenBurnin | null, since: string | undefined) {
-  const begin = Date.parse(since ?? "");
-  let [sought, group, isPast] = [since === undefined ? open?.id : undefined, null as Group | null, false];
-  const [told, checkpoints, notes, findings]: [Happened[], CheckpointRecord[], ReportView["observations"], ReportView["findings"]] = [[], [], [], []];
-  const add = <T>(list: T[], ...items: T[]): void => {
-    if (list.push(...items) > 2 * KEPT) list.splice(0, KEPT);
-  };
-  const skipped = scanRecords(
-    logFile,
-    (kind, ts, line) => {
-      const isBeside = kind === "burnin" || ts < (open?.startedAt ?? "");
-      const isForeign = isBeside && since === undefined && sought !== undefined && !line.includes(sought);
-      return isForeign || !TOLD.includes(kind) ? null : trimLine(line);
-    },
-    (record) => {
-      const { env, ts, kind, verdict, exit, title, from, to, text, user, account, burnin, action } = record as Entry & Result;
-      if (env !== name) return;
-      isPast ||= since !== undefined && sought !== undefined && Boolean(account) && account?.burnin !== sought;
-      if (isPast && record.kind !== "note") return;
-      const at = String(ts);
-      const tell = (says: string): void => add(told, { at, kind: String(kind) as Happened["kind"], says });
-      if (isAccount(account) && burnin && (sought === undefined || sought === account.burnin)) {
-        if (group?.about.id !== account.burnin) group = { about: burnin, accounts: [] };
-        group.accounts = thin(group.accounts);
-        group.accounts.push(account);
-        if (Date.parse(at) >= begin) sought = account.burnin;
-      }
-      if (record.kind === "checkpoint" && Array.isArray(record.criteria)) add(checkpoints, record as CheckpointRecord);
-      if (record.kind === "note") add(notes, { at, by: String(user), text: String(text) });
-      if (record.kind === "alert" && title) tell(String(title));
-      if (record.kind === "rollback") tell(`${from ?? "?"} to ${to ?? "?"}: ${action}`);
-      if (record.kind === "verify") tell(`the verification says ${verdict}, exit ${exit}. ${action}`);
-      const bad = findingsIn(record.findings).filter(({ status }) => status === "fail" || status === "unknown" || status === "warn");
-      add(
-        findings,
-        ...bad.map(({ check, status, says, evidence }) => ({ at, check, status, says: String(says), evidence: [evidence ?? []].flat() })),
-      );
-    },
-  );
-  if (since !== undefined && sought === undefined) group = null;
-  else if (open && open.id === sought) group ??= { about: open, accounts: open.accounts }; // Its records have been rotated away.
-  return { group, told, checkpoints, notes, findings, skipped };
 }
 
 /** What happened in a burn-in and beside it, in order. */
