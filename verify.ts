@@ -40,7 +40,7 @@
 
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
-import { hostname, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -49,13 +49,13 @@ import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
 import { existing, messageOf, type Observed, observe, orMessage, orNull, seenValue, Unobservable, UserError } from "./lib/attempt.ts";
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
-import { isOver, judgeCheckpoint, judgeDue, judgeStanding, judgeTick, percentOf, type Standing } from "./lib/burnin/judging.ts";
+import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/judging.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
-import { type Account, DAY_SECONDS, hoursOf, lengthOf, type OpenBurnin } from "./lib/burnin/words.ts";
+import { hoursOf, type OpenBurnin } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
 import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
-import { closedTo, ownOf, userOf, writeAtomically } from "./lib/files.ts";
+import { closedTo, ownOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
 import { type HistoryEvidence, headOf, logTrouble, parseHistory, readRecords, renderDocument, renderJson, writeRecord } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
@@ -83,9 +83,9 @@ import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { planRollback, readReleases } from "./lib/releases/plan.ts";
 import { leaveRedFlag, leaveVerdict, runConfirm, runSwitch, type VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState } from "./lib/releases/state.ts";
-import { drawCharts } from "./lib/report/charts.ts";
-import { gatherReport, type Happened, KEPT } from "./lib/report/gather.ts";
-import { type ReportView, renderReport } from "./lib/report/render.ts";
+import { gatherReport } from "./lib/report/gather.ts";
+import { renderReport } from "./lib/report/render.ts";
+import { buildReport } from "./lib/report/view.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -161,6 +161,7 @@ export * from "./lib/releases/state.ts";
 export * from "./lib/report/charts.ts";
 export * from "./lib/report/gather.ts";
 export * from "./lib/report/render.ts";
+export * from "./lib/report/view.ts";
 export * from "./lib/rotation.ts";
 export * from "./lib/rules.ts";
 export * from "./lib/run.ts";
@@ -878,96 +879,6 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
   const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
-}
-
-/** What happened in a burn-in and beside it, in order. */
-function listEvents(
-  { summary, burnin }: Standing,
-  accounts: readonly Account[],
-  beside: readonly Happened[],
-  clock: (at: string) => string,
-): ReportView["events"] {
-  const begun = Date.parse(burnin.startedAt);
-  const planning = (planned: boolean | null): string => (planned ? "planned" : planned === null ? "planned or not" : "unplanned");
-  const events: Happened[] = [
-    ...summary.outages.map(({ at, kind, exact, planned, says, ...span }): Happened => {
-      return { at, kind: "outage", says: `${kind} for ${exact ? "" : "at most "}${spanOf(lengthOf(span))}, ${planning(planned)}: ${says}` };
-    }),
-    ...summary.restarts.map(({ at, planned, says }): Happened => ({ at, kind: "restart", says: `${planning(planned)}: ${says}` })),
-    ...summary.holes.map(
-      (hole): Happened => ({ at: isoOf(begun + hole.from * 1000), kind: "hole", says: `nobody looked for ${spanOf(lengthOf(hole))}` }),
-    ),
-    ...accounts.flatMap(({ at, jump }): Happened[] => (jump ? [{ at, kind: "clock", says: `the clock was set by ${round(jump)} s` }] : [])),
-    ...(summary.users
-      ? [{ at: summary.users.at, kind: "peak" as const, says: `${plural(summary.users.peak, "user")}, the most of this burn-in` }]
-      : []),
-    ...beside,
-  ];
-  const placed = events.map((event) => ({ ...event, clock: clock(event.at), age: (Date.parse(event.at) - begun) / 1000 }));
-  return placed.sort((a, b) => a.age - b.age).slice(-KEPT);
-}
-
-const HEALTHY = { PASS: "HEALTHY", RUNNING: "HEALTHY", PARTIAL: "ISSUES", FAIL: "CRITICAL" } as const;
-
-/** What a report says, out of what the log has of a burn-in; null where there is none. */
-function buildReport(config: Config, gathered: ReturnType<typeof gatherReport>, now: number): ReportView | null {
-  const { group, told, checkpoints, notes, findings, skipped } = gathered;
-  if (!group) return null;
-  const { timeZone } = config.burnin;
-  const accounts = group.accounts.toSorted((a, b) => a.from - b.from);
-  const standing = judgeStanding({ ...group.about, accounts, place: null, hours: [], decision: "RUNNING" }, config);
-  const { burnin, summary, rows, flags } = standing;
-  const judged = checkpoints.filter((record) => record.burnin === burnin.id);
-  const final = judged.findLast(({ hour }) => hour === 24);
-  // A decision stays; its reasons may have become more.
-  const { decision, reasons, action } = final && final.decision !== standing.decision ? final : standing;
-  const [from, last] = [burnin.startedAt, accounts.at(-1)];
-  const to = last?.at ?? from;
-  const isWithin = ({ at }: { at: string }): boolean => at >= from && at <= to;
-  const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
-  const clock = (at: string): string => format.format(new Date(at));
-  const clockOf = (age: number): string => clock(isoOf(Date.parse(from) + age * 1000));
-  const said = notes.map(({ at, by, text }) => ({ at, kind: "note" as const, says: `${by}: ${text}` }));
-  const decided = judged.map((record) => ({ at: record.ts, kind: "checkpoint" as const, says: `${record.hour} h: ${record.action}` }));
-  const facts = {
-    Errors: String(summary.errors),
-    Warnings: String(summary.warnings),
-    "Planned restarts": String(summary.restarts.filter(({ planned }) => planned).length),
-    "Peak users": summary.users ? `${summary.users.peak} at ${clock(summary.users.at)}` : "-",
-    "Peak memory": summary.memoryPeakMb === null ? "-" : `${round(summary.memoryPeakMb)} MB`,
-    Looks: String(summary.looks),
-    "Newest backup": typeof last?.backupHours === "number" ? `${round(last.backupHours)} hours old` : "-",
-  };
-  const points = hoursOf(burnin.limits).map((hour) => {
-    const record = judged.findLast((each) => each.hour === hour);
-    const open = judgeCheckpoint(hour, summary, burnin).map(({ criterion }) => ({ criterion, status: "deferred" as const, says: "not due yet" }));
-    const { ts: at = null, verdict: status = "not due yet", action: told = "", criteria: then = open } = record ?? {};
-    // A failure before its time was judged by what was known then.
-    const criteria = record && hour === 24 && isOver(summary, burnin) ? judgeCheckpoint(24, summary, burnin) : then;
-    return { title: `${hour}-Hour Checkpoint`, at, status, decision: told, criteria };
-  });
-  const day = Math.max(1, Math.ceil(summary.age / DAY_SECONDS));
-  const { foreign, unread } = skipped;
-  const leftOut = [
-    foreign && `${plural(foreign, "line")} of the log ${foreign === 1 ? "is" : "are"} torn or foreign`,
-    ...unread.map((file) => `${file} cannot be read`),
-  ];
-  return {
-    ...{ title: `Production Validation Report - Day ${day}`, day, env: config.name, host: hostname(), release: burnin.release ?? "unknown" },
-    ...{ date: to.slice(0, 10), validator: userOf(), generatedAt: isoOf(now), timeZone, verifier: VERSION, attempt: burnin.attempt, from, to },
-    age: `${spanOf(summary.age)} of ${spanOf(burnin.seconds)}`,
-    coverage: `${percentOf(summary.age ? (100 * summary.covered) / summary.age : 0)} of the time is accounted for, in ${plural(summary.looks, "look")}`,
-    ...{ decision, reasons, action, metrics: rows },
-    healthy: flags.red.length ? "CRITICAL" : decision === "RUNNING" && rows.some(({ level }) => level === "worse") ? "ISSUES" : HEALTHY[decision],
-    facts: Object.entries(facts).map(([name, value]) => ({ name, value })),
-    events: listEvents(standing, accounts, [...decided, ...[...told, ...said].filter(isWithin)], clock),
-    issues: [...flags.red, ...flags.yellow, ...reasons],
-    actions: decision === "PASS" || decision === "RUNNING" ? [] : [action],
-    observations: notes.filter(({ at }) => at >= from),
-    ...{ checkpoints: points, findings: findings.filter(isWithin).slice(-50), redFlags: flags.red, yellowFlags: flags.yellow },
-    skipped: leftOut.filter(Boolean).join("; ") || null,
-    charts: drawCharts(standing, accounts, config, clockOf),
-  };
 }
 
 // --- Command line ------------------------------------------------------------------------------------------------------------
