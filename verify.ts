@@ -34,7 +34,6 @@
  *
  * Sections:
  *   Limits
- *   On a host
  *   Command line
  */
 
@@ -53,9 +52,10 @@ import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/
 import { countRestarts } from "./lib/burnin/summary.ts";
 import { hoursOf, type OpenBurnin } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
+import { followVerification } from "./lib/commands/attach.ts";
 import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
-import { closedTo, ownOf, writeAtomically } from "./lib/files.ts";
+import { ownOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
 import { type HistoryEvidence, headOf, logTrouble, parseHistory, readRecords, renderDocument, renderJson, writeRecord } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
@@ -123,6 +123,7 @@ export * from "./lib/burnin/starts.ts";
 export * from "./lib/burnin/summary.ts";
 export * from "./lib/burnin/words.ts";
 export * from "./lib/command.ts";
+export * from "./lib/commands/attach.ts";
 export * from "./lib/config.ts";
 export * from "./lib/config-schema.ts";
 export * from "./lib/dialects.ts";
@@ -781,41 +782,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
-}
-
-// --- On a host ---------------------------------------------------------------------------------------------------------------
-
-const SYSTEMD_RUNNING = ["active", "activating", "deactivating", "reloading"];
-/** Waits for the hook's verification and returns its record, or null. `insist`: waits for its begin too, and the present start's verdict is as good. */
-async function followVerification({ name: env, logFile, process: { unit: bot } }: Config, insist: boolean, narrate: Narrator["narrate"]) {
-  const name = `cytube-verify@${env}.service`;
-  const verdicts = () => (readRecords(logFile).records as Result[]).filter(({ kind, verdict }) => kind === "verify" && verdict !== "superseded");
-  const expect = (why: string, code: number): null => {
-    if (insist) throw new UserError(code, why);
-    return null;
-  };
-  if (!bot) return expect("--attach needs process.unit", EXIT.config);
-  let followed = "";
-  for (const begun = performance.now(); ; await sleep(300)) {
-    const unit = await observe(() => readUnit(name));
-    if (!unit.seen) return expect(unit.why, EXIT.config);
-    const { ActiveState = "", InvocationID = "" } = unit.value;
-    const runs = SYSTEMD_RUNNING.includes(ActiveState);
-    if (runs && !followed) {
-      const blind = closedTo(logFile, fs.constants.R_OK);
-      if (blind) throw new UserError(EXIT.permission, `A verification runs, but its record could not be read: ${blind}`);
-      followed = InvocationID;
-      narrate(`${name} is verifying this bot already; waiting for its verdict (--no-attach runs beside it)`);
-    }
-    if (runs && InvocationID === followed) continue;
-    const record = followed && verdicts().findLast(({ unitInvocation }) => unitInvocation === followed);
-    if (followed) return record || expect(`${name} ended without a record; see journalctl -u ${name}`, EXIT.internal);
-    if (!insist) return null;
-    const start = await observe(() => readUnit(bot));
-    const judged = start.seen && verdicts().findLast(({ identity, whole }) => whole && identity?.invocation === start.value.InvocationID);
-    if (judged) return judged;
-    if (performance.now() - begun > 10_000) return expect(`${name} did not begin within 10 s; is the hook of ${bot} installed?`, EXIT.busy);
-  }
 }
 
 /** How the unit that rolls back came to its end: `ended`, or `locked` by a deployment, or never begun; `says` is a sentence. */
