@@ -34,7 +34,6 @@
  *
  * Sections:
  *   Limits
- *   Command line
  */
 
 import { randomUUID } from "node:crypto";
@@ -43,7 +42,6 @@ import { userInfo } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
 import { existing, messageOf, type Observed, observe, orMessage, orNull, seenValue, Unobservable, UserError } from "./lib/attempt.ts";
@@ -53,7 +51,8 @@ import { countRestarts } from "./lib/burnin/summary.ts";
 import { hoursOf, type OpenBurnin } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
 import { followVerification } from "./lib/commands/attach.ts";
-import { type Config, readConfig, SITE_CONFIGS } from "./lib/config.ts";
+import { type COMMANDS, type Command, type CommandLine, parseCommandLine, readHelp } from "./lib/commands/command-line.ts";
+import { type Config, readConfig } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { ownOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
@@ -89,7 +88,7 @@ import { buildReport } from "./lib/report/view.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
-import { isoOf, nearestWord, plural, printable, shown, spanOf } from "./lib/text.ts";
+import { isoOf, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
   CHECK_CODES,
   CHECK_NAMES,
@@ -103,7 +102,6 @@ import {
   type Narrator,
   type Part,
   type Phase,
-  RELEASE_ID,
   STATUSES,
   type Status,
   startOf,
@@ -124,6 +122,7 @@ export * from "./lib/burnin/summary.ts";
 export * from "./lib/burnin/words.ts";
 export * from "./lib/command.ts";
 export * from "./lib/commands/attach.ts";
+export * from "./lib/commands/command-line.ts";
 export * from "./lib/config.ts";
 export * from "./lib/config-schema.ts";
 export * from "./lib/dialects.ts";
@@ -847,88 +846,6 @@ async function readStatus(config: Config): Promise<BotStatus> {
   return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
 }
 
-// --- Command line ------------------------------------------------------------------------------------------------------------
-
-const [WORD, SWITCH] = [{ type: "string" }, { type: "boolean" }] as const;
-const OUTPUT = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH };
-const COMMON = { env: WORD, config: WORD, ...OUTPUT, schema: SWITCH, help: SWITCH, version: SWITCH };
-/** The flags that a command understands, beside those that all do. */
-const COMMANDS = {
-  verify: { "expect-version": WORD, only: WORD, skip: WORD, "dry-run": SWITCH, rollback: SWITCH, attach: SWITCH, "no-attach": SWITCH },
-  burnin: {},
-  status: { wait: SWITCH, release: WORD },
-  report: { since: WORD, out: WORD, note: WORD },
-  rollback: { list: SWITCH, to: WORD, "dry-run": SWITCH, emergency: SWITCH, switch: SWITCH, confirm: SWITCH },
-  alert: { "dry-run": SWITCH },
-  config: { get: WORD },
-};
-const OPTIONS = { ...COMMON, ...COMMANDS.verify, ...COMMANDS.status, ...COMMANDS.report, ...COMMANDS.rollback, ...COMMANDS.config };
-const CLASHES = ["attach no-attach", "switch confirm", "list to", "list dry-run"].map((pair) => pair.split(" ") as (keyof typeof OPTIONS)[]);
-const FORMATS = ["pretty", "json", "github"] as const;
-const REPORT_FORMATS = ["pretty", "json", "md", "html"] as const;
-
-/** What --help prints, and README.md repeats. */
-export const readHelp = (): string => readShipped("help.txt").replace("{version}", VERSION).replace("{site}", SITE_CONFIGS);
-
-/** A mistake in the command line; `words` are what `word` could have been meant to be. */
-function usageError(message: string, word = "", words: readonly string[] = [], dashes = ""): UserError {
-  const near = nearestWord(word, words);
-  return new UserError(EXIT.usage, `${message}${near ? `; did you mean "${dashes}${near}"?` : ""}\nTry: verify.ts --help`);
-}
-
-function parseCheckList(flag: string, text: string): CheckName[] {
-  const names = text.split(",").flatMap((name) => name.trim() || []);
-  if (!names.length) throw usageError(`${flag} names no check; there are: ${CHECK_NAMES.join(", ")}`);
-  const stranger = names.find((name) => !(CHECK_NAMES as string[]).includes(name));
-  if (stranger) throw usageError(`${flag}: there is no check "${stranger}"`, stranger, CHECK_NAMES);
-  return names as CheckName[];
-}
-
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    const [, dashes = "", name = ""] = /'(--?)([^'\s=]+)/.exec(messageOf(error)) ?? [];
-    const names = Object.keys(OPTIONS);
-    throw names.includes(name) ? usageError(messageOf(error)) : usageError(`Unknown flag "${dashes}${name}"`, name, names, "--");
-  }
-}
-
-const isCommand = (name: string): name is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, name);
-
-/** Parses the command line into the command, its flags as they were given, and what they mean together. Throws a `UserError` 64. */
-export function parseCommandLine(args: readonly string[]) {
-  const { values: flags, positionals } = parseFlags(args);
-  const [command = "verify", ...rest] = positionals;
-  if (!isCommand(command)) throw usageError(`Unknown command "${command}"`, command, Object.keys(COMMANDS));
-  const own = COMMANDS[command];
-  if (rest.length) throw usageError(`Unexpected argument "${rest[0]}"`);
-  const stray = Object.keys(flags).find((flag) => !Object.hasOwn({ ...COMMON, ...own }, flag));
-  if (stray) throw usageError(`--${stray} means nothing to the command ${command}`);
-  const formats = command === "report" ? REPORT_FORMATS : FORMATS;
-  const format = formats.find((name) => name === (flags.json ? "json" : (flags.format ?? "pretty")));
-  if (!format) throw usageError(`--format "${flags.format}" is not known`, flags.format, formats);
-  if (flags.since !== undefined && Number.isNaN(Date.parse(flags.since)))
-    throw usageError(`--since "${flags.since}" is no time, such as 2026-11-22T06:00Z`);
-  if (flags.note !== undefined && !flags.note.trim()) throw usageError("--note is empty");
-  const { env, only, skip, help, version, schema } = flags;
-  if (env === undefined && !(help || version || schema)) throw usageError("--env is missing; it names the config, such as --env prod");
-  if (flags["expect-version"] === "") throw usageError("--expect-version is empty");
-  const clash = CLASHES.find((names) => names.every((name) => flags[name] !== undefined));
-  if (clash) throw usageError(`${clash.map((name) => `--${name}`).join(" and ")} contradict each other`);
-  if (flags.release !== undefined && !flags.wait) throw usageError("--release needs --wait");
-  for (const [flag, id] of Object.entries({ to: flags.to, release: flags.release }))
-    if (id !== undefined && !RELEASE_ID.test(id)) throw usageError(`--${flag} "${id}" is not a release: letters, digits, dots, dashes`);
-  const kept = only === undefined ? CHECK_NAMES : parseCheckList("--only", only);
-  const left = skip === undefined ? [] : parseCheckList("--skip", skip);
-  const selected: ReadonlySet<CheckName> = new Set(kept.filter((name) => !left.includes(name)));
-  if (!selected.size) throw usageError("--only and --skip leave no check");
-  // The run itself goes on in `/`.
-  const cwd = orNull(() => process.cwd()) ?? "/";
-  return { command, env: env ?? "", selected, format, json: format === "json", flags, cwd };
-}
-type CommandLine = ReturnType<typeof parseCommandLine>;
-
 /** Ends a run with its record; one that could not be written decides the exit code only where that would have been 0. */
 function finish(run: Run, verdict: Verdict): Result {
   const { masked: result, lost } = keep(run.config, resultOf(run, verdict, Date.now()), run.narrate);
@@ -1219,8 +1136,6 @@ const verifyCore: VerifyCore = async (config, checks, narrator) => {
   await verify(run);
   return { run, exit: judgeVerdict([...run.findings.values()], config.environment, run.interruption).exit };
 };
-
-type Command = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
 const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
 const RUNNERS: Record<keyof typeof COMMANDS, Command> = {
   verify: runVerify,
