@@ -36,9 +36,7 @@
  *   Limits
  */
 
-import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
-import { userInfo } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -52,11 +50,12 @@ import { hoursOf, type OpenBurnin } from "./lib/burnin/words.ts";
 import { readCommand } from "./lib/command.ts";
 import { followVerification } from "./lib/commands/attach.ts";
 import { type COMMANDS, type Command, type CommandLine, parseCommandLine, readHelp } from "./lib/commands/command-line.ts";
+import { runReport } from "./lib/commands/report.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { ownOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
-import { type HistoryEvidence, headOf, logTrouble, parseHistory, readRecords, renderDocument, renderJson, writeRecord } from "./lib/log.ts";
+import { type HistoryEvidence, logTrouble, parseHistory, readRecords, renderDocument } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
@@ -82,9 +81,6 @@ import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { planRollback, readReleases } from "./lib/releases/plan.ts";
 import { leaveRedFlag, leaveVerdict, runConfirm, runSwitch, type VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState } from "./lib/releases/state.ts";
-import { gatherReport } from "./lib/report/gather.ts";
-import { renderReport } from "./lib/report/render.ts";
-import { buildReport } from "./lib/report/view.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -123,6 +119,7 @@ export * from "./lib/burnin/words.ts";
 export * from "./lib/command.ts";
 export * from "./lib/commands/attach.ts";
 export * from "./lib/commands/command-line.ts";
+export * from "./lib/commands/report.ts";
 export * from "./lib/config.ts";
 export * from "./lib/config-schema.ts";
 export * from "./lib/dialects.ts";
@@ -1051,42 +1048,6 @@ async function runStatus({ flags, json }: CommandLine, config: Config): Promise<
   while (flags.wait && !isDue(status) && performance.now() < deadline) status = await sleep(1000).then(() => readStatus(config));
   await print(json ? renderDocument(status) : renderStatus(status, Date.now()));
   return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
-}
-
-/** Writes the report of a burn-in: both files, or one of them on the standard output; or keeps a person's observation for it. */
-async function runReport({ flags, format, cwd }: CommandLine, config: Config, { narrate }: Narrator): Promise<number> {
-  if (flags.note !== undefined) {
-    const note = { ...headOf("note", config.name, randomUUID(), Date.now()), text: flags.note };
-    const lost = orMessage(() => writeRecord(config.logFile, renderJson(maskDeep(note, maskOf(config.secrets)), 0)));
-    if (lost) throw new UserError(EXIT.logNotWritten, `The note could not be written to "${config.logFile}": ${lost}`);
-    narrate("the note is in the log, and in the next report");
-  }
-  if (flags.note !== undefined && !flags.out && !flags.since && format === "pretty") return EXIT.passed;
-  const blind = fs.existsSync(config.logFile) && orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
-  if (blind) throw new UserError(EXIT.permission, `The log could not be read: ${blind}. Try with sudo, or as a member of the group cytube-verify.`);
-  const view = buildReport(config, gatherReport(config, requireState(config).burnin, flags.since), Date.now());
-  if (!view)
-    throw new UserError(
-      EXIT.busy,
-      `There is no burn-in in ${config.logFile}${flags.since ? ` since ${flags.since}` : " yet"}: the first verification that passes begins it.`,
-    );
-  const textIn = (kind: "md" | "html" | "json"): string => (kind === "json" ? renderDocument(view) : renderReport(view, kind));
-  const exit = { PASS: EXIT.passed, RUNNING: EXIT.passed, NONE: EXIT.passed, PARTIAL: EXIT.belowTarget, FAIL: EXIT.redFlag }[view.decision];
-  const kinds = format === "pretty" ? (["md", "html"] as const) : ([format as "md" | "html" | "json"] as const);
-  if (format !== "pretty" && !flags.out) return (await print(textIn(kinds[0]))) || exit;
-  const directory = path.resolve(cwd, flags.out ?? ".");
-  const name = `burnin-${config.name}-${view.date}`;
-  for (const kind of kinds) {
-    const file = path.join(directory, `${name}.${kind}`);
-    const blocked = orMessage(() => {
-      fs.mkdirSync(directory, { recursive: true });
-      writeAtomically(file, textIn(kind));
-    });
-    const remedy = `Name a directory that the user ${userInfo().username} may write to (--out DIR), or print it: --format ${kind}`;
-    if (blocked) throw new UserError(EXIT.permission, `The report could not be written: ${blocked}\n${remedy}`);
-    await print(`${file}\n`);
-  }
-  return exit;
 }
 
 async function runRollback({ flags, json }: CommandLine, config: Config, narrator: Narrator, verifyCore: VerifyCore): Promise<number> {
