@@ -51,11 +51,12 @@ import { readCommand } from "./lib/command.ts";
 import { followVerification } from "./lib/commands/attach.ts";
 import { type COMMANDS, type Command, type CommandLine, parseCommandLine, readHelp } from "./lib/commands/command-line.ts";
 import { runReport } from "./lib/commands/report.ts";
+import { runRollback, startRollback } from "./lib/commands/rollback.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
 import { ownOf, writeAtomically } from "./lib/files.ts";
 import { parseInstant, valueAt } from "./lib/http.ts";
-import { type HistoryEvidence, logTrouble, parseHistory, readRecords, renderDocument } from "./lib/log.ts";
+import { type HistoryEvidence, logTrouble, parseHistory, renderDocument } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
@@ -64,7 +65,7 @@ import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
 import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
 import { renderPretty } from "./lib/outputs/pretty.ts";
-import { type BotStatus, type BurninStatus, renderReleases, renderStatus } from "./lib/outputs/status.ts";
+import { type BotStatus, type BurninStatus, renderStatus } from "./lib/outputs/status.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
@@ -78,9 +79,9 @@ import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.
 import { parseEnding, readUnit } from "./lib/probes/unit.ts";
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
-import { planRollback, readReleases } from "./lib/releases/plan.ts";
-import { leaveRedFlag, leaveVerdict, runConfirm, runSwitch, type VerifyCore } from "./lib/releases/rollback.ts";
-import { isLeft, isUnit, keep, type RollbackRecord, type RollbackRequest, readState, requireState } from "./lib/releases/state.ts";
+import { readReleases } from "./lib/releases/plan.ts";
+import { leaveRedFlag, leaveVerdict, type VerifyCore } from "./lib/releases/rollback.ts";
+import { isLeft, isUnit, keep, readState, requireState } from "./lib/releases/state.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -120,6 +121,7 @@ export * from "./lib/command.ts";
 export * from "./lib/commands/attach.ts";
 export * from "./lib/commands/command-line.ts";
 export * from "./lib/commands/report.ts";
+export * from "./lib/commands/rollback.ts";
 export * from "./lib/config.ts";
 export * from "./lib/config-schema.ts";
 export * from "./lib/dialects.ts";
@@ -780,20 +782,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
 }
 
-/** How the unit that rolls back came to its end: `ended`, or `locked` by a deployment, or never begun; `says` is a sentence. */
-type RollbackStart = { state: "ended" | "locked" | "failed"; says: string };
-/** Starts the unit that rolls back, and waits for it. The unit is the lock: whoever comes second waits for the same rollback. */
-async function startRollback({ name, rollback }: Config): Promise<RollbackStart> {
-  const unit = `cytube-rollback@${name}.service`;
-  const sudo = process.geteuid?.() === 0 ? [] : ["sudo", "--non-interactive"];
-  const ran = await observe(() => readCommand([...sudo, "systemctl", "start", unit], rollback.secondsMax * 1000 + 120_000));
-  if (ran.seen && ran.value.code === 0) return { state: "ended", says: `${unit} has ended` };
-  const shown = await observe(() => readUnit(unit));
-  const isLocked = ran.seen && shown.seen && shown.value.ExecMainStatus === String(EXIT.busy);
-  const why = isLocked ? "a deployment holds the lock (exit 75)" : ran.seen ? ran.value.stderr || `exit ${ran.value.code}` : ran.why;
-  return { state: isLocked ? "locked" : "failed", says: `${unit} did not roll back: ${why}; see journalctl -u ${unit}` };
-}
-
 /** The newest burn-in as it stands; a new one has no look yet. */
 function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStatus {
   const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
@@ -1048,36 +1036,6 @@ async function runStatus({ flags, json }: CommandLine, config: Config): Promise<
   while (flags.wait && !isDue(status) && performance.now() < deadline) status = await sleep(1000).then(() => readStatus(config));
   await print(json ? renderDocument(status) : renderStatus(status, Date.now()));
   return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
-}
-
-async function runRollback({ flags, json }: CommandLine, config: Config, narrator: Narrator, verifyCore: VerifyCore): Promise<number> {
-  if (flags.switch) return runSwitch(config, narrator);
-  if (flags.confirm) return runConfirm(config, narrator, verifyCore);
-  const state = requireState(config);
-  const releases = readReleases(config, state);
-  if (flags.list) return print(json ? renderDocument(releases) : renderReleases(releases));
-  const release = releases.find((row) => row.current)?.id ?? state.last?.release ?? null;
-  const database = config.database && openDatabaseReader(config);
-  const seen = database && (await observe(database.inspect));
-  database?.close();
-  const schema = seen?.seen ? seen.value.schema : null;
-  const asked = { by: "person" as const, run: state.last?.run ?? null, release, checks: [], schema };
-  const request: RollbackRequest = { ...asked, to: flags.to ?? null, emergency: flags.emergency === true };
-  const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
-  if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
-  const way = `${release} → ${to ?? "by rollback.command"}`;
-  const dry = `Would roll back ${way}, and restart ${config.process.unit ?? "the bot"}; nothing was changed.\n`;
-  if (flags["dry-run"]) return print(json ? renderDocument({ from: release, to }) : dry);
-  const blocked = orMessage(() => writeAtomically(config.state.flag("rollback"), JSON.stringify({ ...request, to })));
-  const remedy = "Try with sudo, or as a member of the group cytube-verify.";
-  if (blocked) throw new UserError(EXIT.permission, `The rollback cannot be asked for: ${blocked}. ${remedy}`);
-  const begunAt = isoOf(Date.now());
-  narrator.narrate(`rolling back ${way} …`);
-  const outcome = await startRollback(config);
-  const records = readRecords(config.logFile).records as RollbackRecord[];
-  const record = records.findLast(({ kind, ts }) => kind === "rollback" && ts >= begunAt);
-  await print(json && record ? renderDocument(record) : `${record?.action ?? outcome.says}\n`);
-  return record?.exit ?? { ended: EXIT.internal, locked: EXIT.busy, failed: EXIT.permission }[outcome.state];
 }
 
 /** As root, the installed program becomes the user of its service first: it needs no more, and must leave no files of root's behind. */
