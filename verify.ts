@@ -46,16 +46,15 @@ import { existing, messageOf, type Observed, observe, orMessage, orNull, seenVal
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
 import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/judging.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
-import { hoursOf, type OpenBurnin } from "./lib/burnin/words.ts";
-import { readCommand } from "./lib/command.ts";
 import { followVerification } from "./lib/commands/attach.ts";
 import { type COMMANDS, type Command, type CommandLine, parseCommandLine, readHelp } from "./lib/commands/command-line.ts";
 import { runReport } from "./lib/commands/report.ts";
 import { runRollback, startRollback } from "./lib/commands/rollback.ts";
+import { runStatus } from "./lib/commands/status.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
-import { ownOf, writeAtomically } from "./lib/files.ts";
-import { parseInstant, valueAt } from "./lib/http.ts";
+import { writeAtomically } from "./lib/files.ts";
+import { parseInstant } from "./lib/http.ts";
 import { type HistoryEvidence, logTrouble, parseHistory, renderDocument } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
@@ -65,7 +64,6 @@ import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
 import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
 import { renderPretty } from "./lib/outputs/pretty.ts";
-import { type BotStatus, type BurninStatus, renderStatus } from "./lib/outputs/status.ts";
 import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
 import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
@@ -73,15 +71,14 @@ import { HEALTH_UNSEEN, type HealthFields, type HealthReader, openHealth, readHe
 import { followIdentity } from "./lib/probes/identity.ts";
 import type { LogFollower, LogSource } from "./lib/probes/log-lines.ts";
 import { followLogs } from "./lib/probes/logs.ts";
-import { type ProcessEvidence, readProcess, readProcessOnce } from "./lib/probes/process.ts";
-import { type ReleaseEvidence, readCurrent, readRelease, readReleaseId } from "./lib/probes/release.ts";
+import { type ProcessEvidence, readProcess } from "./lib/probes/process.ts";
+import { type ReleaseEvidence, readCurrent, readRelease } from "./lib/probes/release.ts";
 import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.ts";
 import { parseEnding, readUnit } from "./lib/probes/unit.ts";
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
-import { readReleases } from "./lib/releases/plan.ts";
 import { leaveRedFlag, leaveVerdict, type VerifyCore } from "./lib/releases/rollback.ts";
-import { isLeft, isUnit, keep, readState, requireState } from "./lib/releases/state.ts";
+import { isLeft, isUnit, keep, readState } from "./lib/releases/state.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
 import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
@@ -122,6 +119,7 @@ export * from "./lib/commands/attach.ts";
 export * from "./lib/commands/command-line.ts";
 export * from "./lib/commands/report.ts";
 export * from "./lib/commands/rollback.ts";
+export * from "./lib/commands/status.ts";
 export * from "./lib/config.ts";
 export * from "./lib/config-schema.ts";
 export * from "./lib/dialects.ts";
@@ -782,55 +780,6 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
 }
 
-/** The newest burn-in as it stands; a new one has no look yet. */
-function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStatus {
-  const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
-  const { id, release, attempt, startedAt, seconds } = burnin;
-  const age = summary.age + (open.place ? Math.max(0, now - Date.parse(open.place.at)) / 1000 : 0);
-  const next = hoursOf(burnin.limits).find((hour) => !open.hours.includes(hour)) ?? null;
-  const checkpoint = next && { hour: next, inSeconds: Math.max(0, (seconds * next) / 24 - age) };
-  const isEnded = open.decision !== "RUNNING";
-  const told = { decision: isEnded ? open.decision : decision, reasons, action };
-  return {
-    id,
-    release,
-    attempt,
-    startedAt,
-    seconds,
-    age,
-    accountedUntil: open.place?.at ?? null,
-    checkpoint: isEnded ? null : checkpoint,
-    ...told,
-    metrics: summary.looks ? rows : [],
-    flags,
-  };
-}
-
-async function readStatus(config: Config): Promise<BotStatus> {
-  const { name: env, process: bot } = config;
-  const state = requireState(config);
-  const { last } = state;
-  const found = await observe(() => readProcessOnce(bot, new AbortController().signal));
-  const { identity, trouble } = found.seen ? found.value : { identity: null, trouble: found.why };
-  const release = readReleaseId(config, identity?.pid ?? null) ?? readCurrent(config) ?? last?.release ?? null;
-  const row = readReleases(config, state).find(({ id }) => id === release);
-  const passed = (config.release?.directory ? row?.passed : ownOf(state.passed, release)) ?? null;
-  const { quarantined = null } = row ?? {};
-  const judged = last !== null && last.start === (identity && startOf(identity));
-  const exit = judged ? last.exit : EXIT.busy;
-  const standing = quarantined ? "quarantined" : exit === EXIT.passed ? "verified" : passed ? "unverified" : "candidate";
-  const listed = await observe(() => readCommand(["systemctl", "list-timers", "--all", "--output=json", `cytube-burnin@${env}.timer`], 5000));
-  const timers: unknown = listed.seen ? orNull(() => JSON.parse(listed.value.stdout)) : null;
-  const next = Number(valueAt(timers, "/0/next") ?? 0);
-  const nextTick = next > 0 ? isoOf(next / 1000) : null;
-  const runs = trouble ?? `pid ${identity?.pid} runs`;
-  const burnin = state.burnin && burninStatus(state.burnin, config, Date.now());
-  const isRed = burnin && (burnin.flags.red.length > 0 || burnin.decision === "FAIL");
-  const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
-  const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
-  return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
-}
-
 /** Ends a run with its record; one that could not be written decides the exit code only where that would have been 0. */
 function finish(run: Run, verdict: Verdict): Result {
   const { masked: result, lost } = keep(run.config, resultOf(run, verdict, Date.now()), run.narrate);
@@ -1026,16 +975,6 @@ async function runBurnin(line: CommandLine, config: Config, { narrate, ...narrat
     writeAtomically(flag("unverified"), `${result.run}\n`);
   }
   return tell(result, line);
-}
-
-async function runStatus({ flags, json }: CommandLine, config: Config): Promise<number> {
-  const { checksSecondsMax, watchSeconds } = config.limits;
-  const deadline = performance.now() + (checksSecondsMax + watchSeconds + 60) * 1000;
-  const isDue = ({ last, judged }: BotStatus): boolean => judged && (flags.release === undefined || last?.release === flags.release);
-  let status = await readStatus(config);
-  while (flags.wait && !isDue(status) && performance.now() < deadline) status = await sleep(1000).then(() => readStatus(config));
-  await print(json ? renderDocument(status) : renderStatus(status, Date.now()));
-  return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
 }
 
 /** As root, the installed program becomes the user of its service first: it needs no more, and must leave no files of root's behind. */
