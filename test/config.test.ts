@@ -23,8 +23,8 @@ import {
   readConfig,
   UserError,
 } from "../verify.ts";
-import { createDirectory, merge, projectDirectory, runVerify, type Settings } from "./harness.ts";
-import { renderConfigSchema } from "./schema.ts";
+import { createDirectory, merge, projectDirectory, runVerify, type Settings } from "./support/harness.ts";
+import { renderConfigSchema } from "./support/schema.ts";
 
 const configDirectory = join(projectDirectory, "config");
 const shipped = readdirSync(configDirectory).filter((name) => name.endsWith(".yaml"));

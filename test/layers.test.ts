@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { test } from "node:test";
-import { projectDirectory } from "./harness.ts";
+import { projectDirectory } from "./support/harness.ts";
 
 const entries = readdirSync(join(projectDirectory, "lib"), { recursive: true, withFileTypes: true });
 const library = entries.filter((entry) => entry.isFile()).map((entry) => relative(projectDirectory, join(entry.parentPath, entry.name)));

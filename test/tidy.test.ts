@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { CHECK_CODES, readHelp } from "../verify.ts";
-import { projectDirectory } from "./harness.ts";
+import { projectDirectory } from "./support/harness.ts";
 
 const read = (file: string): string => readFileSync(join(projectDirectory, file), "utf8");
 
