@@ -103,69 +103,6 @@ import {
   type Verdict,
 } from "./lib/vocabulary.ts";
 
-export * from "./lib/advice.ts";
-export * from "./lib/alerts/run.ts";
-export * from "./lib/alerts/sinks.ts";
-export * from "./lib/alerts/situation.ts";
-export * from "./lib/attempt.ts";
-export * from "./lib/burnin/accounting.ts";
-export * from "./lib/burnin/judging.ts";
-export * from "./lib/burnin/links.ts";
-export * from "./lib/burnin/starts.ts";
-export * from "./lib/burnin/summary.ts";
-export * from "./lib/burnin/words.ts";
-export * from "./lib/command.ts";
-export * from "./lib/commands/attach.ts";
-export * from "./lib/commands/command-line.ts";
-export * from "./lib/commands/report.ts";
-export * from "./lib/commands/rollback.ts";
-export * from "./lib/commands/status.ts";
-export * from "./lib/config.ts";
-export * from "./lib/config-schema.ts";
-export * from "./lib/dialects.ts";
-export * from "./lib/files.ts";
-export * from "./lib/http.ts";
-export * from "./lib/log.ts";
-export * from "./lib/masking.ts";
-export * from "./lib/numbers.ts";
-export * from "./lib/outputs/github.ts";
-export * from "./lib/outputs/markdown.ts";
-export * from "./lib/outputs/metrics.ts";
-export * from "./lib/outputs/narrator.ts";
-export * from "./lib/outputs/plan.ts";
-export * from "./lib/outputs/pretty.ts";
-export * from "./lib/outputs/status.ts";
-export * from "./lib/probes/alertmanager.ts";
-export * from "./lib/probes/configuration.ts";
-export * from "./lib/probes/database.ts";
-export * from "./lib/probes/database-child.ts";
-export * from "./lib/probes/health.ts";
-export * from "./lib/probes/identity.ts";
-export * from "./lib/probes/journal.ts";
-export * from "./lib/probes/log-files.ts";
-export * from "./lib/probes/log-lines.ts";
-export * from "./lib/probes/logs.ts";
-export * from "./lib/probes/process.ts";
-export * from "./lib/probes/prometheus.ts";
-export * from "./lib/probes/release.ts";
-export * from "./lib/probes/response.ts";
-export * from "./lib/probes/unit.ts";
-export * from "./lib/probes/usage.ts";
-export * from "./lib/probes/watch.ts";
-export * from "./lib/releases/plan.ts";
-export * from "./lib/releases/rollback.ts";
-export * from "./lib/releases/state.ts";
-export * from "./lib/report/charts.ts";
-export * from "./lib/report/gather.ts";
-export * from "./lib/report/render.ts";
-export * from "./lib/report/view.ts";
-export * from "./lib/rotation.ts";
-export * from "./lib/rules.ts";
-export * from "./lib/run.ts";
-export * from "./lib/shipped.ts";
-export * from "./lib/text.ts";
-export * from "./lib/vocabulary.ts";
-
 // --- Limits ------------------------------------------------------------------------------------------------------------------
 
 /** The one home of every number that judges a bot; a config's `limits:` overrides. `null`: this environment does not check it. `why` says its unit. */

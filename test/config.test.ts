@@ -7,22 +7,13 @@ import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { parse, stringify } from "yaml";
-import {
-  CHECK_NAMES,
-  type Config,
-  describeFound,
-  EXIT,
-  findConfig,
-  LIMITS,
-  loadDialects,
-  maskOf,
-  POLICY,
-  parseConfig,
-  parseHeaders,
-  RULES,
-  readConfig,
-  UserError,
-} from "../verify.ts";
+import { UserError } from "../lib/attempt.ts";
+import { type Config, findConfig, parseHeaders, readConfig } from "../lib/config.ts";
+import { describeFound, parseConfig } from "../lib/config-schema.ts";
+import { loadDialects } from "../lib/dialects.ts";
+import { maskOf } from "../lib/masking.ts";
+import { CHECK_NAMES, EXIT } from "../lib/vocabulary.ts";
+import { LIMITS, POLICY, RULES } from "../verify.ts";
 import { createDirectory, merge, projectDirectory, runVerify, type Settings } from "./support/harness.ts";
 import { renderConfigSchema } from "./support/schema.ts";
 

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { maskDeep, maskOf, printable } from "../verify.ts";
+import { maskDeep, maskOf } from "../lib/masking.ts";
+import { printable } from "../lib/text.ts";
 
 const mask = maskOf([]);
 

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { CHECK_CODES, readHelp } from "../verify.ts";
+import { readHelp } from "../lib/commands/command-line.ts";
+import { CHECK_CODES } from "../lib/vocabulary.ts";
 import { projectDirectory } from "./support/harness.ts";
 
 const read = (file: string): string => readFileSync(join(projectDirectory, file), "utf8");

@@ -7,25 +7,16 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { before, describe, type TestContext, test } from "node:test";
 import fc from "fast-check";
-import {
-  type AlertState,
-  EXIT,
-  judgeAlert,
-  type Message,
-  maskOf,
-  PAYLOADS,
-  parseConfig,
-  pingsOf,
-  RULES,
-  readConfig,
-  remember,
-  renderAlert,
-  type Situation,
-  send,
-  situationOf,
-  UserError,
-  writeRecord,
-} from "../../verify.ts";
+import { renderAlert } from "../../lib/alerts/run.ts";
+import { PAYLOADS, send } from "../../lib/alerts/sinks.ts";
+import { type AlertState, judgeAlert, type Message, pingsOf, remember, type Situation, situationOf } from "../../lib/alerts/situation.ts";
+import { UserError } from "../../lib/attempt.ts";
+import { readConfig } from "../../lib/config.ts";
+import { parseConfig } from "../../lib/config-schema.ts";
+import { writeRecord } from "../../lib/log.ts";
+import { maskOf } from "../../lib/masking.ts";
+import { EXIT } from "../../lib/vocabulary.ts";
+import { RULES } from "../../verify.ts";
 import { createDirectory, defaultConfig, findFreePort, merge, readRecords, runVerify, type Settings, writeConfig } from "../support/harness.ts";
 
 type Record_ = Record<string, unknown>;

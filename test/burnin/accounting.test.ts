@@ -26,31 +26,18 @@ import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import {
-  type Account,
-  accountLinks,
-  addLogLine,
-  type Config,
-  elapsedBetween,
-  emptyPosition,
-  emptyTally,
-  LIMITS,
-  type LogPlace,
-  type LogRules,
-  type LogSource,
-  maskDeep,
-  maskOf,
-  type Outage,
-  parseJournal,
-  parseUnitEvents,
-  parseUnitHistory,
-  patternsOf,
-  type ReleaseState,
-  RULES,
-  readConfig,
-  readLogSince,
-  readState as readReleaseState,
-} from "../../verify.ts";
+import { elapsedBetween } from "../../lib/burnin/accounting.ts";
+import { accountLinks } from "../../lib/burnin/links.ts";
+import { parseUnitEvents, parseUnitHistory } from "../../lib/burnin/starts.ts";
+import type { Account, Outage } from "../../lib/burnin/words.ts";
+import { type Config, readConfig } from "../../lib/config.ts";
+import { maskDeep, maskOf } from "../../lib/masking.ts";
+import { parseJournal } from "../../lib/probes/journal.ts";
+import { type LogPlace, readLogSince } from "../../lib/probes/log-files.ts";
+import { addLogLine, emptyPosition, emptyTally, type LogRules, type LogSource } from "../../lib/probes/log-lines.ts";
+import { type ReleaseState, readState as readReleaseState } from "../../lib/releases/state.ts";
+import { patternsOf } from "../../lib/shipped.ts";
+import { LIMITS, RULES } from "../../verify.ts";
 import { formatLogLine } from "../support/bot.ts";
 import {
   type BotOptions,
@@ -375,7 +362,7 @@ test("readLogSince() does not wait for a FIFO that came in the log's place", asy
 /** What other users see takes a process of another user. */
 async function lookAs(uid: number, file: string, place: LogPlace | null): Promise<{ source: LogSource; place: LogPlace | null }> {
   const script = `
-    import { readLogSince } from ${JSON.stringify(new URL("../../verify.ts", import.meta.url).href)};
+    import { readLogSince } from ${JSON.stringify(new URL("../../lib/probes/log-files.ts", import.meta.url).href)};
     const [file, place, limits] = process.argv.slice(1).map((text) => JSON.parse(text));
     process.setuid(${uid});
     const rules = { since: 0, noise: [], prefix: null, utc: false };

@@ -2,24 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  type Account,
-  BURNIN,
-  type Burnin,
-  bandSpans,
-  type Criterion,
-  type Hour,
-  judgeCheckpoint,
-  judgeMetrics,
-  type Level,
-  type MetricName,
-  type MetricRow,
-  type Outage,
-  type Restart,
-  type Summary,
-  slopeOf,
-  summarizeBurnin,
-} from "../../verify.ts";
+import { judgeCheckpoint, judgeMetrics } from "../../lib/burnin/judging.ts";
+import { bandSpans, type Summary, summarizeBurnin } from "../../lib/burnin/summary.ts";
+import type { Account, Burnin, Criterion, Level, MetricRow, Outage, Restart } from "../../lib/burnin/words.ts";
+import { slopeOf } from "../../lib/numbers.ts";
+import type { Hour, MetricName } from "../../lib/rules.ts";
+import { BURNIN } from "../../verify.ts";
 import {
   addTo,
   emptyTally,

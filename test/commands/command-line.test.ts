@@ -4,7 +4,9 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { CHECK_CODES, CHECK_NAMES, EXIT, parseCommandLine, readHelp, UserError, VERSION } from "../../verify.ts";
+import { UserError } from "../../lib/attempt.ts";
+import { parseCommandLine, readHelp } from "../../lib/commands/command-line.ts";
+import { CHECK_CODES, CHECK_NAMES, EXIT, VERSION } from "../../lib/vocabulary.ts";
 import {
   type BotOptions,
   buildOnce,

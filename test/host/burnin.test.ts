@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { describe, type TestContext } from "node:test";
-import type { Account, Outage } from "../../verify.ts";
+import type { Account, Outage } from "../../lib/burnin/words.ts";
 import { canBoot } from "../support/booted.ts";
 import { merge, type Settings, sendSignal } from "../support/harness.ts";
 import {

@@ -21,26 +21,17 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { stringify } from "yaml";
-import {
-  type BotStatus,
-  type Config,
-  followIdentity,
-  type Incident,
-  parseEnding,
-  parseUnit,
-  type ReleaseState,
-  type RollbackRecord,
-  type RollbackRequest,
-  RULES,
-  readConfig,
-  readProcessStat,
-  readReleaseId,
-  renderGithub,
-  renderReleases,
-  renderStatus,
-  type UnitProperties,
-  type Result as VerifyResult,
-} from "../../verify.ts";
+import { type Config, readConfig } from "../../lib/config.ts";
+import { renderGithub } from "../../lib/outputs/github.ts";
+import { type BotStatus, renderReleases, renderStatus } from "../../lib/outputs/status.ts";
+import { followIdentity } from "../../lib/probes/identity.ts";
+import { readProcessStat } from "../../lib/probes/process.ts";
+import { readReleaseId } from "../../lib/probes/release.ts";
+import { parseEnding, parseUnit, type UnitProperties } from "../../lib/probes/unit.ts";
+import type { ReleaseState, RollbackRecord, RollbackRequest } from "../../lib/releases/state.ts";
+import type { Result as VerifyResult } from "../../lib/run.ts";
+import type { Incident } from "../../lib/vocabulary.ts";
+import { RULES } from "../../verify.ts";
 import { formatLogLine } from "../support/bot.ts";
 import {
   type BotOptions,

@@ -244,8 +244,6 @@ describe("install.sh on a host", { skip: reason ?? false }, () => {
 
   before(async () => {
     await buildOnce();
-    for (const name of ["verify.ts", "lib"])
-      cpSync(join(projectDirectory, name), join(checkout, name), { recursive: true, preserveTimestamps: true });
     copyProgram(checkout);
     for (const name of ["units", "package-lock.json"]) cpSync(join(projectDirectory, name), join(checkout, name), { recursive: true });
     machine = await boot();

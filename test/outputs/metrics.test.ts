@@ -10,7 +10,9 @@ import { after, before, describe, test } from "node:test";
 import { parser } from "@prometheus-io/lezer-promql";
 import fc from "fast-check";
 import { parse } from "yaml";
-import { CHECK_NAMES, type MetricsView, renderMetrics, STATUSES, writeAtomically } from "../../verify.ts";
+import { writeAtomically } from "../../lib/files.ts";
+import { type MetricsView, renderMetrics } from "../../lib/outputs/metrics.ts";
+import { CHECK_NAMES, STATUSES } from "../../lib/vocabulary.ts";
 import { createDirectory, projectDirectory } from "../support/harness.ts";
 import { eventually, query, type Service, startNodeExporter, startPrometheus } from "../support/monitoring.ts";
 

@@ -5,20 +5,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import {
-  CHECK_NAMES,
-  type Finding,
-  LIMITS,
-  parseRecords,
-  type Result,
-  readRecords,
-  renderJson,
-  renderPretty,
-  STATUSES,
-  type Status,
-  VERSION,
-  writeRecord,
-} from "../../verify.ts";
+import { parseRecords, readRecords, renderJson, writeRecord } from "../../lib/log.ts";
+import { renderPretty } from "../../lib/outputs/pretty.ts";
+import type { Result } from "../../lib/run.ts";
+import { CHECK_NAMES, type Finding, STATUSES, type Status, VERSION } from "../../lib/vocabulary.ts";
+import { LIMITS } from "../../verify.ts";
 import {
   assertGolden,
   type BotOptions,
@@ -453,11 +444,11 @@ describe("the log", () => {
     await buildOnce();
     const file = join(directory, "crowd.jsonl");
     const [writers, each] = [6, 40];
-    const script = `import { writeRecord } from ${JSON.stringify(join(projectDirectory, "build/verify.js"))};
+    const script = `import { writeRecord } from ${JSON.stringify(join(projectDirectory, "lib/log.ts"))};
       for (let index = 0; index < ${each}; index++) writeRecord(process.argv[1], JSON.stringify({ v: 1, writer: Number(process.argv[2]), index, fill: "x".repeat(20000) }));`;
     const codes = await Promise.all(
       Array.from({ length: writers }, (_, writer) => {
-        const child = startProcess([process.execPath, "--input-type=module", "-e", script, file, String(writer)]);
+        const child = startProcess([process.execPath, "--import", "tsx", "--input-type=module", "-e", script, file, String(writer)]);
         return new Promise((done) => child.once("exit", done)).finally(child.end);
       }),
     );

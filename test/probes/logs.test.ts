@@ -25,25 +25,22 @@ import { basename, join, resolve } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
+import type { Config } from "../../lib/config.ts";
+import { followJournal, journalIsUsed } from "../../lib/probes/journal.ts";
+import { clockTrouble, findWindow, followLogFile } from "../../lib/probes/log-files.ts";
 import {
   addLogLine,
-  type Config,
-  clockTrouble,
   emptyPosition,
   emptyTally,
-  findWindow,
-  followJournal,
-  followLogFile,
-  followLogs,
-  journalIsUsed,
-  LIMITS,
   type LogFollower,
   type LogRules,
   type LogTally,
   parseLogPrefix,
   parseStamp,
   type Severity,
-} from "../../verify.ts";
+} from "../../lib/probes/log-lines.ts";
+import { followLogs } from "../../lib/probes/logs.ts";
+import { LIMITS } from "../../verify.ts";
 import { createDirectory, projectDirectory, startProcess, until } from "../support/harness.ts";
 
 const stampedAt = Date.UTC(2026, 10, 21, 21, 4, 26);

@@ -7,16 +7,10 @@ import { createServer, type IncomingMessage, type RequestListener } from "node:h
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import {
-  type Config,
-  comparePrometheus,
-  measureSamples,
-  type PrometheusView,
-  readFiring,
-  readPrometheus,
-  type Sample,
-  Unobservable,
-} from "../../verify.ts";
+import { Unobservable } from "../../lib/attempt.ts";
+import type { Config } from "../../lib/config.ts";
+import { readFiring } from "../../lib/probes/alertmanager.ts";
+import { comparePrometheus, measureSamples, type PrometheusView, readPrometheus, type Sample } from "../../lib/probes/prometheus.ts";
 import { findFreePort } from "../support/harness.ts";
 import { createHistory, eventually, query, type Service, startAlertmanager, startPrometheus } from "../support/monitoring.ts";
 

@@ -28,35 +28,27 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import Database from "better-sqlite3";
 import fc from "fast-check";
+import { Unobservable } from "../../lib/attempt.ts";
+import { readCommand } from "../../lib/command.ts";
+import type { Config } from "../../lib/config.ts";
+import { type HttpAnswer, parseInstant, valueAt } from "../../lib/http.ts";
+import { type DatabaseReader, openDatabaseReader } from "../../lib/probes/database.ts";
+import { type DatabaseEvidence, parseLockHolder } from "../../lib/probes/database-child.ts";
+import { openHealth, parseFields, parseHealthAnswer } from "../../lib/probes/health.ts";
+import { parseJournal } from "../../lib/probes/journal.ts";
 import {
-  type Config,
-  type DatabaseEvidence,
-  type DatabaseReader,
-  type HttpAnswer,
-  LIMITS,
-  openDatabaseReader,
-  openHealth,
   type ProcessStat,
-  parseFields,
-  parseHealthAnswer,
-  parseInstant,
-  parseJournal,
-  parseLockHolder,
   parseMatches,
   parsePidFile,
   parseProcessStat,
-  parseUnit,
-  parseUnitState,
-  readCommand,
   readOpenFiles,
   readProcessStat,
   readTree,
-  readUnit,
-  readUsage,
-  Unobservable,
-  valueAt,
-} from "../../verify.ts";
-import { buildOnce, createDirectory, programFor, projectDirectory, sendSignal, startProcess, unprivilegedUid, until } from "../support/harness.ts";
+} from "../../lib/probes/process.ts";
+import { parseUnit, parseUnitState, readUnit } from "../../lib/probes/unit.ts";
+import { readUsage } from "../../lib/probes/usage.ts";
+import { LIMITS } from "../../verify.ts";
+import { buildOnce, createDirectory, projectDirectory, projectFor, sendSignal, startProcess, unprivilegedUid, until } from "../support/harness.ts";
 
 const captured = join(projectDirectory, "test/captured");
 const readCaptured = (name: string): string => readFileSync(join(captured, name), "utf8");
@@ -166,19 +158,17 @@ test("readOpenFiles() names what a process has open, also what has been deleted"
   rmSync(directory, { recursive: true });
 });
 
-/** Evaluates an expression with the built program in hand, as a user that may see nothing of others. */
-function evaluateUnprivileged(expression: string): unknown {
-  const program = join(projectDirectory, "build/verify.js");
-  const code = `const v = await import(${JSON.stringify(program)}); process.setgroups([]); process.setgid(65534); process.setuid(65534);
+/** Evaluates an expression with a module of the program in hand, as a user that may see nothing of others. */
+function evaluateUnprivileged(module: string, expression: string): unknown {
+  const code = `const v = await import(${JSON.stringify(join(projectDirectory, module))}); process.setgroups([]); process.setgid(65534); process.setuid(65534);
     console.log(JSON.stringify(await (${expression})));`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "--eval", code], { encoding: "utf8" });
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", code], { encoding: "utf8" });
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout) as unknown;
 }
 
 test("readOpenFiles() says that it cannot see, where another user's files are hidden", async () => {
-  await buildOnce();
-  assert.equal(evaluateUnprivileged(`v.readOpenFiles(${process.pid})`), null);
+  assert.equal(evaluateUnprivileged("lib/probes/process.ts", `v.readOpenFiles(${process.pid})`), null);
 });
 
 test("readUsage() sums the memory of a process and its children", async () => {
@@ -859,18 +849,19 @@ test("close() leaves no process behind", async () => {
   database.close();
 });
 
-/** Inspects as another user: the built program under setpriv, so that its child has that uid too. A file, because fork() would pass on `--eval`. */
+/** Inspects as another user, under setpriv, so that the reader's child has that uid too. A file, because fork() would pass on `--eval`. */
 function inspectAs(uid: number, file: string): DatabaseEvidence {
   const script = join(root, "inspect.mjs");
   const config = JSON.stringify({ database: { file }, limits: { ...limits, databaseMsMax: 300 } });
-  const code = `import { openDatabaseReader } from ${JSON.stringify(programFor(uid))};
+  const project = projectFor(uid);
+  const code = `import { openDatabaseReader } from ${JSON.stringify(join(project, "lib/probes/database.ts"))};
 const reader = openDatabaseReader(${config});
 console.log(JSON.stringify(await reader.inspect()));
 reader.close();
 `;
   writeFileSync(script, code);
-  const command = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--", process.execPath, script];
-  const { stdout, stderr, status } = spawnSync("setpriv", command, { encoding: "utf8", cwd: "/" });
+  const command = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--", process.execPath, "--import", "tsx", script];
+  const { stdout, stderr, status } = spawnSync("setpriv", command, { encoding: "utf8", cwd: project });
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout) as DatabaseEvidence;
 }

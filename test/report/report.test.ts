@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { printable, type ReportView, renderReport } from "../../verify.ts";
+import { type ReportView, renderReport } from "../../lib/report/render.ts";
+import { printable } from "../../lib/text.ts";
 import { assertGolden, createDirectory, projectDirectory, until } from "../support/harness.ts";
 import { failed, healthy, views } from "../support/views.ts";
 

@@ -16,7 +16,10 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { CHECK_CODES, type CheckName, LIMITS, median, round, writeRecord } from "../../verify.ts";
+import { writeRecord } from "../../lib/log.ts";
+import { median, round } from "../../lib/numbers.ts";
+import { CHECK_CODES, type CheckName } from "../../lib/vocabulary.ts";
+import { LIMITS } from "../../verify.ts";
 import { formatLogLine } from "./bot.ts";
 import * as harness from "./harness.ts";
 

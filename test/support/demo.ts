@@ -11,7 +11,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { nearestWord, type ReportView } from "../../verify.ts";
+import type { ReportView } from "../../lib/report/render.ts";
+import { nearestWord } from "../../lib/text.ts";
 import { type Fault, faults, findFault, playFault } from "./faults.ts";
 import { botSettings, projectDirectory, readIfThere, runVerify, startBot, until } from "./harness.ts";
 

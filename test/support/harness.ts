@@ -165,7 +165,12 @@ function isOpenToOthers(path: string): boolean {
   return (statSync(path).mode & 0o001) !== 0 && (path === "/" || isOpenToOthers(dirname(path)));
 }
 
+/** The root of a checkout that another user can read: this one, or the copy. */
+export const projectFor = (uid: number): string => resolve(programFor(uid), "../..");
+
 export function copyProgram(directory = createDirectory()): string {
+  // The build last, for it has to be newer than its sources.
+  for (const name of ["verify.ts", "lib"]) cpSync(join(projectDirectory, name), join(directory, name), { recursive: true, preserveTimestamps: true });
   cpSync(join(projectDirectory, "build"), join(directory, "build"), { recursive: true });
   copyFileSync(join(projectDirectory, "package.json"), join(directory, "package.json"));
   cpSync(join(projectDirectory, "config"), join(directory, "config"), { recursive: true });

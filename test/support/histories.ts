@@ -22,22 +22,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import {
-  type Account,
-  BURNIN,
-  type Burnin,
-  type Decision,
-  type Firing,
-  judgeBurnin,
-  judgeCheckpoint,
-  judgeMetrics,
-  type MetricName,
-  type MetricRow,
-  type Outage,
-  readRecords,
-  type Summary,
-  summarizeBurnin,
-} from "../../verify.ts";
+import { judgeBurnin, judgeCheckpoint, judgeMetrics } from "../../lib/burnin/judging.ts";
+import { type Summary, summarizeBurnin } from "../../lib/burnin/summary.ts";
+import type { Account, Burnin, Decision, MetricRow, Outage } from "../../lib/burnin/words.ts";
+import { readRecords } from "../../lib/log.ts";
+import type { Firing } from "../../lib/probes/alertmanager.ts";
+import type { MetricName } from "../../lib/rules.ts";
+import { BURNIN } from "../../verify.ts";
 
 // ---------------------------------------------------------------------------- chance
 

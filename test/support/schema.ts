@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import * as valibot from "valibot";
-import { configSchema, LIMITS, RULES } from "../../verify.ts";
+import { configSchema } from "../../lib/config-schema.ts";
+import { LIMITS, RULES } from "../../verify.ts";
 import { projectDirectory } from "./harness.ts";
 
 type Schema = { properties?: Record<string, Schema>; description?: string };

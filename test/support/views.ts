@@ -1,5 +1,6 @@
 /** What a report is filled with: views of one day each, as a healthy, an ailing, a failed, a young burn-in have them, and one of which nothing is known. */
-import type { Criterion, Curve, Level, MetricRow, ReportView } from "../../verify.ts";
+import type { Criterion, Level, MetricRow } from "../../lib/burnin/words.ts";
+import type { Curve, ReportView } from "../../lib/report/render.ts";
 
 const timeZone = "Europe/Berlin";
 const begun = Date.parse("2026-11-20T06:12:04.000Z");

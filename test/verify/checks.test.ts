@@ -2,13 +2,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import type { Config } from "../../lib/config.ts";
+import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth } from "../../lib/numbers.ts";
+import type { DatabaseEvidence } from "../../lib/probes/database-child.ts";
+import { type HealthAnswer, parseFields } from "../../lib/probes/health.ts";
+import { emptyTally, type LogSource, type LogTally } from "../../lib/probes/log-lines.ts";
+import type { WatchEvidence } from "../../lib/probes/watch.ts";
+import type { Limits } from "../../lib/rules.ts";
+import type { CheckContext, Evidence, Observations } from "../../lib/run.ts";
+import { nearestWord, spanOf } from "../../lib/text.ts";
+import { CHECK_NAMES, type Part, type Status } from "../../lib/vocabulary.ts";
 import {
   BURNIN,
-  blockMedians,
-  CHECK_NAMES,
   CHECKS,
-  type CheckContext,
-  type Config,
   checkConfiguration,
   checkConnection,
   checkDatabase,
@@ -20,29 +26,9 @@ import {
   checkResponse,
   checkStability,
   checkUserCount,
-  type DatabaseEvidence,
-  type Evidence,
-  emptyTally,
   foldParts,
-  type HealthAnswer,
   judgeCheck,
   LIMITS,
-  type Limits,
-  type LogSource,
-  type LogTally,
-  mannWhitney,
-  mean,
-  median,
-  nearestWord,
-  type Observations,
-  type Part,
-  parseFields,
-  quantile,
-  round,
-  type Status,
-  spanOf,
-  steadyGrowth,
-  type WatchEvidence,
   worseFinding,
 } from "../../verify.ts";
 

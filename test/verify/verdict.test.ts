@@ -2,19 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  CHECK_CODES,
-  CHECK_NAMES,
-  type CheckName,
-  type Environment,
-  EXIT,
-  type Finding,
-  judgeVerdict,
-  loadAdvice,
-  PRIORITY,
-  STATUSES,
-  type Status,
-} from "../../verify.ts";
+import { loadAdvice } from "../../lib/advice.ts";
+import { CHECK_CODES, CHECK_NAMES, type CheckName, type Environment, EXIT, type Finding, STATUSES, type Status } from "../../lib/vocabulary.ts";
+import { judgeVerdict, PRIORITY } from "../../verify.ts";
 
 function findingOf(check: CheckName, status: Status): Finding {
   return {
