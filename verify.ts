@@ -1,39 +1,56 @@
 #!/usr/bin/env -S node --import tsx
 /*
- * cytube-verify: proves that a CyTube chat bot works after a (re)start, watches that it stays that way, and says so with evidence.
+ * cytube-verify: proves that a CyTube chat bot works after a (re)start, watches that it stays that
+ * way, and says so with evidence.
  *
- *     node --import tsx verify.ts --env prod
+ *     npx tsx verify.ts --env prod
  *
  * Data flows one way, and so does this file:
- *   1. config    config/<env>.yaml is parsed, validated, frozen. Limits are keyed by environment and have one home.
- *   2. evidence  Probes look at the world once and record what they saw, when, how long it took, and what they could not see.
- *                readX does the I/O, parseX is pure. Every look is bounded: time, bytes, lines, tries.
+ *   1. config    config/<env>.yaml is parsed, validated, frozen. Limits are keyed by environment.
+ *   2. evidence  Probes look at the world once and record what they saw, when, how long it took,
+ *                and what they could not see. Every look is bounded: time, bytes, lines, tries.
  *   3. findings  A check is a pure function of one slice of evidence and its limits.
- *   4. verdict   A pure fold of findings: status, exit code, recommended action. Nothing else decides an exit code.
- *   5. outputs   Renderers return strings, writers write: the result on stdout, the narration on stderr, one JSON line in the log.
+ *   4. verdict   A pure fold of findings: status, exit code, recommended action.
+ *   5. outputs   The result on stdout, the narration on stderr, one JSON line in the log.
  *
- * One run is: find the process → poll until it is ready (or the start-up deadline) → initial checks, side by side →
- * stability watch → final checks. The identity of the process (pid, start time, boot, systemd invocation) is followed from the
- * first look to the last, so that no restart can hide between two probes.
+ * One run is: find the process → poll until it is ready (or the start-up deadline) → initial
+ * checks, side by side → stability watch → final checks. The identity of the process (pid, start
+ * time, boot, systemd invocation) is followed from the first look to the last, so that no restart
+ * can hide between two probes.
+ *
+ * Here stands every number that judges a bot, every check, and the order of a run. lib/ is what it
+ * stands on: probes/ look, burnin/ accounts for 24 hours, releases/ remembers and rolls back,
+ * outputs/, alerts/ and report/ tell people, commands/ are the other commands. Nothing there
+ * imports this file: what it has to know is handed down.
  *
  * Rules of the verdict:
  *   - pass     everything that was looked at is within its limits.
  *   - warn     passes, with something a person should read.
- *   - fail     measured, and outside its limits. A measured failure decides before anything that could not be seen.
- *   - unknown  should have been seen and was not. Never a pass: in prod it ends with that check's own code, in test it warns.
+ *   - fail     measured, and outside its limits; decides before anything that could not be seen.
+ *   - unknown  should have been seen and was not. Never a pass: in prod it ends with that check's
+ *              own code, in test it warns.
  *   - skipped  left out by a flag, or not reached because something had already failed.
- *   - off      the config or the host says that it cannot exist. Always listed, never counted as a pass.
+ *   - off      the config or the host says that it cannot exist. Listed, never counted as a pass.
  *
- * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time · 6 health_endpoint · 7 user_count · 8 memory_usage ·
- * 9 error_logs · 10 configuration · 11 uptime_stability · 19 release · 30 a red flag, or a tick saw a failure · 31 burn-in below acceptable ·
- * 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback refused · 64 usage · 69 an alert reached nobody ·
- * 70 internal error · 73 the log could not be written (only where the code would be 0) · 75 busy: nothing to judge yet, the bot was stopped,
- * a deployment holds the lock · 77 permission · 78 config · 124 the run's own deadline · 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM.
- * When several checks fail: process, connection, database, health_endpoint, response_time, then by number; but what the watch
- * saw fail exits 11 whatever fails after it.
+ * Exit codes: 0 passed · 1 process · 2 connection · 3 database · 5 response_time ·
+ * 6 health_endpoint · 7 user_count · 8 memory_usage · 9 error_logs · 10 configuration ·
+ * 11 uptime_stability · 19 release · 30 a red flag, or a tick saw a failure · 31 burn-in below
+ * acceptable · 40 no release to roll back to · 41 rolled back, still unhealthy · 42 rollback
+ * refused · 64 usage · 69 an alert reached nobody · 70 internal error · 73 the log could not be
+ * written (only where the code would be 0) · 75 busy: nothing to judge yet, the bot was stopped, a
+ * deployment holds the lock · 77 permission · 78 config · 124 the run's own deadline · 129, 130,
+ * 143 ended by SIGHUP, SIGINT, SIGTERM.
+ * When several checks fail: process, connection, database, health_endpoint, response_time, then by
+ * number; but what the watch saw fail exits 11 whatever fails after it.
  *
  * Sections:
  *   Limits
+ *   Checks
+ *   Table of checks
+ *   Run
+ *   Verdict
+ *   One bot, one command
+ *   Command line
  */
 
 import * as fs from "node:fs";
@@ -175,6 +192,8 @@ export const RULES: Rules = {
   rollbackOn: ROLLBACK_ON,
   burnin: BURNIN,
 };
+// --- Checks -----------------------------------------------------------------------------------------------------------------
+
 type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
 function partOf(part: string, status: Status, says: string, gauge: Gauge = [null], evidence: string[] = [], hint: string | null = null): Part {
   const [measured, limit = null, unit = null] = gauge;
@@ -438,6 +457,8 @@ export function checkStability(watch: WatchEvidence, { limits }: CheckContext): 
   return [...parts, ...checkHistory("memory_history", series.memoryMb, history.memoryMb, history, "MB")];
 }
 
+// --- Table of checks --------------------------------------------------------------------------------------------------------
+
 type Off = (config: Config) => string | null;
 /** One row of the table: the slice a check needs, the function, and why the check does not exist under a config (null where it does). */
 export type CheckRow = {
@@ -474,6 +495,8 @@ function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: C
     .checks[check].hint.replace("LOGS", logs)
     .replace("DATABASE", database?.file ?? "the database");
 }
+
+// --- Run --------------------------------------------------------------------------------------------------------------------
 
 function plainFinding(check: CheckName, phase: Phase, status: Status, says: string, hint: string | null = null): Finding {
   return { check, status, phase, says, hint, measured: null, limit: null, unit: null, evidence: [], parts: [] };
@@ -696,6 +719,8 @@ export async function verify(run: Run): Promise<void> {
   }
 }
 
+// --- Verdict ----------------------------------------------------------------------------------------------------------------
+
 /** Seed 000's order when several checks fail; what is not named follows by its code. */
 const FAILED_FIRST: readonly CheckName[] = ["process", "connection", "database", "health_endpoint", "response_time"];
 export const PRIORITY = [...new Set([...FAILED_FIRST, ...CHECK_NAMES.toSorted((a, b) => CHECK_CODES[a] - CHECK_CODES[b])])];
@@ -716,6 +741,8 @@ export function judgeVerdict(findings: readonly Finding[], environment: Environm
   if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
   return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
 }
+
+// --- One bot, one command ---------------------------------------------------------------------------------------------------
 
 /** Ends a run with its record; one that could not be written decides the exit code only where that would have been 0. */
 function finish(run: Run, verdict: Verdict): Result {
@@ -925,6 +952,8 @@ function becomeService({ command, flags }: CommandLine): void {
   });
   if (why) throw new UserError(EXIT.permission, `Cannot become the user cytube-verify: ${why}`);
 }
+
+// --- Command line -----------------------------------------------------------------------------------------------------------
 
 const verifyCore: VerifyCore = async (config, checks, narrator) => {
   const run = openRun(config, checks, narrator);
