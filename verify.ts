@@ -59,12 +59,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
-import { existing, messageOf, type Observed, observe, orMessage, orNull, seenValue, Unobservable, UserError } from "./lib/attempt.ts";
+import {
+  existing,
+  messageOf,
+  type Observed,
+  observe,
+  orMessage,
+  orNull,
+  seenValue,
+  Unobservable,
+  UserError,
+} from "./lib/attempt.ts";
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
 import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/judging.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
 import { followVerification } from "./lib/commands/attach.ts";
-import { type COMMANDS, type Command, type CommandLine, parseCommandLine, readHelp } from "./lib/commands/command-line.ts";
+import {
+  type COMMANDS,
+  type Command,
+  type CommandLine,
+  parseCommandLine,
+  readHelp,
+} from "./lib/commands/command-line.ts";
 import { runReport } from "./lib/commands/report.ts";
 import { runRollback, startRollback } from "./lib/commands/rollback.ts";
 import { runStatus } from "./lib/commands/status.ts";
@@ -74,17 +90,44 @@ import { writeAtomically } from "./lib/files.ts";
 import { parseInstant } from "./lib/http.ts";
 import { type HistoryEvidence, logTrouble, parseHistory, renderDocument } from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
-import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth, TREND_BLOCKS, TREND_SAMPLES_MIN } from "./lib/numbers.ts";
+import {
+  blockMedians,
+  mannWhitney,
+  mean,
+  median,
+  quantile,
+  round,
+  steadyGrowth,
+  TREND_BLOCKS,
+  TREND_SAMPLES_MIN,
+} from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
 import { renderMarkdown } from "./lib/outputs/markdown.ts";
 import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
 import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
 import { renderPretty } from "./lib/outputs/pretty.ts";
-import { COMPARED_NAMES, type ComparedName, type ConfigurationEvidence, readConfiguration } from "./lib/probes/configuration.ts";
+import {
+  COMPARED_NAMES,
+  type ComparedName,
+  type ConfigurationEvidence,
+  readConfiguration,
+} from "./lib/probes/configuration.ts";
 import { type DatabaseReader, openDatabaseReader } from "./lib/probes/database.ts";
-import { DATABASE_CHILD, type DatabaseEvidence, serveDatabase } from "./lib/probes/database-child.ts";
-import { HEALTH_UNSEEN, type HealthFields, type HealthReader, openHealth, readHealth, statusIsUp, uptimeOf } from "./lib/probes/health.ts";
+import {
+  DATABASE_CHILD,
+  type DatabaseEvidence,
+  serveDatabase,
+} from "./lib/probes/database-child.ts";
+import {
+  HEALTH_UNSEEN,
+  type HealthFields,
+  type HealthReader,
+  openHealth,
+  readHealth,
+  statusIsUp,
+  uptimeOf,
+} from "./lib/probes/health.ts";
 import { followIdentity } from "./lib/probes/identity.ts";
 import type { LogFollower, LogSource } from "./lib/probes/log-lines.ts";
 import { followLogs } from "./lib/probes/logs.ts";
@@ -97,7 +140,16 @@ import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { leaveRedFlag, leaveVerdict, type VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit, keep, readState } from "./lib/releases/state.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
-import { type CheckContext, type Evidence, type Observations, openRun, type Result, type Run, resultOf, type SliceName } from "./lib/run.ts";
+import {
+  type CheckContext,
+  type Evidence,
+  type Observations,
+  openRun,
+  type Result,
+  type Run,
+  resultOf,
+  type SliceName,
+} from "./lib/run.ts";
 import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
 import { isoOf, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
@@ -120,58 +172,179 @@ import {
   type Verdict,
 } from "./lib/vocabulary.ts";
 
-// --- Limits ------------------------------------------------------------------------------------------------------------------
+// --- Limits --------------------------------------------------------------------------------------
 
-/** The one home of every number that judges a bot; a config's `limits:` overrides. `null`: this environment does not check it. `why` says its unit. */
+/**
+ * The one home of every number that judges a bot; a config's `limits:` overrides. `null`: this
+ * environment does not check it. `why` says its unit.
+ */
 export const LIMITS = {
-  startupSecondsMax: { test: 10, prod: 30, why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept." },
-  healthTriesMax: { test: 3, prod: 5, least: 1, why: "Tries with backoff once the start-up deadline has passed (seed 000)." },
-  healthBackoffMs: { test: 250, prod: 250, why: "Milliseconds before the second try; doubles with each further one." },
-  healthTimeoutMs: { test: 5000, prod: 5000, least: 1, why: "Milliseconds for one whole request, body included (seed 000: < 5 s)." },
-  responseMsAvgMax: { test: 2000, prod: 1000, why: "Average milliseconds of the samples (seed 000). A single slower sample only warns." },
-  responseSamples: { test: 5, prod: 5, least: 1, why: "Requests measured on fresh, and as many on a kept-alive connection (seed 000)." },
-  responseGapMs: { test: 250, prod: 250, why: "Milliseconds between two samples; short enough for a schedule of 15 minutes." },
-  heartbeatSecondsMax: { test: 30, prod: 30, why: "Seconds since the bot last refreshed its own status; the public bot does so every 10 s." },
-  userCountMin: { test: null, prod: 1, why: "Users in the channel; the bot itself is one (seed 000)." },
-  memoryMbMax: { test: null, prod: 500, why: "Megabytes (2^20) of resident memory of the process and its children (seed 000)." },
-  memorySamples: { test: 4, prod: 4, least: 1, why: "Samples of memory and CPU, 250 ms apart; the median counts, so that a spike does not." },
-  errorsMax: { test: null, prod: 0, why: "ERROR and worse in the window; null only warns (seed 000: warnings OK / no errors)." },
-  errorWindowSeconds: { test: 300, prod: 300, least: 1, why: "Seconds to look back in the log, never further than the start (seed 000)." },
-  logMegabytesMax: { test: 512, prod: 512, why: "Megabytes of log read at most within the window; beyond it the count is unknown." },
-  logSecondsMax: { test: 20, prod: 20, why: "Seconds for reading the window; ordinary ones take milliseconds. Beyond it the count is unknown." },
+  startupSecondsMax: {
+    test: 10,
+    prod: 30,
+    why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept.",
+  },
+  healthTriesMax: {
+    test: 3,
+    prod: 5,
+    least: 1,
+    why: "Tries with backoff once the start-up deadline has passed (seed 000).",
+  },
+  healthBackoffMs: {
+    test: 250,
+    prod: 250,
+    why: "Milliseconds before the second try; doubles with each further one.",
+  },
+  healthTimeoutMs: {
+    test: 5000,
+    prod: 5000,
+    least: 1,
+    why: "Milliseconds for one whole request, body included (seed 000: < 5 s).",
+  },
+  responseMsAvgMax: {
+    test: 2000,
+    prod: 1000,
+    why: "Average milliseconds of the samples (seed 000). A single slower sample only warns.",
+  },
+  responseSamples: {
+    test: 5,
+    prod: 5,
+    least: 1,
+    why: "Requests measured on fresh, and as many on a kept-alive connection (seed 000).",
+  },
+  responseGapMs: {
+    test: 250,
+    prod: 250,
+    why: "Milliseconds between two samples; short enough for a schedule of 15 minutes.",
+  },
+  heartbeatSecondsMax: {
+    test: 30,
+    prod: 30,
+    why: "Seconds since the bot last refreshed its own status; the public bot does so every 10 s.",
+  },
+  userCountMin: {
+    test: null,
+    prod: 1,
+    why: "Users in the channel; the bot itself is one (seed 000).",
+  },
+  memoryMbMax: {
+    test: null,
+    prod: 500,
+    why: "Megabytes (2^20) of resident memory of the process and its children (seed 000).",
+  },
+  memorySamples: {
+    test: 4,
+    prod: 4,
+    least: 1,
+    why: "Samples of memory and CPU, 250 ms apart; the median counts, so that a spike does not.",
+  },
+  errorsMax: {
+    test: null,
+    prod: 0,
+    why: "ERROR and worse in the window; null only warns (seed 000: warnings OK / no errors).",
+  },
+  errorWindowSeconds: {
+    test: 300,
+    prod: 300,
+    least: 1,
+    why: "Seconds to look back in the log, never further than the start (seed 000).",
+  },
+  logMegabytesMax: {
+    test: 512,
+    prod: 512,
+    why: "Megabytes of log read at most within the window; beyond it the count is unknown.",
+  },
+  logSecondsMax: {
+    test: 20,
+    prod: 20,
+    why: "Seconds for reading the window; ordinary ones take milliseconds. Beyond it the count is unknown.",
+  },
   databaseMsMax: {
     test: 2000,
     prod: 2000,
     least: 1,
     why: "Milliseconds to open and read the database, and for a write lock to last (seed 000: < 2 s).",
   },
-  diskFreeMbMin: { test: 50, prod: 50, why: "Megabytes free beside the database; SQLite needs room for its journal or WAL." },
-  checksSecondsMax: { test: 120, prod: 300, why: "Seconds for all checks together; the watch comes on top (seed 000: 2 and 5 minutes)." },
-  watchSeconds: { test: 0, prod: 300, why: "Seconds of stability watch (seed 000: immediate / 5 minutes stable)." },
-  healthEverySeconds: { test: 5, prod: 5, why: "Seconds between two health polls, and two memory samples, in the watch." },
-  missesMax: { test: 3, prod: 3, least: 1, why: "Missed polls in a row that fail the watch; a quarter of all polls fails it too." },
-  stoppedMsMax: { test: 1000, prod: 1000, why: "Milliseconds a process may be stopped (state T); a debugger attaches for less." },
-  burninSeconds: { test: 86_400, prod: 86_400, least: 1, why: "Seconds of a burn-in (seed 002: 24 hours); a shorter one is a demonstration." },
-  memoryGrowthMbMax: { test: 50, prod: 50, why: "Megabytes of steady growth in one watch; more warns. The burn-in finds slower leaks." },
+  diskFreeMbMin: {
+    test: 50,
+    prod: 50,
+    why: "Megabytes free beside the database; SQLite needs room for its journal or WAL.",
+  },
+  checksSecondsMax: {
+    test: 120,
+    prod: 300,
+    why: "Seconds for all checks together; the watch comes on top (seed 000: 2 and 5 minutes).",
+  },
+  watchSeconds: {
+    test: 0,
+    prod: 300,
+    why: "Seconds of stability watch (seed 000: immediate / 5 minutes stable).",
+  },
+  healthEverySeconds: {
+    test: 5,
+    prod: 5,
+    why: "Seconds between two health polls, and two memory samples, in the watch.",
+  },
+  missesMax: {
+    test: 3,
+    prod: 3,
+    least: 1,
+    why: "Missed polls in a row that fail the watch; a quarter of all polls fails it too.",
+  },
+  stoppedMsMax: {
+    test: 1000,
+    prod: 1000,
+    why: "Milliseconds a process may be stopped (state T); a debugger attaches for less.",
+  },
+  burninSeconds: {
+    test: 86_400,
+    prod: 86_400,
+    least: 1,
+    why: "Seconds of a burn-in (seed 002: 24 hours); a shorter one is a demonstration.",
+  },
+  memoryGrowthMbMax: {
+    test: 50,
+    prod: 50,
+    why: "Megabytes of steady growth in one watch; more warns. The burn-in finds slower leaks.",
+  },
 } satisfies Rules["limits"];
 /** What an environment makes of a finding. This is the only place that says so. */
-export const POLICY = { test: { unknown: "warn", configuration: false }, prod: { unknown: "unknown", configuration: true } } as const;
+export const POLICY = {
+  test: { unknown: "warn", configuration: false },
+  prod: { unknown: "unknown", configuration: true },
+} as const;
 /** The ten of seed 000, less the user count, which it calls optional. */
-const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter((name) => name !== "user_count" && name !== "release");
+const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter(
+  (name) => name !== "user_count" && name !== "release",
+);
 
 /** Seed 002's burn-in: its table, checkpoints, hours of the day and flags. */
 export const BURNIN: BurninLimits = {
-  // What lies between acceptable and critical is worse than acceptable; the CPU has no acceptable of its own in the seed.
+  // What lies between acceptable and critical is worse than acceptable; the CPU has no acceptable
+  // of its own in the seed.
   metrics: {
     uptime: { title: "Uptime", unit: " %", target: 100, acceptable: 99.9, critical: 99 },
     error_rate: { title: "Error Rate", unit: "/min", target: 0, acceptable: 0.1, critical: 1 },
     restarts: { title: "Unplanned Restarts", unit: "", target: 0, acceptable: 0, critical: 0 },
     alerts: { title: "Alert Count", unit: "", target: 0, acceptable: 3, critical: 5 },
-    response_time: { title: "Avg Response Time", unit: " ms", target: 50, acceptable: 100, critical: 200 },
-    memory_growth: { title: "Memory Growth", unit: " MB/h", target: 0, acceptable: 10, critical: 50 },
+    response_time: {
+      title: "Avg Response Time",
+      unit: " ms",
+      target: 50,
+      acceptable: 100,
+      critical: 200,
+    },
+    memory_growth: {
+      title: "Memory Growth",
+      unit: " MB/h",
+      target: 0,
+      acceptable: 10,
+      critical: 50,
+    },
     cpu: { title: "CPU", unit: " %", target: 20, acceptable: 20, critical: 50 },
   },
-  // A band is due once this much of it has passed: most of a peak of five hours, or less of one that the deployment cut.
+  // A band is due once this much of it has passed: most of a peak of five hours, or less of one
+  // that the deployment cut.
   checkpoints: {
     6: { errorsMax: 0, bandSecondsMin: null },
     12: { errorsMax: 9, bandSecondsMin: 9000 },
@@ -192,10 +365,17 @@ export const RULES: Rules = {
   rollbackOn: ROLLBACK_ON,
   burnin: BURNIN,
 };
-// --- Checks -----------------------------------------------------------------------------------------------------------------
+// --- Checks --------------------------------------------------------------------------------------
 
 type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
-function partOf(part: string, status: Status, says: string, gauge: Gauge = [null], evidence: string[] = [], hint: string | null = null): Part {
+function partOf(
+  part: string,
+  status: Status,
+  says: string,
+  gauge: Gauge = [null],
+  evidence: string[] = [],
+  hint: string | null = null,
+): Part {
   const [measured, limit = null, unit = null] = gauge;
   return { part, status, says, measured, limit, unit, evidence, hint };
 }
@@ -205,96 +385,245 @@ const warnIf = (warns: boolean): Status => (warns ? "warn" : "pass");
 
 export function checkProcess(evidence: Evidence["process"], { limits, now }: CheckContext): Part[] {
   const { source, matches, unit, stat, identity, trouble, incident } = evidence;
-  const lines = [`looked for by ${source}`, ...matches.map(({ pid, commandLine }) => `pid ${pid}: ${commandLine}`)];
-  if (unit) lines.push(["ActiveState", "SubState", "Result", "NRestarts"].map((name) => `${name}=${unit[name] ?? ""}`).join(" "));
+  const lines = [
+    `looked for by ${source}`,
+    ...matches.map(({ pid, commandLine }) => `pid ${pid}: ${commandLine}`),
+  ];
+  if (unit)
+    lines.push(
+      ["ActiveState", "SubState", "Result", "NRestarts"]
+        .map((name) => `${name}=${unit[name] ?? ""}`)
+        .join(" "),
+    );
   if (incident) lines.push(...incident.evidence);
-  const running = (status: Status, measured: string, says: string): Part[] => [partOf("running", status, says, [measured, "running"], lines)];
+  const running = (status: Status, measured: string, says: string): Part[] => [
+    partOf("running", status, says, [measured, "running"], lines),
+  ];
   if (incident) return running("fail", incident.kind, incident.says);
-  if (!stat || !identity) return running("fail", "not running", `the bot is not running: ${trouble}`);
+  if (!stat || !identity)
+    return running("fail", "not running", `the bot is not running: ${trouble}`);
   const pid = `pid ${stat.pid}`;
-  if (stat.state === "Z") return running("fail", "zombie", `${pid} is a zombie: it has ended, and its parent has not noticed`);
-  if (/[Tt]/.test(stat.state)) return running("fail", "stopped", `${pid} is stopped (state ${stat.state}) for over ${limits.stoppedMsMax} ms`);
-  return running("pass", "running", `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`);
+  if (stat.state === "Z")
+    return running(
+      "fail",
+      "zombie",
+      `${pid} is a zombie: it has ended, and its parent has not noticed`,
+    );
+  if (/[Tt]/.test(stat.state))
+    return running(
+      "fail",
+      "stopped",
+      `${pid} is stopped (state ${stat.state}) for over ${limits.stoppedMsMax} ms`,
+    );
+  return running(
+    "pass",
+    "running",
+    `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`,
+  );
 }
 
 function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEvidence): Part {
   if (integrityOff) return partOf("integrity", "off", integrityOff);
-  if (!integrity) return partOf("integrity", "unknown", `quick_check could not be run: ${integrityUnseen ?? "no answer"}`);
+  if (!integrity)
+    return partOf(
+      "integrity",
+      "unknown",
+      `quick_check could not be run: ${integrityUnseen ?? "no answer"}`,
+    );
   const { file, lines, ms } = integrity;
-  if (lines.length === 1 && lines[0] === "ok") return partOf("integrity", "pass", `quick_check says ok in ${round(ms)} ms`, ["ok", "ok"]);
+  if (lines.length === 1 && lines[0] === "ok")
+    return partOf("integrity", "pass", `quick_check says ok in ${round(ms)} ms`, ["ok", "ok"]);
   const hint = "Restore the newest backup; keep the damaged file.";
-  return partOf("integrity", "fail", `quick_check found damage in ${file}`, ["damaged", "ok"], lines.slice(0, 5), hint);
+  return partOf(
+    "integrity",
+    "fail",
+    `quick_check found damage in ${file}`,
+    ["damaged", "ok"],
+    lines.slice(0, 5),
+    hint,
+  );
 }
 
-function checkDisk({ diskFreeMb, inodesFree }: DatabaseEvidence, { diskFreeMbMin }: Limits): Part[] {
+function checkDisk(
+  { diskFreeMb, inodesFree }: DatabaseEvidence,
+  { diskFreeMbMin }: Limits,
+): Part[] {
   if (diskFreeMb === null) return [];
-  const space = inodesFree === 0 ? "the file system has no inode left" : `${round(diskFreeMb)} MB free`;
-  return [partOf("disk", failIf(inodesFree === 0 || diskFreeMb < diskFreeMbMin), space, [round(diskFreeMb), diskFreeMbMin, "MB"])];
+  const space =
+    inodesFree === 0 ? "the file system has no inode left" : `${round(diskFreeMb)} MB free`;
+  return [
+    partOf("disk", failIf(inodesFree === 0 || diskFreeMb < diskFreeMbMin), space, [
+      round(diskFreeMb),
+      diskFreeMbMin,
+      "MB",
+    ]),
+  ];
 }
 
-export function checkDatabase(evidence: DatabaseEvidence, { config, limits }: CheckContext): Part[] {
+export function checkDatabase(
+  evidence: DatabaseEvidence,
+  { config, limits }: CheckContext,
+): Part[] {
   const { file, open, openMs, tables, writeLock: lock } = evidence;
   const gauge: Gauge = [round(openMs), limits.databaseMsMax, "ms"];
-  const facts = [file, `${evidence.bytes ?? "no"} bytes, ${evidence.journalMode ?? "unknown"} journal, ${plural(tables.length, "table")}`];
+  const facts = [
+    file,
+    `${evidence.bytes ?? "no"} bytes, ${evidence.journalMode ?? "unknown"} journal, ${plural(tables.length, "table")}`,
+  ];
   if (open) {
-    const { status, says, hint } = loadAdvice().sqlite.find(({ code }) => new RegExp(code).test(open.code)) as SqlMeaning;
-    const opening = partOf("open", status, `cannot open ${file}: ${says}`, gauge, [...facts, `${open.code}: ${open.message}`], hint);
+    const { status, says, hint } = loadAdvice().sqlite.find(({ code }) =>
+      new RegExp(code).test(open.code),
+    ) as SqlMeaning;
+    const opening = partOf(
+      "open",
+      status,
+      `cannot open ${file}: ${says}`,
+      gauge,
+      [...facts, `${open.code}: ${open.message}`],
+      hint,
+    );
     return [opening, ...checkDisk(evidence, limits)];
   }
-  const missing = (config.database?.tables ?? []).filter((table) => !tables.includes(table)).join(", ");
-  const lacking = tables.length === 0 ? "the database has no tables at all" : missing && `expected tables are missing: ${missing}`;
+  const missing = (config.database?.tables ?? [])
+    .filter((table) => !tables.includes(table))
+    .join(", ");
+  const lacking =
+    tables.length === 0
+      ? "the database has no tables at all"
+      : missing && `expected tables are missing: ${missing}`;
   const names = `there are: ${tables.slice(0, 20).join(", ") || "none"}`;
-  const parts = [partOf("open", failIf(openMs >= limits.databaseMsMax), `opened and read in ${round(openMs)} ms`, gauge, facts)];
-  parts.push(partOf("tables", failIf(lacking !== ""), lacking || plural(tables.length, "table"), [tables.length], [names]));
-  const held = lock && `process ${lock.pid} has held the write lock for over ${round(lock.ms)} ms, so nobody else can write`;
-  if (held) parts.push(partOf("write_lock", "fail", held, [round(lock.ms), limits.databaseMsMax, "ms"]));
+  const parts = [
+    partOf(
+      "open",
+      failIf(openMs >= limits.databaseMsMax),
+      `opened and read in ${round(openMs)} ms`,
+      gauge,
+      facts,
+    ),
+  ];
+  parts.push(
+    partOf(
+      "tables",
+      failIf(lacking !== ""),
+      lacking || plural(tables.length, "table"),
+      [tables.length],
+      [names],
+    ),
+  );
+  const held =
+    lock &&
+    `process ${lock.pid} has held the write lock for over ${round(lock.ms)} ms, so nobody else can write`;
+  if (held)
+    parts.push(partOf("write_lock", "fail", held, [round(lock.ms), limits.databaseMsMax, "ms"]));
   return [...parts, checkIntegrity(evidence), ...checkDisk(evidence, limits)];
 }
 
 function checkStatus(fields: HealthFields, health: Config["health"]): Part {
-  const word: Gauge = [shown(fields.status), (health.statusUp ?? loadDialects().statusUp).join(", ")];
-  if (fields.status !== undefined) return partOf("status", failIf(!statusIsUp(fields, health)), `status is ${shown(fields.status)}`, word);
-  if (fields.fromSql && !health.fields?.status) return partOf("status", "off", "a status row has no word for healthy");
+  const word: Gauge = [
+    shown(fields.status),
+    (health.statusUp ?? loadDialects().statusUp).join(", "),
+  ];
+  if (fields.status !== undefined)
+    return partOf(
+      "status",
+      failIf(!statusIsUp(fields, health)),
+      `status is ${shown(fields.status)}`,
+      word,
+    );
+  if (fields.fromSql && !health.fields?.status)
+    return partOf("status", "off", "a status row has no word for healthy");
   return partOf("status", "unknown", "the document has no status word", word);
 }
 
-const AGE_SLACK_SECONDS = 5; // A document may be this much older than its process, for clocks are read at different moments.
-/** A document that is older than the process comes from another one: an old bot that still holds the port, or a row that nobody updates. */
+// A document may be this much older than its process, for clocks are read at different moments.
+const AGE_SLACK_SECONDS = 5;
+/**
+ * A document that is older than the process comes from another one: an old bot that still holds the
+ * port, or a row that nobody updates.
+ */
 function checkDocumentAge(fields: HealthFields, startedAt: number | null): Part[] {
   const claimed = uptimeOf(fields);
   const misshapen = fields.uptime !== undefined && typeof fields.uptime !== "number";
-  if (misshapen) return [partOf("age", "unknown", `the uptime is ${shown(fields.uptime)}, not a number of seconds`)];
+  if (misshapen)
+    return [
+      partOf("age", "unknown", `the uptime is ${shown(fields.uptime)}, not a number of seconds`),
+    ];
   if (startedAt === null || claimed === null) return [];
   const age = (fields.at - startedAt) / 1000;
   const older = claimed > age + AGE_SLACK_SECONDS;
   const says = `the document speaks of ${spanOf(claimed)} of uptime, the process is ${spanOf(age)} old${older ? ": another process answers" : ""}`;
-  const hint = older ? "Another process answers: an old bot that still holds the port (ss -ltnp), or a status that nobody updates." : null;
-  return [partOf("age", failIf(older), says, [round(claimed), round(age + AGE_SLACK_SECONDS), "s"], [], hint)];
+  const hint = older
+    ? "Another process answers: an old bot that still holds the port (ss -ltnp), or a status that nobody updates."
+    : null;
+  return [
+    partOf(
+      "age",
+      failIf(older),
+      says,
+      [round(claimed), round(age + AGE_SLACK_SECONDS), "s"],
+      [],
+      hint,
+    ),
+  ];
 }
 
-export function checkHealth({ answers, tries, fields, startedAt, readyMs }: Evidence["health"], { config }: CheckContext): Part[] {
+export function checkHealth(
+  { answers, tries, fields, startedAt, readyMs }: Evidence["health"],
+  { config }: CheckContext,
+): Part[] {
   const last = answers.at(-1);
-  const lines = answers.map(({ at, source, problem, ms }) => `${isoOf(at)} ${source}: ${problem ?? "a document"} in ${round(ms)} ms`);
+  const lines = answers.map(
+    ({ at, source, problem, ms }) =>
+      `${isoOf(at)} ${source}: ${problem ?? "a document"} in ${round(ms)} ms`,
+  );
   if (!fields || !last) {
     const problem = last?.problem ?? "no answer";
     const says = `no health document${tries > 1 ? ` after ${tries} tries` : ""}: ${problem}`;
     const curl = `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
-    const hint = /^HTTP 40[13]/.test(problem) ? "The endpoint wants a login; its header goes into health.headersFile." : curl;
-    return [partOf("answer", HEALTH_UNSEEN.test(problem) ? "unknown" : "fail", says, [problem, "a document"], lines, hint)];
+    const hint = /^HTTP 40[13]/.test(problem)
+      ? "The endpoint wants a login; its header goes into health.headersFile."
+      : curl;
+    return [
+      partOf(
+        "answer",
+        HEALTH_UNSEEN.test(problem) ? "unknown" : "fail",
+        says,
+        [problem, "a document"],
+        lines,
+        hint,
+      ),
+    ];
   }
   const says = `answered in ${round(last.ms)} ms${readyMs === null ? "" : `, ready ${spanOf(readyMs / 1000)} after its start`}`;
-  const answer = partOf("answer", "pass", says, [round(last.ms), config.limits.healthTimeoutMs, "ms"], lines);
+  const answer = partOf(
+    "answer",
+    "pass",
+    says,
+    [round(last.ms), config.limits.healthTimeoutMs, "ms"],
+    lines,
+  );
   return [answer, checkStatus(fields, config.health), ...checkDocumentAge(fields, startedAt)];
 }
 
-const CLOCK_AHEAD_SECONDS_MAX = 60; // A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead.
-/** A row without a heartbeat may be a dead bot's last word; an endpoint at least answers by itself. */
-function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limits: { heartbeatSecondsMax: secondsMax } }: CheckContext): Part {
+// A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead.
+const CLOCK_AHEAD_SECONDS_MAX = 60;
+/**
+ * A row without a heartbeat may be a dead bot's last word; an endpoint at least answers by itself.
+ */
+function checkHeartbeat(
+  { heartbeat, at, fromSql }: HealthFields,
+  { config, limits: { heartbeatSecondsMax: secondsMax } }: CheckContext,
+): Part {
   const expected = fromSql || config.health.fields?.heartbeat !== undefined;
   if (heartbeat === undefined || heartbeat === null)
-    return partOf("heartbeat", expected ? "unknown" : "off", "the health source has no heartbeat", [null, secondsMax, "s"]);
+    return partOf("heartbeat", expected ? "unknown" : "off", "the health source has no heartbeat", [
+      null,
+      secondsMax,
+      "s",
+    ]);
   const beatAt = parseInstant(heartbeat);
-  if (beatAt === null) return partOf("heartbeat", "fail", `the heartbeat is ${shown(heartbeat)}, which is no time`);
+  if (beatAt === null)
+    return partOf("heartbeat", "fail", `the heartbeat is ${shown(heartbeat)}, which is no time`);
   const seconds = (at - beatAt) / 1000;
   const age: Gauge = [round(seconds), secondsMax, "s"];
   const future = `the heartbeat is ${spanOf(-seconds)} in the future, so its age cannot be told`;
@@ -306,101 +635,201 @@ function checkHeartbeat({ heartbeat, at, fromSql }: HealthFields, { config, limi
 
 export function checkConnection(fields: HealthFields, context: CheckContext): Part[] {
   const word = shown(fields.connected);
-  const status = fields.connected === true ? "pass" : fields.connected === undefined ? "unknown" : "fail";
-  const says = { pass: "connected", unknown: "the document does not say whether it is connected", fail: `connected is ${word}, not true` }[status];
+  const status =
+    fields.connected === true ? "pass" : fields.connected === undefined ? "unknown" : "fail";
+  const says = {
+    pass: "connected",
+    unknown: "the document does not say whether it is connected",
+    fail: `connected is ${word}, not true`,
+  }[status];
   return [partOf("connected", status, says, [word, "true"]), checkHeartbeat(fields, context)];
 }
 
-export function checkResponse({ fresh, keptAlive, failures }: ResponseEvidence, { limits: { responseMsAvgMax: limit } }: CheckContext): Part[] {
+export function checkResponse(
+  { fresh, keptAlive, failures }: ResponseEvidence,
+  { limits: { responseMsAvgMax: limit } }: CheckContext,
+): Part[] {
   const all = [...fresh, ...keptAlive];
-  const listed = (on: string, values: number[]): string[] => (values.length ? [`${on}: ${values.map(round).join(", ")} ms`] : []);
-  const lines = [...listed("fresh connections", fresh), ...listed("kept-alive connection", keptAlive)];
+  const listed = (on: string, values: number[]): string[] =>
+    values.length ? [`${on}: ${values.map(round).join(", ")} ms`] : [];
+  const lines = [
+    ...listed("fresh connections", fresh),
+    ...listed("kept-alive connection", keptAlive),
+  ];
   lines.push(...failures.slice(0, 5).map((failure) => `a sample failed: ${failure}`));
   const taken = all.length + failures.length;
-  const part = (name: string, status: Status, says: string, ms: number | null): Part => partOf(name, status, says, [ms, limit, "ms"], lines);
-  const silent = all.length === 0 ? "no sample" : fresh.length ? "no sample on the kept-alive connection" : "no sample on a fresh connection";
+  const part = (name: string, status: Status, says: string, ms: number | null): Part =>
+    partOf(name, status, says, [ms, limit, "ms"], lines);
+  const silent =
+    all.length === 0
+      ? "no sample"
+      : fresh.length
+        ? "no sample on the kept-alive connection"
+        : "no sample on a fresh connection";
   const unanswered = `${silent} had an answer: ${failures[0] ?? "none was taken"}`;
   if (!fresh.length || !keptAlive.length) return [part("average", "unknown", unanswered, null)];
   const average = (name: string, values: number[], on: string): Part =>
-    part(name, failIf(mean(values) >= limit), `average of ${values.length} on ${on}: ${round(mean(values))} ms`, round(mean(values)));
+    part(
+      name,
+      failIf(mean(values) >= limit),
+      `average of ${values.length} on ${on}: ${round(mean(values))} ms`,
+      round(mean(values)),
+    );
   const slowest = Math.max(...all);
   const tail = `slowest of ${all.length}: ${round(slowest)} ms, p95 ${round(quantile(all, 0.95))} ms`;
   const failed = `${failures.length} of ${taken} samples failed: ${failures[0]}`;
-  const parts = [average("average", fresh, "fresh connections"), average("kept_alive", keptAlive, "a kept-alive connection")];
+  const parts = [
+    average("average", fresh, "fresh connections"),
+    average("kept_alive", keptAlive, "a kept-alive connection"),
+  ];
   parts.push(part("tail", warnIf(slowest >= limit), tail, round(slowest)));
-  if (failures.length) parts.push(partOf("answers", failures.length > taken / 2 ? "fail" : "warn", failed, [failures.length, 0], lines));
+  if (failures.length)
+    parts.push(
+      partOf(
+        "answers",
+        failures.length > taken / 2 ? "fail" : "warn",
+        failed,
+        [failures.length, 0],
+        lines,
+      ),
+    );
   return parts;
 }
 
 export function checkUserCount({ userCount }: HealthFields, { limits }: CheckContext): Part[] {
   const measured = typeof userCount === "number" ? userCount : shown(userCount);
-  const count = (status: Status, says: string): Part[] => [partOf("count", status, says, [measured, limits.userCountMin, "users"])];
+  const count = (status: Status, says: string): Part[] => [
+    partOf("count", status, says, [measured, limits.userCountMin, "users"]),
+  ];
   if (userCount === undefined) return count("unknown", "the document has no user count");
   const users = Number.isInteger(userCount) ? (userCount as number) : -1;
   if (users < 0) return count("fail", `the user count is ${shown(userCount)}, which is no count`);
-  return count(failIf(users < (limits.userCountMin ?? 0)), `${users} in the channel, the bot included`);
+  return count(
+    failIf(users < (limits.userCountMin ?? 0)),
+    `${users} in the channel, the bot included`,
+  );
 }
 
-export function checkMemory(samples: UsageSample[], { limits: { memoryMbMax } }: CheckContext): Part[] {
+export function checkMemory(
+  samples: UsageSample[],
+  { limits: { memoryMbMax } }: CheckContext,
+): Part[] {
   const last = samples.at(-1);
-  if (!last) return [partOf("resident", "unknown", "no sample was taken", [null, memoryMbMax, "MB"])];
+  if (!last)
+    return [partOf("resident", "unknown", "no sample was taken", [null, memoryMbMax, "MB"])];
   const values = samples.map((sample) => sample.memoryMb);
   const middle = median(values);
   const processes = plural(last.processes, "process");
   const evidence = [`${processes}; samples ${values.map(round).join(", ")} MB`];
   if (last.cpuPercent !== null) evidence.push(`CPU ${round(last.cpuPercent)} % of one core`);
   const says = `${round(middle)} MB in ${processes}, median of ${values.length}`;
-  return [partOf("resident", failIf(memoryMbMax !== null && middle >= memoryMbMax), says, [round(middle), memoryMbMax, "MB"], evidence)];
+  return [
+    partOf(
+      "resident",
+      failIf(memoryMbMax !== null && middle >= memoryMbMax),
+      says,
+      [round(middle), memoryMbMax, "MB"],
+      evidence,
+    ),
+  ];
 }
 
-export function checkErrorLogs(sources: LogSource[], { limits: { errorsMax }, now }: CheckContext): Part[] {
-  if (!sources.length) return [partOf("source", "unknown", "there is no log to look at: the bot's start, and so its journal, is not known")];
+export function checkErrorLogs(
+  sources: LogSource[],
+  { limits: { errorsMax }, now }: CheckContext,
+): Part[] {
+  if (!sources.length)
+    return [
+      partOf(
+        "source",
+        "unknown",
+        "there is no log to look at: the bot's start, and so its journal, is not known",
+      ),
+    ];
   return sources.map(({ source, since, tally, unseen, hint }): Part => {
     const { errors, noise, undated, uncertain } = tally;
-    const evidence = [`${plural(tally.lines, "line")} read, ${plural(tally.warnings, "warning")}`, ...tally.examples];
+    const evidence = [
+      `${plural(tally.lines, "line")} read, ${plural(tally.warnings, "warning")}`,
+      ...tally.examples,
+    ];
     const counted = `${plural(errors, "error")} in the last ${spanOf((now - since) / 1000)} of ${source}${noise ? `, ${noise} known as noise` : ""}`;
     const unsure = `${plural(undated, "error")} in ${source} without a timestamp, so whether new cannot be told`;
     const perhaps = `${plural(uncertain, "error")} without a timestamp, perhaps within the window of ${source}`;
-    const part = (status: Status, says: string, advice = hint): Part => partOf(source, status, says, [errors, errorsMax, "errors"], evidence, advice);
+    const part = (status: Status, says: string, advice = hint): Part =>
+      partOf(source, status, says, [errors, errorsMax, "errors"], evidence, advice);
     if (errorsMax !== null && errors > errorsMax) return part("fail", counted);
     if (unseen) return { ...part("unknown", `${source}: ${unseen}`), measured: null };
     const shapeless = tally.strange > 0 && tally.levelled === 0;
-    const why = shapeless ? `no line of ${source} has a level that is known, so errors cannot be told` : undated ? unsure : null;
-    if (why) return { ...part("unknown", why, "Set errorLogs.prefix to the form of the bot's lines."), measured: null };
+    const why = shapeless
+      ? `no line of ${source} has a level that is known, so errors cannot be told`
+      : undated
+        ? unsure
+        : null;
+    if (why)
+      return {
+        ...part("unknown", why, "Set errorLogs.prefix to the form of the bot's lines."),
+        measured: null,
+      };
     return uncertain ? part("warn", perhaps) : part(warnIf(errors > 0), counted);
   });
 }
 /** CyTube's channel names ignore case, and people write them with and without #. */
 const plainChannel = (name: unknown): string => String(name).trim().replace(/^#/, "").toLowerCase();
-const isEqual = (name: ComparedName, a: unknown, b: unknown): boolean => (name === "channel" ? plainChannel(a) === plainChannel(b) : a === b);
+const isEqual = (name: ComparedName, a: unknown, b: unknown): boolean =>
+  name === "channel" ? plainChannel(a) === plainChannel(b) : a === b;
 
 function checkConfigurationFile({ file, fields, startedAt }: ConfigurationEvidence): Part {
   if (!file) return partOf("file", "off", "configuration.file is not set");
-  const compared = COMPARED_NAMES.filter((name) => file[name] !== undefined && fields[name] !== undefined);
-  const evidence = compared.map((name) => `${name}: on disk ${shown(file[name])}, running ${shown(fields[name])}`);
-  const part = (status: Status, says: string, hint: string | null = null): Part => partOf("file", status, says, [null], evidence, hint);
+  const compared = COMPARED_NAMES.filter(
+    (name) => file[name] !== undefined && fields[name] !== undefined,
+  );
+  const evidence = compared.map(
+    (name) => `${name}: on disk ${shown(file[name])}, running ${shown(fields[name])}`,
+  );
+  const part = (status: Status, says: string, hint: string | null = null): Part =>
+    partOf("file", status, says, [null], evidence, hint);
   const hint = "Set configuration.fields to their JSON pointers.";
-  if (!compared.length) return part("unknown", `neither environment nor channel was found in ${file.path}`, hint);
-  const differing = compared.filter((name) => !isEqual(name, file[name], fields[name])).join(" and ");
+  if (!compared.length)
+    return part("unknown", `neither environment nor channel was found in ${file.path}`, hint);
+  const differing = compared
+    .filter((name) => !isEqual(name, file[name], fields[name]))
+    .join(" and ");
   if (differing) return part("fail", `${file.path} says another ${differing} than what is running`);
   const same = compared.join(" and ");
   const edited = startedAt !== null && file.modifiedAt > startedAt + 1000;
-  if (edited) return part("warn", `${file.path} was edited after the bot started; ${same} are still the same`);
+  if (edited)
+    return part(
+      "warn",
+      `${file.path} was edited after the bot started; ${same} are still the same`,
+    );
   return part("pass", `${file.path} says the same ${same}`);
 }
 
-export function checkConfiguration(evidence: ConfigurationEvidence, { config }: CheckContext): Part[] {
+export function checkConfiguration(
+  evidence: ConfigurationEvidence,
+  { config }: CheckContext,
+): Part[] {
   const compare = (name: ComparedName): Part => {
     const value = evidence.fields[name];
     const says = shown(value);
     const accepted = [config.configuration?.[name] ?? []].flat();
     const expected = accepted.join(" or ");
-    const part = (status: Status, sentence: string, hint?: string): Part => partOf(name, status, sentence, [says, expected || null], [], hint);
+    const part = (status: Status, sentence: string, hint?: string): Part =>
+      partOf(name, status, sentence, [says, expected || null], [], hint);
     const untold = `Set health.fields.${name} to where it stands; if the bot does not tell it, say so: off: { configuration.${name}: "…" }`;
     if (value === undefined || value === null || value === "")
-      return part("unknown", `the health document has no ${name}${accepted.length ? "" : ", and the config expects none"}`, untold);
-    if (!accepted.length) return part("unknown", `configuration.${name} does not say what to expect; the bot says ${says}`);
-    if (accepted.some((word) => isEqual(name, word, value))) return part("pass", `${name} is ${says}`);
+      return part(
+        "unknown",
+        `the health document has no ${name}${accepted.length ? "" : ", and the config expects none"}`,
+        untold,
+      );
+    if (!accepted.length)
+      return part(
+        "unknown",
+        `configuration.${name} does not say what to expect; the bot says ${says}`,
+      );
+    if (accepted.some((word) => isEqual(name, word, value)))
+      return part("pass", `${name} is ${says}`);
     return part("fail", `wrong ${name}: the bot runs with ${says}, expected ${expected}`);
   };
   return [...COMPARED_NAMES.map(compare), checkConfigurationFile(evidence)];
@@ -409,27 +838,67 @@ export function checkConfiguration(evidence: ConfigurationEvidence, { config }: 
 export function checkRelease({ expected, version, id }: ReleaseEvidence): Part[] {
   const found = [version, id].filter((name) => name !== null);
   const running = found.join(", ");
-  const part = (status: Status, says: string): Part[] => [partOf("version", status, says, [running || null, expected])];
-  if (!found.length) return part("unknown", "neither the health document nor the working directory says which release runs");
+  const part = (status: Status, says: string): Part[] => [
+    partOf("version", status, says, [running || null, expected]),
+  ];
+  if (!found.length)
+    return part(
+      "unknown",
+      "neither the health document nor the working directory says which release runs",
+    );
   const plain = (name: string): string => name.trim().replace(/^v(?=\d)/, "");
   const equal = expected !== null && found.some((name) => plain(name) === plain(expected));
-  return equal ? part("pass", `${running} runs`) : part("fail", `${running} runs, expected ${expected}`);
+  return equal
+    ? part("pass", `${running} runs`)
+    : part("fail", `${running} runs, expected ${expected}`);
 }
 
-function checkGrowth(part: string, values: readonly number[], limit: number, unit: string, span: string): Part[] {
+function checkGrowth(
+  part: string,
+  values: readonly number[],
+  limit: number,
+  unit: string,
+  span: string,
+): Part[] {
   const growth = round(steadyGrowth(values));
   if (growth <= 0) return [];
-  const evidence = [`block medians ${blockMedians(values, TREND_BLOCKS).map(round).join(", ")} ${unit}`];
-  return [partOf(part, warnIf(growth > limit), `grew steadily by ${growth} ${unit} in ${span}`, [growth, limit, unit], evidence)];
+  const evidence = [
+    `block medians ${blockMedians(values, TREND_BLOCKS).map(round).join(", ")} ${unit}`,
+  ];
+  return [
+    partOf(
+      part,
+      warnIf(growth > limit),
+      `grew steadily by ${growth} ${unit} in ${span}`,
+      [growth, limit, unit],
+      evidence,
+    ),
+  ];
 }
 
 /** Compares with the last release that passed: p < 0.001 and at least a quarter worse warns. */
-function checkHistory(part: string, values: readonly number[], before: readonly number[], history: HistoryEvidence, unit: string): Part[] {
+function checkHistory(
+  part: string,
+  values: readonly number[],
+  before: readonly number[],
+  history: HistoryEvidence,
+  unit: string,
+): Part[] {
   if (values.length < TREND_SAMPLES_MIN || before.length < TREND_SAMPLES_MIN) return [];
   const [now, then, p] = [median(values), median(before), mannWhitney(values, before)];
   const says = `median ${round(now)} ${unit}; release ${history.release} had ${round(then)} ${unit} on ${history.ts.slice(0, 10)}`;
-  const evidence = [`one-sided Mann–Whitney p = ${p.toPrecision(2)}, ${values.length} and ${before.length} samples`];
-  return [partOf(part, warnIf(p < 0.001 && now >= 1.25 * then), says, [round(now), round(1.25 * then), unit], evidence)];
+  const evidence = [
+    `one-sided Mann–Whitney p = ${p.toPrecision(2)}, ${values.length} and ${before.length} samples`,
+  ];
+  return [
+    partOf(
+      part,
+      warnIf(p < 0.001 && now >= 1.25 * then),
+      says,
+      [round(now), round(1.25 * then), unit],
+      evidence,
+    ),
+  ];
 }
 
 export function checkStability(watch: WatchEvidence, { limits }: CheckContext): Part[] {
@@ -438,31 +907,77 @@ export function checkStability(watch: WatchEvidence, { limits }: CheckContext): 
   if (incident) return [partOf("watch", "fail", incident.says, watched, incident.evidence)];
   const span = spanOf(watch.secondsWatched);
   const parts = [partOf("watch", "pass", `stable for ${span}, ${plural(polls, "poll")}`, watched)];
-  // Three in a row have ended the watch already; a bot that flaps never has three, and is no better for it.
+  // Three in a row have ended the watch already; a bot that flaps never has three, and is no better
+  // for it.
   const allowed = Math.max(limits.missesMax - 1, Math.floor(polls / 4));
   for (const [kind, count] of Object.entries(misses).filter(([, missed]) => missed > 0))
-    parts.push(partOf(`${kind}_misses`, count > allowed ? "fail" : "warn", `${count} of ${polls} polls missed (${kind})`, [count, allowed, "polls"]));
-  if (!series.memoryMb.length) parts.push(partOf("memory", "unknown", "the memory could not be followed"));
-  if (unseen > allowed) parts.push(partOf("polls", "unknown", `${unseen} of ${polls} polls could not look`, [unseen, allowed, "polls"]));
+    parts.push(
+      partOf(
+        `${kind}_misses`,
+        count > allowed ? "fail" : "warn",
+        `${count} of ${polls} polls missed (${kind})`,
+        [count, allowed, "polls"],
+      ),
+    );
+  if (!series.memoryMb.length)
+    parts.push(partOf("memory", "unknown", "the memory could not be followed"));
+  if (unseen > allowed)
+    parts.push(
+      partOf("polls", "unknown", `${unseen} of ${polls} polls could not look`, [
+        unseen,
+        allowed,
+        "polls",
+      ]),
+    );
   const expected = Math.floor(watch.secondsPlanned / Math.max(1, limits.healthEverySeconds));
   const few = `only ${plural(polls, "poll")} of about ${expected} came to an end: the host, or this program, stood still`;
-  if (!polls || polls < expected / 2) parts.push(partOf("polls", "unknown", few, [polls, expected, "polls"]));
+  if (!polls || polls < expected / 2)
+    parts.push(partOf("polls", "unknown", few, [polls, expected, "polls"]));
   const responses = series.responseMs.filter((value) => value !== null);
-  parts.push(...checkGrowth("memory_growth", series.memoryMb, limits.memoryGrowthMbMax, "MB", span));
-  parts.push(...checkGrowth("response_growth", responses, limits.responseMsAvgMax / 10, "ms", span));
-  if (newErrors === null) parts.push(partOf("errors", "skipped", "the log was not followed, for error_logs was left out or is off"));
-  if (newErrors) parts.push(partOf("errors", "warn", plural(newErrors, "new error"), [newErrors, limits.errorsMax, "errors"]));
+  parts.push(
+    ...checkGrowth("memory_growth", series.memoryMb, limits.memoryGrowthMbMax, "MB", span),
+  );
+  parts.push(
+    ...checkGrowth("response_growth", responses, limits.responseMsAvgMax / 10, "ms", span),
+  );
+  if (newErrors === null)
+    parts.push(
+      partOf(
+        "errors",
+        "skipped",
+        "the log was not followed, for error_logs was left out or is off",
+      ),
+    );
+  if (newErrors)
+    parts.push(
+      partOf("errors", "warn", plural(newErrors, "new error"), [
+        newErrors,
+        limits.errorsMax,
+        "errors",
+      ]),
+    );
   if (!history) return parts;
   parts.push(...checkHistory("response_history", responses, history.responseMs, history, "ms"));
-  return [...parts, ...checkHistory("memory_history", series.memoryMb, history.memoryMb, history, "MB")];
+  return [
+    ...parts,
+    ...checkHistory("memory_history", series.memoryMb, history.memoryMb, history, "MB"),
+  ];
 }
 
-// --- Table of checks --------------------------------------------------------------------------------------------------------
+// --- Table of checks -----------------------------------------------------------------------------
 
 type Off = (config: Config) => string | null;
-/** One row of the table: the slice a check needs, the function, and why the check does not exist under a config (null where it does). */
+/**
+ * One row of the table: the slice a check needs, the function, and why the check does not exist
+ * under a config (null where it does).
+ */
 export type CheckRow = {
-  [S in SliceName]: { name: CheckName; needs: S; check: (slice: Evidence[S], context: CheckContext) => Part[]; off: Off };
+  [S in SliceName]: {
+    name: CheckName;
+    needs: S;
+    check: (slice: Evidence[S], context: CheckContext) => Part[];
+    off: Off;
+  };
 }[SliceName];
 
 function unless(exists: (config: Config) => unknown, why?: string): Off {
@@ -472,43 +987,108 @@ function unless(exists: (config: Config) => unknown, why?: string): Off {
 const UNVERSIONED = "no version is expected (--expect-version)";
 const always: Off = () => null;
 const unwatched: Off = ({ environment, limits }) =>
-  limits.watchSeconds > 0 ? null : LIMITS.watchSeconds[environment] ? "limits.watchSeconds is 0" : `not checked in ${environment}`;
+  limits.watchSeconds > 0
+    ? null
+    : LIMITS.watchSeconds[environment]
+      ? "limits.watchSeconds is 0"
+      : `not checked in ${environment}`;
 
-/** The checks in report order. Adding one: its limits in LIMITS, its slice in Evidence with a probe for it, its function above, its row here. */
+/**
+ * The checks in report order. Adding one: its limits in LIMITS, its slice in Evidence with a probe
+ * for it, its function above, its row here.
+ */
 export const CHECKS: readonly CheckRow[] = [
   { name: "process", needs: "process", check: checkProcess, off: always },
-  { name: "database", needs: "database", check: checkDatabase, off: unless(({ database }) => database, "no database in the config") },
+  {
+    name: "database",
+    needs: "database",
+    check: checkDatabase,
+    off: unless(({ database }) => database, "no database in the config"),
+  },
   { name: "health_endpoint", needs: "health", check: checkHealth, off: always },
   { name: "connection", needs: "fields", check: checkConnection, off: always },
-  { name: "response_time", needs: "response", check: checkResponse, off: unless(({ health }) => health.url, "there is no endpoint to time") },
-  { name: "user_count", needs: "fields", check: checkUserCount, off: unless(({ limits }) => limits.userCountMin !== null) },
-  { name: "memory_usage", needs: "usage", check: checkMemory, off: unless(({ limits }) => limits.memoryMbMax !== null) },
+  {
+    name: "response_time",
+    needs: "response",
+    check: checkResponse,
+    off: unless(({ health }) => health.url, "there is no endpoint to time"),
+  },
+  {
+    name: "user_count",
+    needs: "fields",
+    check: checkUserCount,
+    off: unless(({ limits }) => limits.userCountMin !== null),
+  },
+  {
+    name: "memory_usage",
+    needs: "usage",
+    check: checkMemory,
+    off: unless(({ limits }) => limits.memoryMbMax !== null),
+  },
   { name: "error_logs", needs: "logs", check: checkErrorLogs, off: always },
-  { name: "configuration", needs: "configuration", check: checkConfiguration, off: unless((config) => POLICY[config.environment].configuration) },
-  { name: "release", needs: "release", check: checkRelease, off: unless(({ release }) => release?.version, UNVERSIONED) },
+  {
+    name: "configuration",
+    needs: "configuration",
+    check: checkConfiguration,
+    off: unless((config) => POLICY[config.environment].configuration),
+  },
+  {
+    name: "release",
+    needs: "release",
+    check: checkRelease,
+    off: unless(({ release }) => release?.version, UNVERSIONED),
+  },
   { name: "uptime_stability", needs: "watch", check: checkStability, off: unwatched },
 ];
 
 function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: Config): string {
-  const logs = unit ? `journalctl -u ${unit} -n 50` : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
+  const logs = unit
+    ? `journalctl -u ${unit} -n 50`
+    : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
   return loadAdvice()
     .checks[check].hint.replace("LOGS", logs)
     .replace("DATABASE", database?.file ?? "the database");
 }
 
-// --- Run --------------------------------------------------------------------------------------------------------------------
+// --- Run -----------------------------------------------------------------------------------------
 
-function plainFinding(check: CheckName, phase: Phase, status: Status, says: string, hint: string | null = null): Finding {
-  return { check, status, phase, says, hint, measured: null, limit: null, unit: null, evidence: [], parts: [] };
+function plainFinding(
+  check: CheckName,
+  phase: Phase,
+  status: Status,
+  says: string,
+  hint: string | null = null,
+): Finding {
+  return {
+    check,
+    status,
+    phase,
+    says,
+    hint,
+    measured: null,
+    limit: null,
+    unit: null,
+    evidence: [],
+    parts: [],
+  };
 }
 
-/** Folds parts into a finding: the worst one speaks, and parts that the config declares off are off whatever was seen. */
-export function foldParts({ name: check }: CheckRow, phase: Phase, given: Part[], config: Config): Finding {
+/**
+ * Folds parts into a finding: the worst one speaks, and parts that the config declares off are off
+ * whatever was seen.
+ */
+export function foldParts(
+  { name: check }: CheckRow,
+  phase: Phase,
+  given: Part[],
+  config: Config,
+): Finding {
   const parts = given.map((part): Part => {
     const reason = config.off[`${check}.${part.part}`];
     return reason === undefined ? part : { ...part, status: "off", says: reason, hint: null };
   });
-  const status = STATUSES.find((candidate) => parts.some((part) => part.status === candidate)) ?? "unknown";
+  const status =
+    STATUSES.find((candidate) => parts.some((part) => part.status === candidate)) ?? "unknown";
   const speakers = parts.filter((part) => part.status === status);
   const [lead] = speakers;
   if (!lead) return plainFinding(check, phase, "unknown", "the check looked at nothing");
@@ -516,24 +1096,43 @@ export function foldParts({ name: check }: CheckRow, phase: Phase, given: Part[]
   const says = [...new Set(speakers.map((part) => part.says))].join("; ");
   const evidence = [...new Set(speakers.flatMap((part) => part.evidence))];
   const bad = status === "fail" || status === "unknown";
-  const hint = bad ? (config.hints[check] ?? speakers.find((part) => part.hint)?.hint ?? hintFor(check, config)) : null;
+  const hint = bad
+    ? (config.hints[check] ?? speakers.find((part) => part.hint)?.hint ?? hintFor(check, config))
+    : null;
   return { check, status, phase, measured, limit, unit, says, hint, evidence, parts };
 }
 
 type Judging = Pick<Run, "config" | "selected" | "phase" | "interruption" | "incident">;
 /** One check over what was observed. The only place that turns a missing slice into `unknown`. */
-export function judgeCheck(check: CheckRow, observations: Observations, run: Judging, now: number): Finding {
+export function judgeCheck(
+  check: CheckRow,
+  observations: Observations,
+  run: Judging,
+  now: number,
+): Finding {
   const { config, phase, selected, interruption, incident } = run;
-  const plain = (status: Status, says: string, hint?: string | null): Finding => plainFinding(check.name, phase, status, says, hint);
+  const plain = (status: Status, says: string, hint?: string | null): Finding =>
+    plainFinding(check.name, phase, status, says, hint);
   if (!selected.has(check.name)) return plain("skipped", "left out by --only or --skip");
   const off = config.off[check.name] ?? check.off(config);
   if (off) return plain("off", off);
   const slice = observations[check.needs];
-  if (slice?.seen) return foldParts(check, phase, check.check(slice.value as never, { config, limits: config.limits, now }), config);
+  if (slice?.seen)
+    return foldParts(
+      check,
+      phase,
+      check.check(slice.value as never, { config, limits: config.limits, now }),
+      config,
+    );
   const hint = config.hints[check.name] ?? null;
   if (slice) return plain("unknown", slice.why, slice.hint ?? hint);
-  if (interruption === "incident") return plain("skipped", `not looked at: ${incident?.says.split(":")[0]}`);
-  return plain("unknown", interruption === "deadline" ? "the run's own deadline came first" : "nothing was observed", hint);
+  if (interruption === "incident")
+    return plain("skipped", `not looked at: ${incident?.says.split(":")[0]}`);
+  return plain(
+    "unknown",
+    interruption === "deadline" ? "the run's own deadline came first" : "nothing was observed",
+    hint,
+  );
 }
 
 /** Of two looks at the same thing the worse one counts, and of equal ones the later. */
@@ -541,8 +1140,15 @@ export const worseFinding = (before: Finding | undefined, after: Finding): Findi
   before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
 
 type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
-/** Opens the logs once and follows them to the end of the run, so that no line is counted twice or lost between the phases. */
-async function readLogs({ config, stop }: Run, probes: Probes, found: Observed<ProcessEvidence>): Promise<LogSource[]> {
+/**
+ * Opens the logs once and follows them to the end of the run, so that no line is counted twice or
+ * lost between the phases.
+ */
+async function readLogs(
+  { config, stop }: Run,
+  probes: Probes,
+  found: Observed<ProcessEvidence>,
+): Promise<LogSource[]> {
   if (!found.seen) throw new Unobservable(`the start of the bot is not known: ${found.why}`);
   if (!probes.logs) probes.logs = await followLogs(config, found.value, stop.signal);
   else for (const log of probes.logs) await log.poll();
@@ -560,62 +1166,98 @@ function follow(run: Run, identity: Identity, cgroup: string | undefined): void 
   run.stop.signal.addEventListener("abort", run.follower.stop, { once: true });
 }
 
-/** Looks at everything the selected checks need. Independent looks go side by side; the bot must be ready, or out of time, first. */
+/**
+ * Looks at everything the selected checks need. Independent looks go side by side; the bot must be
+ * ready, or out of time, first.
+ */
 async function gather(run: Run, probes: Probes, triesMax: number): Promise<void> {
   run.observations = {};
   const { config, selected, observations: seen } = run;
   const { signal } = run.stop;
-  const wanted = CHECKS.filter((check) => selected.has(check.name) && !config.off[check.name] && !check.off(config));
+  const wanted = CHECKS.filter(
+    (check) => selected.has(check.name) && !config.off[check.name] && !check.off(config),
+  );
   const needed = new Set<SliceName>(wanted.map((check) => check.needs));
-  const found: Observed<Evidence["process"]> = await observe(async () => ({ ...(await readProcess(config, signal)), incident: null }));
+  const found: Observed<Evidence["process"]> = await observe(async () => ({
+    ...(await readProcess(config, signal)),
+    incident: null,
+  }));
   seen.process = found;
   const identity = found.seen ? found.value.identity : null;
   if (identity && !run.identity) {
     run.identity = identity;
     // An incident ends the run, so it is followed only where a check reports it.
-    if (needed.has("process") || needed.has("watch")) follow(run, identity, found.seen ? found.value.unit?.ControlGroup : "");
+    if (needed.has("process") || needed.has("watch"))
+      follow(run, identity, found.seen ? found.value.unit?.ControlGroup : "");
   }
   const startedAt = identity?.startedAt ?? null;
   const ofHealth: SliceName[] = ["health", "fields", "response", "configuration", "release"];
   if (ofHealth.some((slice) => needed.has(slice))) {
-    // A unit that this user cannot ask about may be running all the same: the endpoint is then given its tries, from now on.
+    // A unit that this user cannot ask about may be running all the same: the endpoint is then
+    // given its tries, from now on.
     const waitFrom = found.seen ? startedAt : run.begunAt;
-    const health = await observe(async () => ({ ...(await readHealth(config, probes.health, waitFrom, triesMax, signal)), startedAt }));
+    const health = await observe(async () => ({
+      ...(await readHealth(config, probes.health, waitFrom, triesMax, signal)),
+      startedAt,
+    }));
     seen.health = health;
     seen.fields = await observe(() => {
       const { fields, answers } = seenValue(health);
-      return existing(fields, `there is no health document: ${answers.at(-1)?.problem ?? "no answer"}`);
+      return existing(
+        fields,
+        `there is no health document: ${answers.at(-1)?.problem ?? "no answer"}`,
+      );
     });
   }
   needed.add("release"); // The release is told in every report, whether it is checked or not.
-  const look = async <S extends SliceName>(slice: S, probe: () => Evidence[S] | Promise<Evidence[S]>): Promise<void> => {
+  const look = async <S extends SliceName>(
+    slice: S,
+    probe: () => Evidence[S] | Promise<Evidence[S]>,
+  ): Promise<void> => {
     if (needed.has(slice)) Object.assign(seen, { [slice]: await observe(probe) });
   };
   await Promise.all([
     look("database", probes.database.inspect),
     look("response", () => readResponseTimes(config, signal)),
-    look("usage", () => readUsageSamples(existing(identity, "there is no process to look at").pid, config.limits.memorySamples, signal)),
+    look("usage", () =>
+      readUsageSamples(
+        existing(identity, "there is no process to look at").pid,
+        config.limits.memorySamples,
+        signal,
+      ),
+    ),
     look("logs", () => readLogs(run, probes, found)),
-    look("configuration", () => readConfiguration(config, seenValue(seen.fields as Observed<HealthFields>), startedAt)),
+    look("configuration", () =>
+      readConfiguration(config, seenValue(seen.fields as Observed<HealthFields>), startedAt),
+    ),
     look("release", () => readRelease(config, seen.fields, identity?.pid ?? null)),
   ]);
 }
 
-/** Gathers until all is seen or the run is interrupted: then a look that hangs is not waited for. */
+/**
+ * Gathers until all is seen or the run is interrupted: then a look that hangs is not waited for.
+ */
 async function gatherUntilStopped(run: Run, probes: Probes, triesMax: number): Promise<void> {
   const { signal } = run.stop;
-  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  const stopped = new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
   const gathered = gather(run, probes, triesMax).catch((error) => {
-    if (!signal.aborted) throw error; // An interrupted look may reject in any way it likes; a defect outside of that must not be swallowed.
+    // An interrupted look may reject in any way it likes; a defect outside of that must not be
+    // swallowed.
+    if (!signal.aborted) throw error;
   });
   await Promise.race([gathered, stopped]);
-  // A bot that died while the last look was under way is not judged by what was seen before: its death is waited for.
+  // A bot that died while the last look was under way is not judged by what was seen before: its
+  // death is waited for.
   while (run.follower?.isGone() && !run.interruption) await sleep(50);
 }
 
 function metricsOf({ observations, metrics }: Run): Record<string, number | null> {
-  const valueIn = <T>(slice: Observed<T> | undefined): T | undefined => (slice?.seen ? slice.value : undefined);
-  const figure = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? round(value) : null);
+  const valueIn = <T>(slice: Observed<T> | undefined): T | undefined =>
+    slice?.seen ? slice.value : undefined;
+  const figure = (value: unknown): number | null =>
+    typeof value === "number" && Number.isFinite(value) ? round(value) : null;
   const [fields, response] = [valueIn(observations.fields), valueIn(observations.response)];
   const times = response ? [...response.fresh, ...response.keptAlive] : [];
   const samples = valueIn(observations.usage) ?? [];
@@ -629,17 +1271,26 @@ function metricsOf({ observations, metrics }: Run): Record<string, number | null
     uptimeSeconds: figure(fields && uptimeOf(fields)),
     requests: figure(fields?.requests),
     botErrors: figure(fields?.errorCount),
-    logErrors: figure(valueIn(observations.logs)?.reduce((sum, source) => sum + source.tally.errors, 0)),
+    logErrors: figure(
+      valueIn(observations.logs)?.reduce((sum, source) => sum + source.tally.errors, 0),
+    ),
     databaseMs: figure(valueIn(observations.database)?.openMs),
   };
 }
 
-/** Judges what was seen; the watch has its own row, and every other row is looked at before and after it. */
+/**
+ * Judges what was seen; the watch has its own row, and every other row is looked at before and
+ * after it.
+ */
 function settle(run: Run): void {
   const { observations, findings } = run;
-  if (run.phase === "initial" && observations.process?.seen) observations.process.value.incident = run.incident;
+  if (run.phase === "initial" && observations.process?.seen)
+    observations.process.value.incident = run.incident;
   for (const check of CHECKS.filter(({ needs }) => needs !== "watch"))
-    findings.set(check.name, worseFinding(findings.get(check.name), judgeCheck(check, observations, run, Date.now())));
+    findings.set(
+      check.name,
+      worseFinding(findings.get(check.name), judgeCheck(check, observations, run, Date.now())),
+    );
   run.metrics = metricsOf(run);
   if (!observations.release?.seen) return;
   const { version, id } = observations.release.value;
@@ -648,43 +1299,78 @@ function settle(run: Run): void {
 }
 
 const WATCH_ROW = CHECKS.find((check) => check.needs === "watch") as CheckRow;
-/** The finding of the watch, as far as it came: an incident of the process is one of the watch, also when it falls into the final checks. */
+/**
+ * The finding of the watch, as far as it came: an incident of the process is one of the watch, also
+ * when it falls into the final checks.
+ */
 function judgeWatch(run: Run, watch: WatchEvidence): void {
   const value = { ...watch, incident: run.incident ?? watch.incident };
   const whole = value.incident !== null || value.secondsWatched >= value.secondsPlanned;
   const seen: Observations = whole ? { watch: { seen: true, value } } : {};
-  run.findings.set(WATCH_ROW.name, judgeCheck(WATCH_ROW, seen, { ...run, phase: "watch" }, Date.now()));
+  run.findings.set(
+    WATCH_ROW.name,
+    judgeCheck(WATCH_ROW, seen, { ...run, phase: "watch" }, Date.now()),
+  );
 }
 
-/** Watches a bot whose initial checks have not failed; an unknown does not stop the watch, for what it measures counts more. */
+/**
+ * Watches a bot whose initial checks have not failed; an unknown does not stop the watch, for what
+ * it measures counts more.
+ */
 async function watchBot(run: Run, { health, logs }: Probes): Promise<void> {
   const { config, identity, findings, metrics, progress } = run;
   run.phase = "watch";
   const planned = judgeCheck(WATCH_ROW, {}, { ...run, interruption: null }, Date.now());
-  const failed = [...findings.values()].filter(({ status }) => status === "fail").map(({ check }) => check);
+  const failed = [...findings.values()]
+    .filter(({ status }) => status === "fail")
+    .map(({ check }) => check);
   const leave = (finding: Finding): void => void findings.set(WATCH_ROW.name, finding);
   if (planned.status !== "unknown") return leave(planned);
   // Where no process check runs, a death before the watch is the watch's to report.
-  if (run.incident && !failed.includes("process")) return leave(plainFinding(WATCH_ROW.name, "watch", "fail", run.incident.says));
-  if (failed.length) return leave(plainFinding(WATCH_ROW.name, "watch", "skipped", `not watched: ${failed.join(", ")} failed`));
-  if (!identity) return leave(plainFinding(WATCH_ROW.name, "watch", "unknown", "there is no process to watch"));
+  if (run.incident && !failed.includes("process"))
+    return leave(plainFinding(WATCH_ROW.name, "watch", "fail", run.incident.says));
+  if (failed.length)
+    return leave(
+      plainFinding(WATCH_ROW.name, "watch", "skipped", `not watched: ${failed.join(", ")} failed`),
+    );
+  if (!identity)
+    return leave(plainFinding(WATCH_ROW.name, "watch", "unknown", "there is no process to watch"));
   if (run.interruption) return leave(judgeCheck(WATCH_ROW, {}, run, Date.now()));
   run.narrate(`watch: ${config.limits.watchSeconds} s`);
   const uptimeBefore = metrics.uptimeSeconds ?? Number.NaN;
-  const watch = await readWatch({ config, pid: identity.pid, health, logs: logs ?? [], uptimeBefore, signal: run.stop.signal, progress });
-  run.watch = { ...watch, history: run.release === null ? null : parseHistory(run.records, config.name, run.release) };
+  const watch = await readWatch({
+    config,
+    pid: identity.pid,
+    health,
+    logs: logs ?? [],
+    uptimeBefore,
+    signal: run.stop.signal,
+    progress,
+  });
+  run.watch = {
+    ...watch,
+    history: run.release === null ? null : parseHistory(run.records, config.name, run.release),
+  };
   if (watch.incident) run.narrate(watch.incident.says);
   judgeWatch(run, run.watch);
 }
 
-/** A release that systemd restarts again and again before any verification of it comes to an end has given its verdict itself. */
+/**
+ * A release that systemd restarts again and again before any verification of it comes to an end has
+ * given its verdict itself.
+ */
 const RESTARTS_UNJUDGED_MAX = 3;
 function judgeRestarts(run: Run): void {
   const unit = run.observations.process?.seen ? run.observations.process.value.unit : null;
   const restarts = Number(unit?.NRestarts ?? 0);
   if (run.incident || Math.min(restarts, run.unjudged) < RESTARTS_UNJUDGED_MAX) return;
   const says = `systemd has restarted the bot ${restarts} times, and no verification of it has come to a verdict`;
-  run.incident = { kind: "restarted", at: Date.now(), says, evidence: [`${run.unjudged} starts without a verdict`] };
+  run.incident = {
+    kind: "restarted",
+    at: Date.now(),
+    says,
+    evidence: [`${run.unjudged} starts without a verdict`],
+  };
 }
 
 /** Runs all phases. Whatever ends it early, the findings up to then stand in `run`. */
@@ -695,7 +1381,10 @@ export async function verify(run: Run): Promise<void> {
     run.interruption ??= "deadline";
     run.stop.abort();
   };
-  const deadline = setTimeout(stopLate, (checksSecondsMax + (run.selected.has("uptime_stability") ? watchSeconds : 0)) * 1000);
+  const deadline = setTimeout(
+    stopLate,
+    (checksSecondsMax + (run.selected.has("uptime_stability") ? watchSeconds : 0)) * 1000,
+  );
   const database = openDatabaseReader(config);
   const probes: Probes = { database, health: openHealth(config, database), logs: null };
   try {
@@ -707,7 +1396,8 @@ export async function verify(run: Run): Promise<void> {
     if (!run.watch || run.interruption) return;
     run.phase = "final";
     run.narrate("final checks …");
-    // After a watch that has failed one look is enough: the verdict stands, and this only completes the report.
+    // After a watch that has failed one look is enough: the verdict stands, and this only completes
+    // the report.
     await gatherUntilStopped(run, probes, run.watch.incident ? 1 : healthTriesMax);
     if (run.interruption) judgeWatch(run, run.watch);
     else settle(run);
@@ -719,51 +1409,123 @@ export async function verify(run: Run): Promise<void> {
   }
 }
 
-// --- Verdict ----------------------------------------------------------------------------------------------------------------
+// --- Verdict -------------------------------------------------------------------------------------
 
 /** Seed 000's order when several checks fail; what is not named follows by its code. */
-const FAILED_FIRST: readonly CheckName[] = ["process", "connection", "database", "health_endpoint", "response_time"];
-export const PRIORITY = [...new Set([...FAILED_FIRST, ...CHECK_NAMES.toSorted((a, b) => CHECK_CODES[a] - CHECK_CODES[b])])];
+const FAILED_FIRST: readonly CheckName[] = [
+  "process",
+  "connection",
+  "database",
+  "health_endpoint",
+  "response_time",
+];
+export const PRIORITY = [
+  ...new Set([...FAILED_FIRST, ...CHECK_NAMES.toSorted((a, b) => CHECK_CODES[a] - CHECK_CODES[b])]),
+];
 
-/** The pure fold of findings. A measured failure decides before an unknown; what an unknown means is the environment's policy. */
-export function judgeVerdict(findings: readonly Finding[], environment: Environment, interruption: Interruption | null): Verdict {
-  const having = (status: Status) => PRIORITY.filter((name) => findings.some((found) => found.check === name && found.status === status));
+/**
+ * The pure fold of findings. A measured failure decides before an unknown; what an unknown means is
+ * the environment's policy.
+ */
+export function judgeVerdict(
+  findings: readonly Finding[],
+  environment: Environment,
+  interruption: Interruption | null,
+): Verdict {
+  const having = (status: Status) =>
+    PRIORITY.filter((name) =>
+      findings.some((found) => found.check === name && found.status === status),
+    );
   const failed = having("fail");
   const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
-  if (first) return { verdict: "fail", exit: CHECK_CODES[first], action: loadAdvice().checks[first].action };
-  const unseen = (exit: number, what: string): Verdict => ({ verdict: "unknown", exit, action: `Nothing was measured to be wrong, but ${what}` });
-  if (interruption === "deadline") return unseen(EXIT.deadline, "not everything was seen in time. Look at what was slow, and run again.");
+  if (first)
+    return { verdict: "fail", exit: CHECK_CODES[first], action: loadAdvice().checks[first].action };
+  const unseen = (exit: number, what: string): Verdict => ({
+    verdict: "unknown",
+    exit,
+    action: `Nothing was measured to be wrong, but ${what}`,
+  });
+  if (interruption === "deadline")
+    return unseen(
+      EXIT.deadline,
+      "not everything was seen in time. Look at what was slow, and run again.",
+    );
   const unknown = having("unknown");
   const advice = `${unknown.join(", ")} could not be seen. Do not roll back for this; make it visible, and run again.`;
   const sawNothing = !having("pass").length && !having("warn").length;
-  if (unknown[0] && (sawNothing || POLICY[environment].unknown === "unknown")) return unseen(CHECK_CODES[unknown[0]], advice);
-  if (unknown.length + having("warn").length) return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
-  if (!having("pass").length) return { verdict: "unknown", exit: EXIT.usage, action: "Nothing was looked at: what was asked for is off here." };
-  return { verdict: "pass", exit: EXIT.passed, action: "None; everything that was looked at is within its limits." };
+  if (unknown[0] && (sawNothing || POLICY[environment].unknown === "unknown"))
+    return unseen(CHECK_CODES[unknown[0]], advice);
+  if (unknown.length + having("warn").length)
+    return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
+  if (!having("pass").length)
+    return {
+      verdict: "unknown",
+      exit: EXIT.usage,
+      action: "Nothing was looked at: what was asked for is off here.",
+    };
+  return {
+    verdict: "pass",
+    exit: EXIT.passed,
+    action: "None; everything that was looked at is within its limits.",
+  };
 }
 
-// --- One bot, one command ---------------------------------------------------------------------------------------------------
+// --- One bot, one command ------------------------------------------------------------------------
 
-/** Ends a run with its record; one that could not be written decides the exit code only where that would have been 0. */
+/**
+ * Ends a run with its record; one that could not be written decides the exit code only where that
+ * would have been 0.
+ */
 function finish(run: Run, verdict: Verdict): Result {
-  const { masked: result, lost } = keep(run.config, resultOf(run, verdict, Date.now()), run.narrate);
+  const { masked: result, lost } = keep(
+    run.config,
+    resultOf(run, verdict, Date.now()),
+    run.narrate,
+  );
   if (!lost) return result;
   const exit = verdict.exit === EXIT.passed ? EXIT.logNotWritten : verdict.exit;
-  const action = exit === verdict.exit ? result.action : "The bot passed, but the log has no record of it: mend the log, and run again.";
-  return { ...result, exit, action, notes: [...result.notes, "this record could not be written to the log"] };
+  const action =
+    exit === verdict.exit
+      ? result.action
+      : "The bot passed, but the log has no record of it: mend the log, and run again.";
+  return {
+    ...result,
+    exit,
+    action,
+    notes: [...result.notes, "this record could not be written to the log"],
+  };
 }
 
 const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
-const DEADLINE_SLACK_MS = 3000; // A look that cannot be interrupted may outlast the deadline by this much; then the run ends without it.
-const RESTARTS_FOLLOWED_MAX = 10; // Somebody who restarts the bot more often than this during one verification is not waiting for its verdict.
+// A look that cannot be interrupted may outlast the deadline by this much; then the run ends
+// without it.
+const DEADLINE_SLACK_MS = 3000;
+// Somebody who restarts the bot more often than this during one verification is not waiting for its
+// verdict.
+const RESTARTS_FOLLOWED_MAX = 10;
 /** What a person did to the bot is no verdict on it. */
 const BY_A_PERSON = {
-  restarted: { verdict: "superseded" as const, exit: EXIT.busy, action: "A person restarted the bot; the new start is verified next." },
-  stopped: { verdict: "aborted" as const, exit: EXIT.busy, action: "A person stopped the bot; its next start is verified." },
-  paused: { verdict: "paused" as const, exit: EXIT.passed, action: "The bot was stopped by a person; the burn-in goes on with its next start." },
+  restarted: {
+    verdict: "superseded" as const,
+    exit: EXIT.busy,
+    action: "A person restarted the bot; the new start is verified next.",
+  },
+  stopped: {
+    verdict: "aborted" as const,
+    exit: EXIT.busy,
+    action: "A person stopped the bot; its next start is verified.",
+  },
+  paused: {
+    verdict: "paused" as const,
+    exit: EXIT.passed,
+    action: "The bot was stopped by a person; the burn-in goes on with its next start.",
+  },
 };
 
-/** A restart that came so late that no look was under way any more: then the verdict is that of a start that is over. */
+/**
+ * A restart that came so late that no look was under way any more: then the verdict is that of a
+ * start that is over.
+ */
 async function wasReplaced({ config, identity, incident }: Run): Promise<boolean> {
   if (incident || !config.process.unit || !identity) return incident?.planned === "restart";
   const unit = await observe(() => readUnit(config.process.unit as string));
@@ -777,34 +1539,66 @@ async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
   const standing = open && judgeStanding(open, config);
   const view: MetricsView = {
     ...{ env: config.name, release: last?.release ?? null, version: VERSION },
-    verify: verification && { ...verification, unverified: identity && startOf(identity) !== last?.start },
+    verify: verification && {
+      ...verification,
+      unverified: identity && startOf(identity) !== last?.start,
+    },
     burnin: standing && {
-      ...{ age: standing.summary.age, attempt: standing.burnin.attempt, decision: open.decision === "RUNNING" ? standing.decision : open.decision },
-      ...{ uptimeLow: standing.summary.uptime.low, errorsPerMinute: standing.summary.errorsPerMinute },
-      ...{ memoryMbPerHour: standing.summary.memory?.perHour ?? null, redFlags: standing.flags.red.length },
-      ...{ restarts: countRestarts(standing.summary.restarts).unplanned, tickAt: Date.parse(open.place?.at ?? open.startedAt) },
+      ...{
+        age: standing.summary.age,
+        attempt: standing.burnin.attempt,
+        decision: open.decision === "RUNNING" ? standing.decision : open.decision,
+      },
+      ...{
+        uptimeLow: standing.summary.uptime.low,
+        errorsPerMinute: standing.summary.errorsPerMinute,
+      },
+      ...{
+        memoryMbPerHour: standing.summary.memory?.perHour ?? null,
+        redFlags: standing.flags.red.length,
+      },
+      ...{
+        restarts: countRestarts(standing.summary.restarts).unplanned,
+        tickAt: Date.parse(open.place?.at ?? open.startedAt),
+      },
     },
   };
   const text = await renderMetrics(view).catch((error) => error as Error);
   // node_exporter is another user. What it is told is no part of the verdict.
-  const lost = typeof text === "string" ? orMessage(() => writeAtomically(config.metrics?.file as string, text, 0o644)) : text.message;
+  const lost =
+    typeof text === "string"
+      ? orMessage(() => writeAtomically(config.metrics?.file as string, text, 0o644))
+      : text.message;
   if (lost) narrate(`"${config.metrics.file}" could not be written: ${lost}`);
 }
 
 const UNVERIFIED = "nobody has verified this start of the bot";
-/** Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints that are due go into the log. */
+/**
+ * Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints
+ * that are due go into the log.
+ */
 async function accountBurnin(run: Run): Promise<Standing | null> {
   const { config, identity, narrate } = run;
-  // The bot is starting again, and what asks for a verification of that start must find this one ended: the next run accounts for it.
+  // The bot is starting again, and what asks for a verification of that start must find this one
+  // ended: the next run accounts for it.
   if (run.kind === "verify" && run.incident) return null;
   run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
   const { burnin, last } = readState(config);
-  if (run.kind === "burnin" && identity && startOf(identity) !== last?.start) run.notes.push(UNVERIFIED);
+  if (run.kind === "burnin" && identity && startOf(identity) !== last?.start)
+    run.notes.push(UNVERIFIED);
   if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
-  if (!burnin || (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)) return null;
+  if (
+    !burnin ||
+    (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)
+  )
+    return null;
   const checkLogs = (sources: LogSource[]): Part[] =>
-    checkErrorLogs(sources, { config, limits: { ...config.limits, errorsMax: null }, now: Date.now() });
+    checkErrorLogs(sources, {
+      config,
+      limits: { ...config.limits, errorsMax: null },
+      now: Date.now(),
+    });
   const accounted = await observe(() => accountFor(run, burnin, checkLogs));
   if (!accounted.seen) {
     // Nothing is handed on, so the next run accounts for this interval too.
@@ -814,7 +1608,10 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   const { account, place } = accounted.value;
   // They hold words of the bot's log, and are kept.
   const mask = maskOf(config.secrets);
-  const { down, offline, joining } = maskDeep({ down: place.down, offline: place.offline, joining: place.joining }, mask);
+  const { down, offline, joining } = maskDeep(
+    { down: place.down, offline: place.offline, joining: place.joining },
+    mask,
+  );
   const masked = maskDeep(account, mask);
   const standing = judgeStanding({ ...burnin, accounts: [...burnin.accounts, masked] }, config);
   const { id, release, attempt, startedAt } = burnin;
@@ -824,21 +1621,36 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
     flags: standing.flags,
     burnin: { id, release, attempt, startedAt },
   });
-  for (const record of judgeDue(standing, burnin, config.name, Date.now())) keep(config, record, narrate);
+  for (const record of judgeDue(standing, burnin, config.name, Date.now()))
+    keep(config, record, narrate);
   return standing;
 }
 
-/** Verifies until a start of the bot has come to a verdict: a person may restart it meanwhile, and the new start is what counts then. */
-async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], narrator: Narrator): Promise<{ run: Run; result: Result }> {
+/**
+ * Verifies until a start of the bot has come to a verdict: a person may restart it meanwhile, and
+ * the new start is what counts then.
+ */
+async function judgeBot(
+  config: Config,
+  line: CommandLine,
+  kind: Run["kind"],
+  narrator: Narrator,
+): Promise<{ run: Run; result: Result }> {
   const { checksSecondsMax, watchSeconds } = config.limits;
   const seconds = checksSecondsMax + watchSeconds;
   let run = openRun(config, line.selected, narrator, kind);
-  // Ends the run from outside its flow, with a record of what is known: nothing here waits for anything.
+  // Ends the run from outside its flow, with a record of what is known: nothing here waits for
+  // anything.
   const end = (exit: number, reason: string): never => {
     run.notes.push(reason);
-    const result = finish(run, { verdict: "aborted", exit, action: `The run was cut short (${reason}); run it again.` });
+    const result = finish(run, {
+      verdict: "aborted",
+      exit,
+      action: `The run was cut short (${reason}); run it again.`,
+    });
     run.narrate(`${reason}; what was found up to then is in the log`);
-    if (line.json) orNull(() => fs.writeSync(1, renderDocument(result))); // A reader that has gone does not need it.
+    // A reader that has gone does not need it.
+    if (line.json) orNull(() => fs.writeSync(1, renderDocument(result)));
     process.exit(result.exit);
   };
   for (const signal of SIGNALS) process.on(signal, () => end(EXIT[signal], `ended by ${signal}`));
@@ -849,7 +1661,10 @@ async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], na
   process.on("uncaughtException", crash);
   for (let restarts = 0; ; restarts++) {
     run.unjudged = readState(config).unjudged.length;
-    const guard = setTimeout(() => end(EXIT.deadline, `the deadline of ${seconds} s has passed`), seconds * 1000 + DEADLINE_SLACK_MS);
+    const guard = setTimeout(
+      () => end(EXIT.deadline, `the deadline of ${seconds} s has passed`),
+      seconds * 1000 + DEADLINE_SLACK_MS,
+    );
     await verify(run).catch(crash);
     clearTimeout(guard);
     if (restarts >= RESTARTS_FOLLOWED_MAX || !(await wasReplaced(run))) break;
@@ -860,38 +1675,74 @@ async function judgeBot(config: Config, line: CommandLine, kind: Run["kind"], na
   const isPaused = unit !== null && parseEnding(unit, "")?.planned === "stop";
   // The hook also starts a verification of a bot that ended with an error when a person stopped it.
   const stopped = run.incident?.planned || (isUnit("verify") && isPaused);
-  const judged = stopped ? BY_A_PERSON.stopped : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
-  const standing = run.selected.size === CHECK_NAMES.length || kind === "burnin" ? await accountBurnin(run).catch(crash) : null;
-  const tick = standing ? judgeTick(judged, standing) : judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
+  const judged = stopped
+    ? BY_A_PERSON.stopped
+    : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
+  const standing =
+    run.selected.size === CHECK_NAMES.length || kind === "burnin"
+      ? await accountBurnin(run).catch(crash)
+      : null;
+  const tick = standing
+    ? judgeTick(judged, standing)
+    : judged.verdict === "fail"
+      ? { ...judged, exit: EXIT.redFlag }
+      : judged;
   const result = finish(run, kind === "verify" ? judged : isPaused ? BY_A_PERSON.paused : tick);
   await writeMetrics(run);
-  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
+  for (const signal of SIGNALS)
+    process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
   return { run, result };
 }
 
 /** Prints a result in the format that was asked for; returns the exit code. */
 async function tell(result: Result, { flags, format }: CommandLine): Promise<number> {
   if (flags.quiet && format === "pretty" && result.verdict === "pass") return result.exit;
-  const colour = !flags["no-color"] && process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-  const renderers = { json: () => renderDocument(result), pretty: () => renderPretty(result, colour), github: () => renderGithub(result) };
+  const colour =
+    !flags["no-color"] &&
+    process.stdout.isTTY === true &&
+    !process.env.NO_COLOR &&
+    process.env.TERM !== "dumb";
+  const renderers = {
+    json: () => renderDocument(result),
+    pretty: () => renderPretty(result, colour),
+    github: () => renderGithub(result),
+  };
   const render = renderers[format as keyof typeof renderers];
   const summary = process.env.GITHUB_STEP_SUMMARY;
-  const unwritten = format === "github" && summary && orMessage(() => fs.appendFileSync(summary, renderMarkdown(result)));
-  if (unwritten) await writeStream(process.stderr, `The summary of the job could not be written: ${printable(unwritten)}\n`);
+  const unwritten =
+    format === "github" &&
+    summary &&
+    orMessage(() => fs.appendFileSync(summary, renderMarkdown(result)));
+  if (unwritten)
+    await writeStream(
+      process.stderr,
+      `The summary of the job could not be written: ${printable(unwritten)}\n`,
+    );
   const told = await writeStream(process.stdout, render());
   return told ? result.exit : result.exit || EXIT.internal;
 }
 
 const BACKOFF_SECONDS_MAX = 900;
-// While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd then begins to count anew).
-/** In a crash loop each restart asks for a verification: from a release's third failure on, each waits twice as long as the one before it. */
+// While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd
+// then begins to count anew).
+/**
+ * In a crash loop each restart asks for a verification: from a release's third failure on, each
+ * waits twice as long as the one before it.
+ */
 async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<void> {
   const { failures, last } = readState(config);
   const until = Date.parse(last?.at ?? "") + 1000 * Math.min(2 ** failures, BACKOFF_SECONDS_MAX);
-  for (let told = false; failures >= 3 && config.process.unit && Date.now() < until; await sleep(1000)) {
+  for (
+    let told = false;
+    failures >= 3 && config.process.unit && Date.now() < until;
+    await sleep(1000)
+  ) {
     const unit = await observe(() => readUnit(config.process.unit as string));
     if (!unit.seen || unit.value.NRestarts === "0") return;
-    if (!told) narrate(`${last?.release} has failed ${failures} times in a row; waiting until ${new Date(until).toISOString()}`);
+    if (!told)
+      narrate(
+        `${last?.release} has failed ${failures} times in a row; waiting until ${new Date(until).toISOString()}`,
+      );
     told = true;
   }
 }
@@ -899,38 +1750,63 @@ async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<vo
 async function runVerify(line: CommandLine, read: Config, narrator: Narrator): Promise<number> {
   const { flags, selected } = line;
   const { narrate } = narrator;
-  const config: Config = { ...read, release: { ...read.release, version: flags["expect-version"] ?? read.release?.version } };
-  const planned = CHECKS.map(({ name, off }) => ({ check: name, skipped: !selected.has(name), off: config.off[name] ?? off(config) }));
+  const config: Config = {
+    ...read,
+    release: { ...read.release, version: flags["expect-version"] ?? read.release?.version },
+  };
+  const planned = CHECKS.map(({ name, off }) => ({
+    check: name,
+    skipped: !selected.has(name),
+    off: config.off[name] ?? off(config),
+  }));
   if (flags["dry-run"]) return print(renderPlan(config, planned, line.json));
   narrate(`config ${config.file}`);
   const ours = isUnit("verify");
   const mayAttach = !ours && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
-  const attached = mayAttach ? await followVerification(config, flags.attach === true, narrate) : null;
+  const attached = mayAttach
+    ? await followVerification(config, flags.attach === true, narrate)
+    : null;
   if (attached) return tell(attached, line);
   const trouble = logTrouble(config.logFile);
   const remedy = `Going on; a pass will exit ${EXIT.logNotWritten}. Let this user write there, or set log.file.`;
   if (trouble) narrate(`The log will not take the record: ${trouble}. ${remedy}`);
   if (ours) await backOff(config, narrate);
-  if (ours) for (const flag of ["passed", "rollback"] as const) fs.rmSync(config.state.flag(flag), { force: true });
+  if (ours)
+    for (const flag of ["passed", "rollback"] as const)
+      fs.rmSync(config.state.flag(flag), { force: true });
   const { run, result } = await judgeBot(config, line, "verify", narrator);
   if (ours || flags.rollback) {
-    const kept = await leaveVerdict(run, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);
-    if (result.verdict === "fail") narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
+    const kept = await leaveVerdict(run, result).catch(
+      (error) => `the flag could not be written: ${messageOf(error)}`,
+    );
+    if (result.verdict === "fail")
+      narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
     if (kept === null && !ours) narrate((await startRollback(config)).says);
   }
   return tell(result, line);
 }
 
 const LEFT_BEHIND_MS = 60_000;
-async function runBurnin(line: CommandLine, config: Config, { narrate, ...narrator }: Narrator): Promise<number> {
+async function runBurnin(
+  line: CommandLine,
+  config: Config,
+  { narrate, ...narrator }: Narrator,
+): Promise<number> {
   const { flag } = config.state;
   const selected = new Set(CHECK_NAMES.filter((name) => name !== "uptime_stability"));
-  // Left behind by somebody, it would make a rollback of a tick that is killed; a new one is being followed.
+  // Left behind by somebody, it would make a rollback of a tick that is killed; a new one is being
+  // followed.
   const asked = orNull(() => fs.statSync(flag("rollback")).mtimeMs);
-  if (isUnit("burnin") && asked !== null && Date.now() - asked > LEFT_BEHIND_MS) fs.rmSync(flag("rollback"), { force: true });
-  const { result } = await judgeBot(config, { ...line, selected }, "burnin", { narrate, ...narrator });
+  if (isUnit("burnin") && asked !== null && Date.now() - asked > LEFT_BEHIND_MS)
+    fs.rmSync(flag("rollback"), { force: true });
+  const { result } = await judgeBot(config, { ...line, selected }, "burnin", {
+    narrate,
+    ...narrator,
+  });
   if (isUnit("burnin") && result.exit === EXIT.redFlag) {
-    const kept = await leaveRedFlag(config, result).catch((error) => `the flag could not be written: ${messageOf(error)}`);
+    const kept = await leaveRedFlag(config, result).catch(
+      (error) => `the flag could not be written: ${messageOf(error)}`,
+    );
     narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
     if (kept === null) return tell(result, line);
   }
@@ -941,24 +1817,40 @@ async function runBurnin(line: CommandLine, config: Config, { narrate, ...narrat
   return tell(result, line);
 }
 
-/** As root, the installed program becomes the user of its service first: it needs no more, and must leave no files of root's behind. */
+/**
+ * As root, the installed program becomes the user of its service first: it needs no more, and must
+ * leave no files of root's behind.
+ */
 function becomeService({ command, flags }: CommandLine): void {
-  // Only root may start units, so a rollback by a person keeps its rights; what it does beyond that is to read and to ask.
-  if (process.geteuid?.() !== 0 || !HERE.startsWith("/usr/local/lib/cytube-verify/") || command === "rollback" || flags.rollback) return;
+  // Only root may start units, so a rollback by a person keeps its rights; what it does beyond that
+  // is to read and to ask.
+  if (
+    process.geteuid?.() !== 0 ||
+    !HERE.startsWith("/usr/local/lib/cytube-verify/") ||
+    command === "rollback" ||
+    flags.rollback
+  )
+    return;
   const why = orMessage(() => {
-    (process as NodeJS.Process & { initgroups(user: string, group: string): void }).initgroups("cytube-verify", "cytube-verify");
+    (process as NodeJS.Process & { initgroups(user: string, group: string): void }).initgroups(
+      "cytube-verify",
+      "cytube-verify",
+    );
     process.setgid?.("cytube-verify");
     process.setuid?.("cytube-verify");
   });
   if (why) throw new UserError(EXIT.permission, `Cannot become the user cytube-verify: ${why}`);
 }
 
-// --- Command line -----------------------------------------------------------------------------------------------------------
+// --- Command line --------------------------------------------------------------------------------
 
 const verifyCore: VerifyCore = async (config, checks, narrator) => {
   const run = openRun(config, checks, narrator);
   await verify(run);
-  return { run, exit: judgeVerdict([...run.findings.values()], config.environment, run.interruption).exit };
+  return {
+    run,
+    exit: judgeVerdict([...run.findings.values()], config.environment, run.interruption).exit,
+  };
 };
 const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
 const RUNNERS: Record<keyof typeof COMMANDS, Command> = {
@@ -971,7 +1863,10 @@ const RUNNERS: Record<keyof typeof COMMANDS, Command> = {
   config: runConfig,
 };
 
-/** Runs one command line and returns its exit code; what it prints goes to this process's own streams. */
+/**
+ * Runs one command line and returns its exit code; what it prints goes to this process's own
+ * streams.
+ */
 export async function main(args: readonly string[]): Promise<number> {
   // A reader that closes its end early must not end the run, nor change its verdict.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -982,19 +1877,32 @@ export async function main(args: readonly string[]): Promise<number> {
     if (flags.schema) return await print(readShipped("schema.json"));
     becomeService(line);
     const config = readConfig(env, flags.config, RULES);
-    process.chdir("/"); // All paths are absolute by now, and a directory that is deleted under this program must not matter.
-    return await RUNNERS[command](line, config, openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)));
+    // All paths are absolute by now, and a directory that is deleted under this program must not
+    // matter.
+    process.chdir("/");
+    return await RUNNERS[command](
+      line,
+      config,
+      openNarrator(process.stderr, flags.quiet === true, maskOf(config.secrets)),
+    );
   } catch (error) {
     const known = error instanceof UserError;
-    const text = known ? error.message : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;
-    const masked = orNull(() => maskOf([])(text)) ?? `Internal error: "${SHIPPED}/patterns.txt" cannot be used`;
+    const text = known
+      ? error.message
+      : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;
+    const masked =
+      orNull(() => maskOf([])(text)) ?? `Internal error: "${SHIPPED}/patterns.txt" cannot be used`;
     await writeStream(process.stderr, `${masked.split("\n").map(printable).join("\n")}\n`);
     return known ? error.code : EXIT.internal;
   }
 }
 
 const SCRIPT = process.argv[1];
-if (SCRIPT && fs.existsSync(SCRIPT) && import.meta.url === pathToFileURL(fs.realpathSync(SCRIPT)).href) {
+if (
+  SCRIPT &&
+  fs.existsSync(SCRIPT) &&
+  import.meta.url === pathToFileURL(fs.realpathSync(SCRIPT)).href
+) {
   if (process.argv[2] === DATABASE_CHILD) serveDatabase();
   else process.exit(await main(process.argv.slice(2)));
 }

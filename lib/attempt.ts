@@ -1,5 +1,6 @@
 /**
- * How a failure is carried: a mistake of the person's (UserError), a look that could not be made (Unobservable), or nothing.
+ * How a failure is carried: a mistake of the person's (UserError), a look that could not be made
+ * (Unobservable), or nothing.
  * Any other error is a defect of this program, and none of these functions hides one.
  */
 
@@ -23,9 +24,11 @@ export class Unobservable extends Error {
   }
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
 /** The error's code, such as ENOENT, or "". */
-export const codeOf = (error: unknown): string => (error instanceof Object && "code" in error && typeof error.code === "string" ? error.code : "");
+export const codeOf = (error: unknown): string =>
+  error instanceof Object && "code" in error && typeof error.code === "string" ? error.code : "";
 
 /** What `act` returns, or else what `rescue` makes of the error. */
 export function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
@@ -35,13 +38,22 @@ export function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | 
     return rescue(error);
   }
 }
-/** Null where reading throws: what vanishes between two looks, belongs to another user, or is malformed. */
+/**
+ * Null where reading throws: what vanishes between two looks, belongs to another user, or is
+ * malformed.
+ */
 export const orNull = <T>(read: () => T): T | null => attempt(read, () => null);
-export const orMessage = (act: () => unknown): string | null => attempt(() => void act(), messageOf) ?? null; // Why it could not be done, or null.
+export const orMessage = (act: () => unknown): string | null =>
+  attempt(() => void act(), messageOf) ?? null; // Why it could not be done, or null.
 
-export type Observed<T> = { seen: true; value: T } | { seen: false; why: string; hint: string | null }; // What was seen, or why it was not.
+export type Observed<T> =
+  | { seen: true; value: T }
+  | { seen: false; why: string; hint: string | null }; // What was seen, or why it was not.
 
-/** Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and passes through. */
+/**
+ * Runs one probe. An `Unobservable` becomes a slice that says why; anything else is a defect and
+ * passes through.
+ */
 export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<T>> {
   try {
     return { seen: true, value: await probe() };

@@ -1,4 +1,7 @@
-/** Small files, read within a bound and written so that no reader ever sees half of one. Logs, which are long, have readers of their own. */
+/**
+ * Small files, read within a bound and written so that no reader ever sees half of one. Logs, which
+ * are long, have readers of their own.
+ */
 
 import * as fs from "node:fs";
 import { userInfo } from "node:os";
@@ -6,16 +9,26 @@ import * as path from "node:path";
 import { orMessage, orNull, Unobservable } from "./attempt.ts";
 
 /** Who runs this: behind sudo, the person. */
-export const userOf = (): string => process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
+export const userOf = (): string =>
+  process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
 
-/** At most `length` bytes of a file; `from` is null for what has no positions. A FIFO is not waited for. */
+/**
+ * At most `length` bytes of a file; `from` is null for what has no positions. A FIFO is not waited
+ * for.
+ */
 export function readPart(file: string, from: number | null, length: number): Buffer {
   const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(length);
     let bytes = 0;
     for (let read = -1; read !== 0 && bytes < length; bytes += read)
-      read = fs.readSync(descriptor, buffer, bytes, length - bytes, from === null ? null : from + bytes);
+      read = fs.readSync(
+        descriptor,
+        buffer,
+        bytes,
+        length - bytes,
+        from === null ? null : from + bytes,
+      );
     return buffer.subarray(0, bytes);
   } finally {
     fs.closeSync(descriptor);
@@ -44,7 +57,10 @@ export function syncDirectory(directory: string): void {
   fs.closeSync(descriptor);
 }
 
-/** Replaces a small file as a whole: a reader sees the old text or the new one, also after a power cut. `mode`: whatever the umask. Throws. */
+/**
+ * Replaces a small file as a whole: a reader sees the old text or the new one, also after a power
+ * cut. `mode`: whatever the umask. Throws.
+ */
 export function writeAtomically(file: string, text: string, mode?: number): void {
   const next = `${file}.${process.pid}.tmp`;
   try {
@@ -61,4 +77,5 @@ export function writeAtomically(file: string, text: string, mode?: number): void
 export const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null =>
   id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null;
 /** Why an existing file or directory is closed to this user, or null. */
-export const closedTo = (file: string, mode: number): string | null => (fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null);
+export const closedTo = (file: string, mode: number): string | null =>
+  fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null;

@@ -1,4 +1,7 @@
-/** The verifier's own log: JSON lines, appended one whole record at a time, read again in bounded memory across its rotation. */
+/**
+ * The verifier's own log: JSON lines, appended one whole record at a time, read again in bounded
+ * memory across its rotation.
+ */
 
 import * as fs from "node:fs";
 import { hostname } from "node:os";
@@ -12,17 +15,30 @@ import { isoOf } from "./text.ts";
 import { UNIT_INVOCATION, VERSION } from "./vocabulary.ts";
 
 /** The samples of the last release that passed, out of the log. */
-export type HistoryEvidence = { release: string; ts: string; responseMs: number[]; memoryMb: number[] };
+export type HistoryEvidence = {
+  release: string;
+  ts: string;
+  responseMs: number[];
+  memoryMb: number[];
+};
 type LogRecords = { records: Record<string, unknown>[]; torn: number };
-/** Splits a log's text into records. A line that is not a JSON object with `v` is counted and left out; an empty one is a fence. */
+/**
+ * Splits a log's text into records. A line that is not a JSON object with `v` is counted and left
+ * out; an empty one is a fence.
+ */
 export function parseRecords(text: string): LogRecords {
   const lines = text.split("\n").filter(Boolean);
-  const records = lines.map((line) => parseJsonObject(line) ?? {}).filter((record) => typeof record.v === "number");
+  const records = lines
+    .map((line) => parseJsonObject(line) ?? {})
+    .filter((record) => typeof record.v === "number");
   return { records, torn: lines.length - records.length };
 }
 
 export const HISTORY_BYTES_MAX = 2 << 20;
-/** The newest records of a log, bounded; logrotate leaves those before in a neighbour that it compresses only at the next turn. */
+/**
+ * The newest records of a log, bounded; logrotate leaves those before in a neighbour that it
+ * compresses only at the next turn.
+ */
 export function readRecords(file: string): LogRecords {
   const text = readEnd(file, HISTORY_BYTES_MAX);
   const before = readEnd(`${file}.1`, HISTORY_BYTES_MAX - text.length);
@@ -30,11 +46,16 @@ export function readRecords(file: string): LogRecords {
 }
 
 const SCAN_BYTES = 1 << 16;
-/** Of what this program writes: a line's kind and time stand at its begin, so that most lines need not be parsed. */
+/**
+ * Of what this program writes: a line's kind and time stand at its begin, so that most lines need
+ * not be parsed.
+ */
 const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"([^"]+)"/;
 
 const unpack = (file: string, bytesMax: number): Buffer =>
-  (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
+  (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), {
+    maxOutputLength: bytesMax,
+  });
 
 /** Hands on the whole lines of a file, many at once; their text is decoded out of one buffer. */
 function scanLines(file: string, take: (lines: readonly string[]) => void): void {
@@ -43,22 +64,29 @@ function scanLines(file: string, take: (lines: readonly string[]) => void): void
   try {
     let buffer = Buffer.alloc(SCAN_BYTES);
     for (let [held, bytes, offset] = [0, -1, 0]; bytes !== 0; offset += bytes) {
-      bytes = packed ? packed.copy(buffer, held, offset) : fs.readSync(descriptor, buffer, held, buffer.length - held, offset);
+      bytes = packed
+        ? packed.copy(buffer, held, offset)
+        : fs.readSync(descriptor, buffer, held, buffer.length - held, offset);
       const end = bytes ? buffer.subarray(0, held + bytes).lastIndexOf(10) + 1 : held;
       if (end) take(buffer.toString("utf8", 0, end).split("\n"));
       buffer.copy(buffer, 0, end, held + bytes);
       held += bytes - end;
-      if (held === buffer.length) buffer = Buffer.concat([buffer, Buffer.alloc(held)]); // A line longer than that.
+      // A line longer than that.
+      if (held === buffer.length) buffer = Buffer.concat([buffer, Buffer.alloc(held)]);
     }
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-/** Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory; returns how many lines are none, and which files. */
+/**
+ * Hands on the records of a log and of its rotated neighbours, oldest first, in bounded memory;
+ * returns how many lines are none, and which files.
+ */
 export function scanRecords(
   file: string,
-  pick: (kind: string, ts: string, line: string) => string | null, // What of a line has to be parsed, if anything.
+  // What of a line has to be parsed, if anything.
+  pick: (kind: string, ts: string, line: string) => string | null,
   take: (record: Record<string, unknown>) => void,
 ): { foreign: number; unread: string[] } {
   let foreign = 0;
@@ -77,62 +105,108 @@ export function scanRecords(
   };
   const older = orNull(() => rotatedSiblings(file).map((sibling) => sibling.file)) ?? [];
   const files = [...older.reverse(), file].filter((name) => fs.existsSync(name));
-  const unread = files.filter((name) => /\.(xz|bz2|zst)$/.test(name) || orMessage(() => scanLines(name, takeLines)));
+  const unread = files.filter(
+    (name) => /\.(xz|bz2|zst)$/.test(name) || orMessage(() => scanLines(name, takeLines)),
+  );
   return { foreign, unread };
 }
 
-export function parseHistory(records: readonly Record<string, unknown>[], env: string, release: string | null): HistoryEvidence | null {
-  const numbers = (value: unknown): number[] => (Array.isArray(value) ? value.filter((item) => typeof item === "number") : []);
+export function parseHistory(
+  records: readonly Record<string, unknown>[],
+  env: string,
+  release: string | null,
+): HistoryEvidence | null {
+  const numbers = (value: unknown): number[] =>
+    Array.isArray(value) ? value.filter((item) => typeof item === "number") : [];
   for (const record of records.toReversed()) {
-    const [before, responseMs, memoryMb] = ["/identity/release", "/series/responseMs", "/series/memoryMb"].map((pointer) => valueAt(record, pointer));
-    const passed = record.kind === "verify" && record.env === env && ["pass", "warn"].includes(String(record.verdict));
+    const [before, responseMs, memoryMb] = [
+      "/identity/release",
+      "/series/responseMs",
+      "/series/memoryMb",
+    ].map((pointer) => valueAt(record, pointer));
+    const passed =
+      record.kind === "verify" &&
+      record.env === env &&
+      ["pass", "warn"].includes(String(record.verdict));
     if (!passed || !record.series || typeof before !== "string" || before === release) continue;
-    return { release: before, ts: String(record.ts), responseMs: numbers(responseMs), memoryMb: numbers(memoryMb) };
+    return {
+      release: before,
+      ts: String(record.ts),
+      responseMs: numbers(responseMs),
+      memoryMb: numbers(memoryMb),
+    };
   }
   return null;
 }
 
 /** What every record of the log begins with. */
 export function headOf<K extends string>(kind: K, env: string, run: string, now: number) {
-  const who = { host: hostname(), user: userOf(), verifier: VERSION as string, unitInvocation: UNIT_INVOCATION };
+  const who = {
+    host: hostname(),
+    user: userOf(),
+    verifier: VERSION as string,
+    unitInvocation: UNIT_INVOCATION,
+  };
   return { v: 1 as const, kind, ts: isoOf(now), run, env, ...who };
 }
 
-/** JSON in which no control character survives, for it is read on terminals too; JSON.stringify leaves DEL, C1 and bidi controls as they are. */
+/**
+ * JSON in which no control character survives, for it is read on terminals too; JSON.stringify
+ * leaves DEL, C1 and bidi controls as they are.
+ */
 export function renderJson(value: unknown, indent: number): string {
-  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(value, null, indent).replace(/[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, escaped);
+  const escaped = (character: string): string =>
+    `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    escaped,
+  );
 }
 
 export const renderDocument = (value: unknown): string => `${renderJson(value, 2)}\n`;
 
-/** Appends one record, or throws: one write, fsync, close. A line that a power cut left torn is fenced off by a line break, never glued to this one. */
+/**
+ * Appends one record, or throws: one write, fsync, close. A line that a power cut left torn is
+ * fenced off by a line break, never glued to this one.
+ */
 export function writeRecord(file: string, line: string): void {
   const directory = path.dirname(file);
   if (!fs.existsSync(directory)) fs.mkdirSync(directory, { recursive: true, mode: 0o770 });
   const isNew = !fs.existsSync(file);
-  const descriptor = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT, 0o660);
+  const descriptor = fs.openSync(
+    file,
+    fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT,
+    0o660,
+  );
   try {
-    const { uid, gid } = fs.statSync(directory); // A file that root creates has to stay writable for the service that owns the directory.
+    // A file that root creates has to stay writable for the service that owns the directory.
+    const { uid, gid } = fs.statSync(directory);
     if (isNew && process.geteuid?.() === 0) fs.fchownSync(descriptor, uid, gid);
     const { size } = fs.fstatSync(descriptor);
     const torn = size > 0 && readPart(file, size - 1, 1)[0] !== 10;
     const bytes = Buffer.from(`${torn ? "\n" : ""}${line}\n`);
     const written = fs.writeSync(descriptor, bytes);
-    if (written !== bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`);
+    if (written !== bytes.length)
+      throw new Error(`only ${written} of ${bytes.length} bytes were written`);
     fs.fsyncSync(descriptor);
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-/** Tells before the run whether the log will take its record, so that nobody waits five minutes to learn that it does not. */
+/**
+ * Tells before the run whether the log will take its record, so that nobody waits five minutes to
+ * learn that it does not.
+ */
 export function logTrouble(file: string): string | null {
   let existing = file;
-  while (!fs.existsSync(existing) && existing !== path.dirname(existing)) existing = path.dirname(existing);
+  while (!fs.existsSync(existing) && existing !== path.dirname(existing))
+    existing = path.dirname(existing);
   const blocked = orMessage(() => fs.accessSync(existing, fs.constants.W_OK));
   if (blocked || existing !== file) return blocked;
   const kind = fs.statSync(file);
-  return kind.isFile() || kind.isCharacterDevice() ? null : `it is a ${kind.isDirectory() ? "directory" : "FIFO or socket"}`;
+  return kind.isFile() || kind.isCharacterDevice()
+    ? null
+    : `it is a ${kind.isDirectory() ? "directory" : "FIFO or socket"}`;
 }
 export type Entry = LogRecords["records"][number];

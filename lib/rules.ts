@@ -1,8 +1,14 @@
-/** The shapes of the numbers that judge a bot and its burn-in. The numbers themselves stand in verify.ts, which hands them down. */
+/**
+ * The shapes of the numbers that judge a bot and its burn-in. The numbers themselves stand in
+ * verify.ts, which hands them down.
+ */
 
 import type { CheckName, Environment } from "./vocabulary.ts";
 
-/** The limits that apply under a config, each explained where it is set. Null: this environment does not check it. */
+/**
+ * The limits that apply under a config, each explained where it is set. Null: this environment does
+ * not check it.
+ */
 export type Limits = {
   startupSecondsMax: number;
   healthTriesMax: number;
@@ -29,23 +35,42 @@ export type Limits = {
   burninSeconds: number;
   memoryGrowthMbMax: number;
 };
-/** A limit for each environment. `least` is set for what counts something: with none of it, a check would pass without a look. */
+/**
+ * A limit for each environment. `least` is set for what counts something: with none of it, a check
+ * would pass without a look.
+ */
 type LimitRow<T> = Record<Environment, T> & { least?: number; why: string };
 /** The numbers and rules that judge a bot, as they are handed down by verify.ts. */
 export type Rules = {
   limits: { [K in keyof Limits]: LimitRow<Limits[K]> };
-  /** Whether an environment checks the configuration, so that a config has to say what must be running. */
+  /**
+   * Whether an environment checks the configuration, so that a config has to say what must be
+   * running.
+   */
   needsConfiguration: Record<Environment, boolean>;
   /** The checks whose failure may roll back, where the config names none. */
   rollbackOn: readonly CheckName[];
   burnin: BurninLimits;
 };
-export type MetricName = "uptime" | "error_rate" | "restarts" | "alerts" | "response_time" | "memory_growth" | "cpu";
+export type MetricName =
+  | "uptime"
+  | "error_rate"
+  | "restarts"
+  | "alerts"
+  | "response_time"
+  | "memory_growth"
+  | "cpu";
 export type Hour = 6 | 12 | 24;
 export type BandName = "peak" | "offPeak";
-/** The numbers that judge a burn-in, as they are handed down by verify.ts, where each has its reason. */
+/**
+ * The numbers that judge a burn-in, as they are handed down by verify.ts, where each has its
+ * reason.
+ */
 export type BurninLimits = {
-  metrics: Record<MetricName, { title: string; unit: string; target: number; acceptable: number; critical: number }>;
+  metrics: Record<
+    MetricName,
+    { title: string; unit: string; target: number; acceptable: number; critical: number }
+  >;
   /** By hour of a burn-in of 24. Null: not asked for at that hour. */
   checkpoints: Record<Hour, { errorsMax: number | null; bandSecondsMin: number | null }>;
   /** Hours of the day, in the configured time zone. */

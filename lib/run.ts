@@ -41,26 +41,53 @@ export interface Evidence {
   watch: WatchEvidence;
 }
 export type SliceName = keyof Evidence;
-/** What a check may know beside its slice: the config with its limits, and the clock in epoch milliseconds. */
+/**
+ * What a check may know beside its slice: the config with its limits, and the clock in epoch
+ * milliseconds.
+ */
 export type CheckContext = { config: Config; limits: Limits; now: number };
 
 export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
 
-/** One run from its first look to its record. Mutable on purpose: a signal writes down whatever is known at that moment. */
-export function openRun(config: Config, selected: ReadonlySet<CheckName>, narrator: Narrator, kind: "verify" | "burnin" = "verify") {
+/**
+ * One run from its first look to its record. Mutable on purpose: a signal writes down whatever is
+ * known at that moment.
+ */
+export function openRun(
+  config: Config,
+  selected: ReadonlySet<CheckName>,
+  narrator: Narrator,
+  kind: "verify" | "burnin" = "verify",
+) {
   const { records, torn } = readRecords(config.logFile);
   return {
     ...narrator,
-    ...{ id: crypto.randomUUID() as string, config, selected, begunAt: Date.now(), begun: performance.now() },
+    ...{
+      id: crypto.randomUUID() as string,
+      config,
+      selected,
+      begunAt: Date.now(),
+      begun: performance.now(),
+    },
     ...{ kind, phase: "initial" as Phase, interruption: null as Interruption | null },
-    ...{ identity: null as Identity | null, release: null as string | null, releaseId: readCurrent(config) },
-    ...{ findings: new Map<CheckName, Finding>(), observations: {} as Observations, watch: null as WatchEvidence | null },
+    ...{
+      identity: null as Identity | null,
+      release: null as string | null,
+      releaseId: readCurrent(config),
+    },
+    ...{
+      findings: new Map<CheckName, Finding>(),
+      observations: {} as Observations,
+      watch: null as WatchEvidence | null,
+    },
     metrics: {} as Record<string, number | null>,
     account: null as Account | null, // What it accounts for in the burn-in.
     place: null as Place | null,
     flags: null as Flags | null,
     burnin: null as BurninHead | null,
-    notes: torn ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`] : [],
+    notes: torn
+      ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`]
+      : [],
     records, // The newest ones of the log, from before this run.
     unjudged: 0, // Starts of the bot before this one whose verification came to no verdict.
     ...{ incident: null as Incident | null, follower: null as IdentityFollower | null },
@@ -75,7 +102,8 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
     ...headOf(run.kind, config.name, run.id, now),
     config: config.file,
     identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
-    release: run.releaseId ?? release, // What a rollback knows it by: its directory's name, where releases have directories.
+    // What a rollback knows it by: its directory's name, where releases have directories.
+    release: run.releaseId ?? release,
     whole: run.selected.size === CHECK_NAMES.length, // No check was left out by a flag.
     ...verdict,
     ms: Math.round(performance.now() - run.begun),
@@ -88,5 +116,7 @@ export function resultOf(run: Run, verdict: Verdict, now: number) {
   };
 }
 
-/** What --json prints, and a line of the log. config/result.schema.json documents and constrains it. */
+/**
+ * What --json prints, and a line of the log. config/result.schema.json documents and constrains it.
+ */
 export type Result = ReturnType<typeof resultOf>;

@@ -1,27 +1,48 @@
-/** Where the program and the files that are shipped beside it stand, in a checkout and on a host. */
+/**
+ * Where the program and the files that are shipped beside it stand, in a checkout and on a host.
+ */
 
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing package must exit 70, not Node's 1 (process). */
+/**
+ * Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing
+ * package must exit 70, not Node's 1 (process).
+ */
 export const load = createRequire(import.meta.url);
 const THIS_FILE = fileURLToPath(import.meta.url);
-/** What is started again as a child process: verify.ts of a checkout, or the one file that was built from it. */
-export const PROGRAM = path.basename(THIS_FILE) === "shipped.ts" ? path.resolve(THIS_FILE, "../../verify.ts") : THIS_FILE;
+/**
+ * What is started again as a child process: verify.ts of a checkout, or the one file that was built
+ * from it.
+ */
+export const PROGRAM =
+  path.basename(THIS_FILE) === "shipped.ts"
+    ? path.resolve(THIS_FILE, "../../verify.ts")
+    : THIS_FILE;
 export const HERE = path.dirname(PROGRAM);
-export const SHIPPED = path.join(fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE), "config"); // Beside this file, or beside build/.
-export const readShipped = (name: string): string => fs.readFileSync(path.join(SHIPPED, name), "utf8");
+export const SHIPPED = path.join(
+  fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE),
+  "config",
+); // Beside this file, or beside build/.
+export const readShipped = (name: string): string =>
+  fs.readFileSync(path.join(SHIPPED, name), "utf8");
 const patterns = new Map<string, RegExp[]>();
-/** The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on first use. */
+/**
+ * The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on
+ * first use.
+ */
 export function patternsOf(name: string): RegExp[] {
   if (patterns.has(name)) return patterns.get(name) as RegExp[];
   const pieces: Record<string, string> = {};
-  for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)) {
+  for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(
+    /^(\w+) (\S+) +(.+)$/gm,
+  )) {
     const whole = text.replace(/\{([A-Z_]{2,})\}/g, (_, piece) => pieces[piece] as string);
     if (flags === "=") pieces[key] = pieces[key] ? `${pieces[key]}|${whole}` : whole;
-    else patterns.set(key, [...(patterns.get(key) ?? []), new RegExp(whole, flags.replace("-", ""))]);
+    else
+      patterns.set(key, [...(patterns.get(key) ?? []), new RegExp(whole, flags.replace("-", ""))]);
   }
   return patterns.get(name) as RegExp[];
 }

@@ -1,20 +1,54 @@
 /**
- * The words of the program: checks and their exit codes, statuses, findings, and which start of the bot was looked at.
+ * The words of the program: checks and their exit codes, statuses, findings, and which start of the
+ * bot was looked at.
  * It decides nothing and looks at nothing; what a number means for a bot stands in verify.ts.
  */
 
 export const VERSION = "0.1.0";
-/** Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it starts. */
-export const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT ? (process.env.INVOCATION_ID ?? null) : null;
+/**
+ * Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it
+ * starts.
+ */
+export const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT
+  ? (process.env.INVOCATION_ID ?? null)
+  : null;
 const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-const ROLLBACK_EXITS = { redFlag: 30, belowTarget: 31, nothingToRollBackTo: 40, stillUnhealthy: 41, refused: 42 };
-const SYSTEM_EXITS = { usage: 64, undelivered: 69, internal: 70, logNotWritten: 73, busy: 75, permission: 77, config: 78, deadline: 124 };
+const ROLLBACK_EXITS = {
+  redFlag: 30,
+  belowTarget: 31,
+  nothingToRollBackTo: 40,
+  stillUnhealthy: 41,
+  refused: 42,
+};
+const SYSTEM_EXITS = {
+  usage: 64,
+  undelivered: 69,
+  internal: 70,
+  logNotWritten: 73,
+  busy: 75,
+  permission: 77,
+  config: 78,
+  deadline: 124,
+};
 export const EXIT = { passed: 0, ...ROLLBACK_EXITS, ...SYSTEM_EXITS, ...SIGNAL_EXITS };
 export type Environment = "test" | "prod";
 export type Phase = "initial" | "watch" | "final";
-/** `superseded`: a person restarted the bot, and the next record judges the new start; `paused`: a person stopped it; `refused`: a rollback. */
-const VERDICTS = ["pass", "warn", "fail", "unknown", "aborted", "superseded", "paused", "refused"] as const;
-export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const; // Worst first: a finding is as bad as its worst part.
+/**
+ * `superseded`: a person restarted the bot, and the next record judges the new start; `paused`: a
+ * person stopped it; `refused`: a rollback.
+ */
+const VERDICTS = [
+  "pass",
+  "warn",
+  "fail",
+  "unknown",
+  "aborted",
+  "superseded",
+  "paused",
+  "refused",
+] as const;
+// Worst first: a finding is as bad as its worst part.
+export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const;
 export type Status = (typeof STATUSES)[number];
 
 /** In report order. The codes are those of seed 000's exit code reference; 19 is new here. */
@@ -35,25 +69,71 @@ export type CheckName = keyof typeof CHECK_CODES;
 export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
 type Value = number | string | boolean | null;
 type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
-/** One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence; `evidence` is what it rests on. */
-export type Part = Measure & { part: string; says: string; evidence: string[]; hint: string | null };
-export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] }; // Its worst part speaks for it, and all are listed.
-/** Which start of which process was looked at. `startTicks` are the kernel's, from boot to the start, so that pid reuse shows. */
-export type Identity = { pid: number; startTicks: number; startedAt: number; bootId: string; invocation: string | null };
+/**
+ * One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence;
+ * `evidence` is what it rests on.
+ */
+export type Part = Measure & {
+  part: string;
+  says: string;
+  evidence: string[];
+  hint: string | null;
+};
+// Its worst part speaks for it, and all are listed.
+export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
+/**
+ * Which start of which process was looked at. `startTicks` are the kernel's, from boot to the
+ * start, so that pid reuse shows.
+ */
+export type Identity = {
+  pid: number;
+  startTicks: number;
+  startedAt: number;
+  bootId: string;
+  invocation: string | null;
+};
 /** One word for a start of the bot, equal for two looks at the same one. */
-export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, "startedAt">) => invocation ?? `${bootId}/${pid}/${startTicks}`;
+export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, "startedAt">) =>
+  invocation ?? `${bootId}/${pid}/${startTicks}`;
 export const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 export type SinkKind = (typeof SINK_KINDS)[number];
 
-/** Something that happened to the bot's process while it was followed; `at` is epoch milliseconds. */
-export type Incident = { kind: IncidentKind; at: number; says: string; evidence: string[]; planned?: "restart" | "stop" };
-export type IncidentKind = "died" | "restarted" | "stopped" | "zombie" | "health" | "connection" | "users" | "memory" | "errors" | "uptime";
+/**
+ * Something that happened to the bot's process while it was followed; `at` is epoch milliseconds.
+ */
+export type Incident = {
+  kind: IncidentKind;
+  at: number;
+  says: string;
+  evidence: string[];
+  planned?: "restart" | "stop";
+};
+export type IncidentKind =
+  | "died"
+  | "restarted"
+  | "stopped"
+  | "zombie"
+  | "health"
+  | "connection"
+  | "users"
+  | "memory"
+  | "errors"
+  | "uptime";
 
-export const RELEASE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // Ids are names of directories, and go into paths and command lines.
+// Ids are names of directories, and go into paths and command lines.
+export const RELEASE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-export type WatchProgress = { secondsLeft: number; memoryMb: number | null; responseMs: number | null; errors: number };
+export type WatchProgress = {
+  secondsLeft: number;
+  memoryMb: number | null;
+  responseMs: number | null;
+  errors: number;
+};
 export type Interruption = "incident" | "deadline"; // Why a run stopped looking before its end.
-export type Narrator = { narrate: (line: string) => void; progress: (progress: WatchProgress) => void };
+export type Narrator = {
+  narrate: (line: string) => void;
+  progress: (progress: WatchProgress) => void;
+};
 
 /** `exit` is the exit code, `action` the recommended action, a sentence. */
 export type Verdict = { verdict: (typeof VERDICTS)[number]; exit: number; action: string };

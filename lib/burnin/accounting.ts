@@ -1,5 +1,6 @@
 /**
- * Accounts for everything since the look before: what was down, lost, logged, measured, and what nobody saw.
+ * Accounts for everything since the look before: what was down, lost, logged, measured, and what
+ * nobody saw.
  * It judges nothing: an account is evidence.
  */
 
@@ -12,7 +13,12 @@ import { readFiring } from "../probes/alertmanager.ts";
 import { newestBackup } from "../probes/database-child.ts";
 import type { HealthFields } from "../probes/health.ts";
 import type { IdentityFollower } from "../probes/identity.ts";
-import { type JournalEntry, journalIsUsed, parseJournal, readJournalSince } from "../probes/journal.ts";
+import {
+  type JournalEntry,
+  journalIsUsed,
+  parseJournal,
+  readJournalSince,
+} from "../probes/journal.ts";
 import { readLogSince } from "../probes/log-files.ts";
 import type { LogRules, LogSource } from "../probes/log-lines.ts";
 import type { ProcessEvidence } from "../probes/process.ts";
@@ -20,18 +26,44 @@ import { readPrometheus } from "../probes/prometheus.ts";
 import type { BurninLimits } from "../rules.ts";
 import { patternsOf } from "../shipped.ts";
 import { isoOf } from "../text.ts";
-import { type CheckName, type Finding, type Identity, type Part, startOf, UNIT_INVOCATION } from "../vocabulary.ts";
+import {
+  type CheckName,
+  type Finding,
+  type Identity,
+  type Part,
+  startOf,
+  UNIT_INVOCATION,
+} from "../vocabulary.ts";
 import { accountLinks } from "./links.ts";
 import { accountProcess, parseUnitEvents, parseUnitHistory } from "./starts.ts";
-import { type Account, lengthOf, type Moment, type OpenBurnin, type Place, type Restart } from "./words.ts";
+import {
+  type Account,
+  lengthOf,
+  type Moment,
+  type OpenBurnin,
+  type Place,
+  type Restart,
+} from "./words.ts";
 
 let bootId = "";
-/** The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the boot id of the machine outside. */
+/**
+ * The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the
+ * boot id of the machine outside.
+ */
 async function readBootId(): Promise<string> {
-  const argv = ["journalctl", "--quiet", "--lines=1", "--output=json", `INVOCATION_ID=${UNIT_INVOCATION}`];
+  const argv = [
+    "journalctl",
+    "--quiet",
+    "--lines=1",
+    "--output=json",
+    `INVOCATION_ID=${UNIT_INVOCATION}`,
+  ];
   const read = UNIT_INVOCATION ? await observe(() => readCommand(argv, 5000)) : null;
   const ownStart = read?.seen ? parseJournal(read.value.stdout)[0] : undefined;
-  return ownStart?.bootId || fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "");
+  return (
+    ownStart?.bootId ||
+    fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "")
+  );
 }
 
 export async function readMoment(): Promise<Moment> {
@@ -42,10 +74,21 @@ export async function readMoment(): Promise<Moment> {
 /** The place of a run that accounts for nothing: the next one begins there. */
 export const placeAt = (moment: Moment, age: number, start: string | null): Place => ({
   ...{ ...moment, age, start },
-  ...{ cursor: null, files: {}, down: null, stopping: null, offline: null, joining: null, links: 0 },
+  ...{
+    cursor: null,
+    files: {},
+    down: null,
+    stopping: null,
+    offline: null,
+    joining: null,
+    links: 0,
+  },
 });
 
-/** Seconds between two moments by the clock that nobody sets, and by how much the other one was set; over a reboot there is only the other one. */
+/**
+ * Seconds between two moments by the clock that nobody sets, and by how much the other one was set;
+ * over a reboot there is only the other one.
+ */
 export function elapsedBetween(before: Moment, now: Moment): { seconds: number; jump: number } {
   const wall = (Date.parse(now.at) - Date.parse(before.at)) / 1000;
   if (before.bootId !== now.bootId) return { seconds: Math.max(0, wall), jump: 0 };
@@ -58,8 +101,13 @@ const UNSEEN_LINK =
   "between two looks nobody sees the connection: name its lines in burnin.disconnected and burnin.connected, or say why not in off: burnin.connection";
 
 /** How late a run comes after the one before it. */
-function lateness({ age: began }: Place, age: number, { schedule, lateSecondsMax }: BurninLimits): number {
-  const step = Object.entries(schedule).find(([hours]) => began < Number(hours) * 3600)?.[1] ?? Infinity;
+function lateness(
+  { age: began }: Place,
+  age: number,
+  { schedule, lateSecondsMax }: BurninLimits,
+): number {
+  const step =
+    Object.entries(schedule).find(([hours]) => began < Number(hours) * 3600)?.[1] ?? Infinity;
   return age - began > step + lateSecondsMax ? age - began - step : 0;
 }
 
@@ -76,70 +124,129 @@ type Look = {
 /** Judges what was read of the logs, as the check of the error logs does. */
 type LogCheck = (sources: LogSource[]) => Part[];
 
-/** Reads what the logs and the journal say of an interval: their errors, the marks of the connection, and what PID 1 says of the unit. */
+/**
+ * Reads what the logs and the journal say of an interval: their errors, the marks of the
+ * connection, and what PID 1 says of the unit.
+ */
 async function readInterval({ config, identity, observations }: Look, before: Place) {
   const { signal } = new AbortController(); // The run's own has ended its looks by now.
   const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
   const { disconnected, connected } = config.burnin;
-  const regexes = (sources: readonly string[]): RegExp[] => sources.map((source) => new RegExp(source));
+  const regexes = (sources: readonly string[]): RegExp[] =>
+    sources.map((source) => new RegExp(source));
   const links = {
     lost: disconnected ? regexes(disconnected) : patternsOf("LINK_LOST"),
     back: connected ? regexes(connected) : patternsOf("LINK_BACK"),
   };
   // A stamp of whole seconds may be up to a second older than what it stamps.
   const since = Math.floor(Date.parse(before.at) / 1000) * 1000;
-  const rules: LogRules = { since, noise: regexes(noise), prefix: prefix ? new RegExp(prefix) : null, utc: timeZone === "utc", links };
-  // Whether the log has marks of the connection shows at the bot's start, a little before the burn-in.
+  const rules: LogRules = {
+    since,
+    noise: regexes(noise),
+    prefix: prefix ? new RegExp(prefix) : null,
+    utc: timeZone === "utc",
+    links,
+  };
+  // Whether the log has marks of the connection shows at the bot's start, a little before the
+  // burn-in.
   const reach = Math.max((identity?.startedAt ?? since) - 1000, since - REACH_SECONDS * 1000);
-  const from = (isPlaced: boolean): LogRules => (isPlaced ? { ...rules, since: 0 } : { ...rules, reach });
+  const from = (isPlaced: boolean): LogRules =>
+    isPlaced ? { ...rules, since: 0 } : { ...rules, reach };
   const reads = await Promise.all(
-    files.map((file) => readLogSince(config, file, from(Boolean(before.files[file])), before.files[file] ?? null, signal)),
+    files.map((file) =>
+      readLogSince(
+        config,
+        file,
+        from(Boolean(before.files[file])),
+        before.files[file] ?? null,
+        signal,
+      ),
+    ),
   );
   const { unit } = config.process;
-  const journal = unit ? await readJournalSince(config, unit, from(before.cursor !== null), before.cursor, signal) : null;
+  const journal = unit
+    ? await readJournalSince(config, unit, from(before.cursor !== null), before.cursor, signal)
+    : null;
   const properties = observations.process?.seen ? observations.process.value.unit : null;
   // A place is read on from, so everything there is new; a window also has what was before.
   const isNew = (place: unknown, at: number): boolean => Boolean(place) || at >= since;
   const marksOf = ({ tally }: LogSource, place: unknown) =>
-    tally.links.map((mark) => ({ ...mark, at: mark.at ?? since })).map((mark) => ({ ...mark, isNew: isNew(place, mark.at) }));
+    tally.links
+      .map((mark) => ({ ...mark, at: mark.at ?? since }))
+      .map((mark) => ({ ...mark, isNew: isNew(place, mark.at) }));
   const marks = [
     ...reads.flatMap(({ source }) => marksOf(source, before.files[source.source])),
     ...(journal ? marksOf(journal.source, before.cursor) : []),
   ];
-  const sources = [...reads.map(({ source }) => source), ...(journal && journalIsUsed(config, properties).used ? [journal.source] : [])];
-  return { files: Object.fromEntries(files.map((file, index) => [file, reads[index]?.place ?? null])), journal, sources, marks };
+  const sources = [
+    ...reads.map(({ source }) => source),
+    ...(journal && journalIsUsed(config, properties).used ? [journal.source] : []),
+  ];
+  return {
+    files: Object.fromEntries(files.map((file, index) => [file, reads[index]?.place ?? null])),
+    journal,
+    sources,
+    marks,
+  };
 }
 
 type Interval = Awaited<ReturnType<typeof readInterval>>;
 
 /** The end of an earlier boot, as far as the journal has it: from there on the host was off. */
 async function readHostEnd(bootId: string): Promise<JournalEntry | null> {
-  const read = await observe(() => readCommand(["journalctl", "--quiet", `--boot=${bootId}`, "--lines=1", "--output=json"], 10_000));
+  const read = await observe(() =>
+    readCommand(
+      ["journalctl", "--quiet", `--boot=${bootId}`, "--lines=1", "--output=json"],
+      10_000,
+    ),
+  );
   return (read.seen && parseJournal(read.value.stdout)[0]) || null;
 }
 
-/** Ages of moments within an interval: by the journal's own clock, which nobody sets, or else by the wall clock. */
+/**
+ * Ages of moments within an interval: by the journal's own clock, which nobody sets, or else by the
+ * wall clock.
+ */
 function agesOf(before: Place, now: Moment, age: number) {
-  const byWall = (at: number): number => Math.min(age, Math.max(before.age, age - (Date.parse(now.at) - at) / 1000));
+  const byWall = (at: number): number =>
+    Math.min(age, Math.max(before.age, age - (Date.parse(now.at) - at) / 1000));
   const ofEntry = ({ at, bootId, upMs }: JournalEntry): number =>
-    bootId === now.bootId ? age - now.upSeconds + upMs / 1000 : bootId === before.bootId ? before.age + upMs / 1000 - before.upSeconds : byWall(at);
+    bootId === now.bootId
+      ? age - now.upSeconds + upMs / 1000
+      : bootId === before.bootId
+        ? before.age + upMs / 1000 - before.upSeconds
+        : byWall(at);
   return { byWall, ofEntry };
 }
 
 /** When the bot's process was away, and when it began anew. */
-async function accountStarts(run: Look, before: Place, now: Moment, age: number, journal: JournalEntry[] | null) {
+async function accountStarts(
+  run: Look,
+  before: Place,
+  now: Moment,
+  age: number,
+  journal: JournalEntry[] | null,
+) {
   const { observations, identity, follower } = run;
   const alive = follower?.isGone() ? null : identity;
   const trouble = observations.process?.seen ? observations.process.value.trouble : null;
   // Who could not look knows of no end.
-  if (!journal && !observations.process?.seen) return { outages: [], restarts: [], stops: [], down: null, stopping: null };
+  if (!journal && !observations.process?.seen)
+    return { outages: [], restarts: [], stops: [], down: null, stopping: null };
   if (!journal) return accountProcess(before, alive, trouble, now, age);
   const { ofEntry } = agesOf(before, now, age);
   const hostEnd = before.bootId === now.bootId ? null : await readHostEnd(before.bootId);
   // From a cursor on all is new, also what came while the run before was still reading.
-  const events = parseUnitEvents(journal, ofEntry).filter((event) => before.cursor !== null || event.age >= before.age);
+  const events = parseUnitEvents(journal, ofEntry).filter(
+    (event) => before.cursor !== null || event.age >= before.age,
+  );
   const isUp = alive !== null || !observations.process?.seen;
-  return parseUnitHistory(events, before, hostEnd && { from: ofEntry(hostEnd), at: isoOf(hostEnd.at) }, { ...now, age, isUp });
+  return parseUnitHistory(
+    events,
+    before,
+    hostEnd && { from: ofEntry(hostEnd), at: isoOf(hostEnd.at) },
+    { ...now, age, isUp },
+  );
 }
 
 /** What could not be seen of an interval, in sentences. */
@@ -153,19 +260,29 @@ function listUnseen(
 ) {
   const { journal, sources } = read;
   const parts = config.off.error_logs ? [] : checkLogs(sources);
-  const blind = journal?.source.unseen && !sources.includes(journal.source) ? [`${journal.source.source}: ${journal.source.unseen}`] : [];
-  const isOther = identity && before.start !== null && startOf(identity) !== before.start && !restarts.length;
+  const blind =
+    journal?.source.unseen && !sources.includes(journal.source)
+      ? [`${journal.source.source}: ${journal.source.unseen}`]
+      : [];
+  const isOther =
+    identity && before.start !== null && startOf(identity) !== before.start && !restarts.length;
   return [
     ...parts.filter(({ status }) => status === "unknown").map(({ says }) => says),
     ...blind,
     ...(connection === "look" ? [UNSEEN_LINK] : []),
-    ...[...findings.values()].filter(({ status }) => status === "unknown").map(({ check, says }) => `${check}: ${says}`),
+    ...[...findings.values()]
+      .filter(({ status }) => status === "unknown")
+      .map(({ check, says }) => `${check}: ${says}`),
     ...(isOther ? ["the bot was started again, and the journal does not say when"] : []),
   ];
 }
 
 /** Accounts for everything since the run before, in whatever way it can be known. */
-export async function accountFor(run: Look, burnin: OpenBurnin, checkLogs: LogCheck): Promise<{ account: Account; place: Place }> {
+export async function accountFor(
+  run: Look,
+  burnin: OpenBurnin,
+  checkLogs: LogCheck,
+): Promise<{ account: Account; place: Place }> {
   const { config, observations, metrics, identity } = run;
   const { off } = config;
   const before = burnin.place as Place;
@@ -177,18 +294,38 @@ export async function accountFor(run: Look, burnin: OpenBurnin, checkLogs: LogCh
   // A stamp of whole seconds is half a second too early on average.
   const exactly = (at: number): number => (at % 1000 === 0 ? at + 500 : at);
   const { byWall } = agesOf(before, now, age);
-  const marks = read.marks.filter((mark) => mark.isNew).map((mark) => ({ ...mark, age: byWall(exactly(mark.at)), at: isoOf(exactly(mark.at)) }));
+  const marks = read.marks
+    .filter((mark) => mark.isNew)
+    .map((mark) => ({ ...mark, age: byWall(exactly(mark.at)), at: isoOf(exactly(mark.at)) }));
   const fields = observations.fields?.seen ? observations.fields.value : null;
   // The document was read before the logs: what they have from then on is the newer word.
   const isOvertaken = fields !== null && marks.some((mark) => mark.age >= byWall(fields.at) - 1);
   const connected = off.connection || !fields || isOvertaken ? null : fields.connected === true;
-  const link = accountLinks(marks, process.restarts, process.stops, before, { from: before.age, age, at: before.at, connected });
+  const link = accountLinks(marks, process.restarts, process.stops, before, {
+    from: before.age,
+    age,
+    at: before.at,
+    connected,
+  });
   const links = before.links + read.marks.length;
-  const connection = off.connection || off["burnin.connection"] ? "off" : config.burnin.disconnected || links > 0 ? "log" : "look";
+  const connection =
+    off.connection || off["burnin.connection"]
+      ? "off"
+      : config.burnin.disconnected || links > 0
+        ? "log"
+        : "look";
   const firing = config.alertmanager ? await observe(() => readFiring(config)) : null;
   const prometheus = config.prometheus ? await readPrometheus(config, age) : null;
-  const backup = orNull(() => fs.statSync(newestBackup(config.database?.backup as string) as string).mtimeMs);
-  const { responseMsAvg: responseMs = null, memoryMb = null, cpuPercent = null, users = null, requests = null } = metrics;
+  const backup = orNull(
+    () => fs.statSync(newestBackup(config.database?.backup as string) as string).mtimeMs,
+  );
+  const {
+    responseMsAvg: responseMs = null,
+    memoryMb = null,
+    cpuPercent = null,
+    users = null,
+    requests = null,
+  } = metrics;
   const account: Account = {
     ...{
       burnin: burnin.id,
@@ -202,13 +339,27 @@ export async function accountFor(run: Look, burnin: OpenBurnin, checkLogs: LogCh
     },
     outages: [...process.outages, ...link.outages].filter((outage) => lengthOf(outage) > 0),
     restarts: process.restarts,
-    errors: read.sources.length && !off.error_logs ? sumOf(read.sources.map(({ tally }) => tally.errors + tally.undated + tally.uncertain)) : null,
+    errors:
+      read.sources.length && !off.error_logs
+        ? sumOf(read.sources.map(({ tally }) => tally.errors + tally.undated + tally.uncertain))
+        : null,
     warnings: sumOf(read.sources.map(({ tally }) => tally.warnings)),
-    unseen: [...listUnseen(run, checkLogs, read, before, process.restarts, connection), ...(firing && !firing.seen ? [firing.why] : [])],
+    unseen: [
+      ...listUnseen(run, checkLogs, read, before, process.restarts, connection),
+      ...(firing && !firing.seen ? [firing.why] : []),
+    ],
     ...{ connection, responseMs, memoryMb, cpuPercent, users, requests },
-    ...{ alerts: firing?.seen ? firing.value : null, prometheus, backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000 },
+    ...{
+      alerts: firing?.seen ? firing.value : null,
+      prometheus,
+      backupHours: backup === null ? null : (Date.now() - backup) / 3_600_000,
+    },
   };
-  const start = !observations.process?.seen ? before.start : identity && !run.follower?.isGone() ? startOf(identity) : null;
+  const start = !observations.process?.seen
+    ? before.start
+    : identity && !run.follower?.isGone()
+      ? startOf(identity)
+      : null;
   const logs = { cursor: read.journal?.cursor ?? null, files: read.files };
   return {
     account,

@@ -1,10 +1,16 @@
-/** When the bot had lost its chat server, out of the marks in its log, its starts, and the health document's word. */
+/**
+ * When the bot had lost its chat server, out of the marks in its log, its starts, and the health
+ * document's word.
+ */
 
 import type { Gap, Outage, Place, Restart, Span } from "./words.ts";
 
 type LinkLook = { from: number; age: number; at: string; connected: boolean | null };
 type LinkEvent = { age: number; at: string; isBack: boolean; says: string };
-/** When the bot had lost its chat server, by the marks in its log, its starts, and the word of the health document at the end. */
+/**
+ * When the bot had lost its chat server, by the marks in its log, its starts, and the word of the
+ * health document at the end.
+ */
 export function accountLinks(
   marks: readonly LinkEvent[],
   restarts: readonly Restart[],
@@ -23,15 +29,26 @@ export function accountLinks(
     exact: true,
     says,
   });
-  const starts = restarts.map((restart) => ({ ...restart, isBack: null, says: "was not connected yet after its start" }));
+  const starts = restarts.map((restart) => ({
+    ...restart,
+    isBack: null,
+    says: "was not connected yet after its start",
+  }));
   // Whether a start leads to a mark of the connection shows only when it comes.
   let { offline, joining } = before;
   // A mark's whole second may have begun before the start that it follows.
-  const orderOf = ({ age: when, isBack }: { age: number; isBack: boolean | null }): number => (isBack === null ? when - 1 : when);
+  const orderOf = ({ age: when, isBack }: { age: number; isBack: boolean | null }): number =>
+    isBack === null ? when - 1 : when;
   for (const event of [...marks, ...starts].sort((a, b) => orderOf(a) - orderOf(b))) {
     const isPlanned = stops.some(({ from, to }) => event.age >= from - 2 && event.age <= to);
     const since = offline ?? joining;
-    if (event.isBack === null) joining = gap(event.age, event.at, event.says, restarts.find((restart) => restart.age === event.age)?.planned ?? null);
+    if (event.isBack === null)
+      joining = gap(
+        event.age,
+        event.at,
+        event.says,
+        restarts.find((restart) => restart.age === event.age)?.planned ?? null,
+      );
     else if (!event.isBack) offline ??= gap(event.age, event.at, event.says, isPlanned);
     if (!event.isBack) continue;
     if (since) outages.push({ ...since, to: Math.max(since.from, event.age) });
@@ -39,9 +56,26 @@ export function accountLinks(
   }
   const late = offline ?? (connected === false ? joining : null);
   // The document says that it is back, or that it is away, and no mark says since when.
-  if (late && connected === true) return { outages: [...outages, { ...late, to: age, exact: false }], offline: null, joining: null };
-  if (late) return { outages: [...outages, { ...late, to: age }], offline: { ...late, from: age }, joining: null };
+  if (late && connected === true)
+    return {
+      outages: [...outages, { ...late, to: age, exact: false }],
+      offline: null,
+      joining: null,
+    };
+  if (late)
+    return {
+      outages: [...outages, { ...late, to: age }],
+      offline: { ...late, from: age },
+      joining: null,
+    };
   if (connected !== false) return { outages, offline: null, joining: connected ? null : joining };
-  const unsure: Gap = { ...gap(look.from, look.at, "the health document says that it is not connected", false), source: "look" };
-  return { outages: [...outages, { ...unsure, to: age, exact: false }], offline: { ...unsure, from: age, exact: true }, joining: null };
+  const unsure: Gap = {
+    ...gap(look.from, look.at, "the health document says that it is not connected", false),
+    source: "look",
+  };
+  return {
+    outages: [...outages, { ...unsure, to: age, exact: false }],
+    offline: { ...unsure, from: age, exact: true },
+    joining: null,
+  };
 }

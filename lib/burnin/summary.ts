@@ -1,16 +1,39 @@
-/** Everything that is known of a burn-in, out of its accounts in any order, however often each is given. */
+/**
+ * Everything that is known of a burn-in, out of its accounts in any order, however often each is
+ * given.
+ */
 
 import { mean, median, slopeOf, steadyGrowth, sumOf } from "../numbers.ts";
 import { comparePrometheus } from "../probes/prometheus.ts";
 import type { BandName } from "../rules.ts";
-import { type Account, type Burnin, clip, groupsOf, joinOutages, joinSpans, lengthOf, type Restart, type Span, secondsOf } from "./words.ts";
+import {
+  type Account,
+  type Burnin,
+  clip,
+  groupsOf,
+  joinOutages,
+  joinSpans,
+  lengthOf,
+  type Restart,
+  type Span,
+  secondsOf,
+} from "./words.ts";
 
 const QUARTER_MS = 900_000; // Offsets of time zones are multiples of it.
 const hourFormats = new Map<string, Intl.DateTimeFormat>();
-/** The spans between two hours of the day within two times in epoch milliseconds; daylight saving makes some shorter or longer. */
-export function bandSpans([first, end]: readonly [number, number], fromMs: number, toMs: number, timeZone: string): Span[] {
+/**
+ * The spans between two hours of the day within two times in epoch milliseconds; daylight saving
+ * makes some shorter or longer.
+ */
+export function bandSpans(
+  [first, end]: readonly [number, number],
+  fromMs: number,
+  toMs: number,
+  timeZone: string,
+): Span[] {
   const known = hourFormats.get(timeZone);
-  const format = known ?? new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone });
+  const format =
+    known ?? new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone });
   hourFormats.set(timeZone, format);
   const spans: Span[] = [];
   for (let at = fromMs; at < toMs; ) {
@@ -22,61 +45,108 @@ export function bandSpans([first, end]: readonly [number, number], fromMs: numbe
   return joinSpans(spans);
 }
 
-/** Growth per hour (a 24th of the burn-in) over hourly medians, after an hour of warm-up, between restarts: each start begins anew. */
-function growthOf(accounts: readonly Account[], restarts: readonly Restart[], hour: number): { perHour: number; low: number; high: number } | null {
+/**
+ * Growth per hour (a 24th of the burn-in) over hourly medians, after an hour of warm-up, between
+ * restarts: each start begins anew.
+ */
+function growthOf(
+  accounts: readonly Account[],
+  restarts: readonly Restart[],
+  hour: number,
+): { perHour: number; low: number; high: number } | null {
   const starts = [0, ...restarts.map(({ age }) => age)];
   const segments = starts.map((start, index) => {
     const end = starts[index + 1] ?? Infinity;
-    const samples = accounts.flatMap(({ to: age, memoryMb: value }) => (value !== null && age > start + hour && age <= end ? [{ age, value }] : []));
+    const samples = accounts.flatMap(({ to: age, memoryMb: value }) =>
+      value !== null && age > start + hour && age <= end ? [{ age, value }] : [],
+    );
     const blocks = groupsOf(samples, ({ age }) => Math.floor(age / hour));
-    return blocks.map((block) => ({ age: mean(block.map(({ age }) => age)), value: median(block.map(({ value }) => value)) }));
+    return blocks.map((block) => ({
+      age: mean(block.map(({ age }) => age)),
+      value: median(block.map(({ value }) => value)),
+    }));
   });
   const found = slopeOf(segments);
   return found && { perHour: found.slope * hour, low: found.low * hour, high: found.high * hour };
 }
 
-/** The average over time: a look stands for the time since the one before, or the 16 looks of the first 4 hours would outweigh the day. */
+/**
+ * The average over time: a look stands for the time since the one before, or the 16 looks of the
+ * first 4 hours would outweigh the day.
+ */
 function averageOf(accounts: readonly Account[], name: "responseMs" | "cpuPercent"): number | null {
-  const samples = accounts.flatMap(({ [name]: value, to }) => (typeof value === "number" ? [{ to, value }] : [])).sort((a, b) => a.to - b.to);
+  const samples = accounts
+    .flatMap(({ [name]: value, to }) => (typeof value === "number" ? [{ to, value }] : []))
+    .sort((a, b) => a.to - b.to);
   const weights = samples.map(({ to }, index) => Math.max(1, to - (samples[index - 1]?.to ?? 0)));
-  const average = sumOf(samples.map(({ value }, index) => value * (weights[index] as number))) / sumOf(weights);
-  return samples.length ? Number(average.toPrecision(12)) : null; // 100 ms all day are not 99.99999999999999.
+  const average =
+    sumOf(samples.map(({ value }, index) => value * (weights[index] as number))) / sumOf(weights);
+  // 100 ms all day are not 99.99999999999999.
+  return samples.length ? Number(average.toPrecision(12)) : null;
 }
 
-/** What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it. Errors are shared out by time. */
-function summarizeBand(name: BandName, burnin: Burnin, accounts: readonly Account[], spans: Record<"holes" | "down", Span[]>, timeZone: string) {
+/**
+ * What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it.
+ * Errors are shared out by time.
+ */
+function summarizeBand(
+  name: BandName,
+  burnin: Burnin,
+  accounts: readonly Account[],
+  spans: Record<"holes" | "down", Span[]>,
+  timeZone: string,
+) {
   const begun = Date.parse(burnin.startedAt);
   const hours = burnin.limits.bands[name];
   const pieces = accounts.flatMap((account) => {
     const end = Date.parse(account.at);
     const ageOf = (at: number): number => account.to - (end - at) / 1000;
     const within = bandSpans(hours, end - lengthOf(account) * 1000, end, timeZone);
-    return within.map(({ from, to }) => ({ account, from: ageOf(from), to: ageOf(to), isLook: to === end }));
+    return within.map(({ from, to }) => ({
+      account,
+      from: ageOf(from),
+      to: ageOf(to),
+      isLook: to === end,
+    }));
   });
   const lost = spans.down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
   const looks = pieces.flatMap(({ account, isLook }) => (isLook ? [account] : []));
   const times = looks.flatMap(({ responseMs }) => responseMs ?? []);
   const covered = sumOf(pieces.map(lengthOf));
   // By the clock of each account, which may have been set since the beginning.
-  const missed = spans.holes.flatMap(({ from, to }) => bandSpans(hours, begun + from * 1000, begun + to * 1000, timeZone));
+  const missed = spans.holes.flatMap(({ from, to }) =>
+    bandSpans(hours, begun + from * 1000, begun + to * 1000, timeZone),
+  );
   return {
     ...{ due: covered + sumOf(missed.map(lengthOf)) / 1000, covered },
-    errors: sumOf(pieces.map((piece) => ((piece.account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(piece.account)))),
+    errors: sumOf(
+      pieces.map(
+        (piece) =>
+          ((piece.account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(piece.account)),
+      ),
+    ),
     downSeconds: secondsOf(lost),
     responseMs: times.length ? mean(times) : null,
     looks: looks.length,
   };
 }
 
-/** Everything that is known of a burn-in, out of its accounts in any order, however often each is given. */
+/**
+ * Everything that is known of a burn-in, out of its accounts in any order, however often each is
+ * given.
+ */
 export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZone: string) {
   // Of accounts that begin together, the longest has counted what the others have.
-  const longest = groupsOf(given, ({ from }) => from).map((same) => same.reduce((a, b) => (b.to > a.to ? b : a)));
+  const longest = groupsOf(given, ({ from }) => from).map((same) =>
+    same.reduce((a, b) => (b.to > a.to ? b : a)),
+  );
   const accounts = longest.sort((a, b) => a.from - b.from);
   const spans = joinSpans(accounts.map(({ from, to }) => ({ from, to })));
   const age = Math.max(0, ...spans.map(({ to }) => to));
   const ends = [0, ...spans.map(({ to }) => to)];
-  const holes = ends.map((from, index) => ({ from, to: spans[index]?.from ?? age })).filter((hole) => lengthOf(hole) > 1);
+  const holes = ends
+    .map((from, index) => ({ from, to: spans[index]?.from ?? age }))
+    .filter((hole) => lengthOf(hole) > 1);
   const outages = accounts.flatMap((account) => account.outages);
   const exact = outages.filter((outage) => outage.exact);
   const down = secondsOf(exact);
@@ -87,7 +157,8 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
     ({ at, says }) => at + says,
   ).map(([first]) => first as Restart);
   restarts.sort((a, b) => a.age - b.age);
-  const seen = (name: "responseMs" | "memoryMb"): number[] => accounts.flatMap((account) => account[name] ?? []);
+  const seen = (name: "responseMs" | "memoryMb"): number[] =>
+    accounts.flatMap((account) => account[name] ?? []);
   const [times, memory] = [seen("responseMs"), seen("memoryMb")];
   const counted = accounts.filter(({ errors }) => errors !== null);
   const errors = sumOf(counted.map((account) => account.errors ?? 0));
@@ -96,11 +167,19 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
     accounts.flatMap((account) => account.alerts ?? []),
     ({ name, since }) => `${name} ${since}`,
   );
-  const [fullest] = accounts.filter(({ users }) => users !== null).sort((a, b) => (b.users ?? 0) - (a.users ?? 0) || a.from - b.from);
+  const [fullest] = accounts
+    .filter(({ users }) => users !== null)
+    .sort((a, b) => (b.users ?? 0) - (a.users ?? 0) || a.from - b.from);
   const growth = growthOf(accounts, restarts, burnin.seconds / 24);
   const uptime = { low: percent(secondsOf([...outages, ...holes])), high: percent(down) };
   const view = accounts.at(-1)?.prometheus ?? null;
-  const inLog = { uptimeLow: uptime.low, uptimeHigh: uptime.high, errors, restarts: restarts.length, memoryMbPerHour: growth?.perHour ?? null };
+  const inLog = {
+    uptimeLow: uptime.low,
+    uptimeHigh: uptime.high,
+    errors,
+    restarts: restarts.length,
+    memoryMbPerHour: growth?.perHour ?? null,
+  };
   return {
     ...{ age, covered: sumOf(spans.map(lengthOf)), holes, restarts },
     ...{ errors, errorsOff: !counted.length, errorsUnseen: counted.length < accounts.length },
@@ -112,7 +191,9 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
     errorsPerMinute: age ? errors / (age / 60) : 0,
     warnings: sumOf(accounts.map(({ warnings }) => warnings)),
     alerts: asked ? alerts.length : null,
-    alertsCritical: asked ? alerts.filter(([first]) => first?.severity === "critical").length : null,
+    alertsCritical: asked
+      ? alerts.filter(([first]) => first?.severity === "critical").length
+      : null,
     responseMs: averageOf(accounts, "responseMs"),
     responseGrowsBy: steadyGrowth(times),
     cpuPercent: averageOf(accounts, "cpuPercent"),
@@ -130,7 +211,11 @@ export function summarizeBurnin(burnin: Burnin, given: readonly Account[], timeZ
 }
 export type Summary = ReturnType<typeof summarizeBurnin>;
 
-export function countRestarts(restarts: readonly Restart[]): { unplanned: number; unclear: number } {
-  const count = (planned: boolean | null): number => restarts.filter((restart) => restart.planned === planned).length;
+export function countRestarts(restarts: readonly Restart[]): {
+  unplanned: number;
+  unclear: number;
+} {
+  const count = (planned: boolean | null): number =>
+    restarts.filter((restart) => restart.planned === planned).length;
   return { unplanned: count(false), unclear: count(null) };
 }

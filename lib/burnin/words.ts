@@ -1,4 +1,7 @@
-/** The words of a burn-in: spans, outages, restarts, and the account that one look gives of an interval. */
+/**
+ * The words of a burn-in: spans, outages, restarts, and the account that one look gives of an
+ * interval.
+ */
 
 import { sumOf } from "../numbers.ts";
 import type { Firing } from "../probes/alertmanager.ts";
@@ -8,8 +11,17 @@ import type { BurninLimits, Hour, MetricName } from "../rules.ts";
 
 export const lengthOf = ({ from, to }: Span): number => to - from;
 export type Gap = Omit<Outage, "to">; // An outage that has no end yet.
-/** What a run hands on to the next: where it was in time, how far the logs were read, what had no end yet, and how many marks of the connection came. */
-export type Place = { age: number; at: string; bootId: string; upSeconds: number; start: string | null } & {
+/**
+ * What a run hands on to the next: where it was in time, how far the logs were read, what had no
+ * end yet, and how many marks of the connection came.
+ */
+export type Place = {
+  age: number;
+  at: string;
+  bootId: string;
+  upSeconds: number;
+  start: string | null;
+} & {
   cursor: string | null;
   files: Record<string, LogPlace | null>;
   down: Gap | null;
@@ -20,19 +32,37 @@ export type Place = { age: number; at: string; bootId: string; upSeconds: number
 };
 export type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
 /** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
-export type OpenBurnin = BurninHead & { accounts: Account[]; place: Place | null; hours: number[]; decision: Decision["decision"] };
+export type OpenBurnin = BurninHead & {
+  accounts: Account[];
+  place: Place | null;
+  hours: number[];
+  decision: Decision["decision"];
+};
 
 export type Span = { from: number; to: number };
-/** A time in which the bot was not up and connected, in seconds since the burn-in began; `at` is the ISO time of `from` by the host's clock then. */
-export type Outage = Span & { at: string; kind: "down" | "disconnected"; source: "journal" | "log" | "look"; says: string } & {
+/**
+ * A time in which the bot was not up and connected, in seconds since the burn-in began; `at` is the
+ * ISO time of `from` by the host's clock then.
+ */
+export type Outage = Span & {
+  at: string;
+  kind: "down" | "disconnected";
+  source: "journal" | "log" | "look";
+  says: string;
+} & {
   /** Null: nobody can tell. */
   planned: boolean | null;
-  /** Otherwise only a bound between two looks, which widens the uptime's interval and nothing else. */
+  /**
+   * Otherwise only a bound between two looks, which widens the uptime's interval and nothing else.
+   */
   exact: boolean;
 };
 /** `age` is in seconds since the burn-in began. */
 export type Restart = { at: string; age: number; planned: boolean | null; says: string };
-/** What one run has accounted for: all between two moments, in seconds since the burn-in began. `at` is the ISO time of the end. */
+/**
+ * What one run has accounted for: all between two moments, in seconds since the burn-in began. `at`
+ * is the ISO time of the end.
+ */
 export type Account = Span & {
   burnin: string; // The run of the verification that began it.
   run: string;
@@ -48,11 +78,19 @@ export type Account = Span & {
   connection: "log" | "look" | "off"; // What tells the connection between two ticks.
   alerts: Firing[] | null;
   prometheus: PrometheusView | null;
-} & Record<"responseMs" | "memoryMb" | "cpuPercent" | "users" | "requests" | "backupHours", number | null>;
+} & Record<
+    "responseMs" | "memoryMb" | "cpuPercent" | "users" | "requests" | "backupHours",
+    number | null
+  >;
 /** A hand may have been at the log, or at the state. */
 export function isAccount(value: unknown): value is Account {
   const { at, from, to, outages, restarts, unseen } = (value ?? {}) as Partial<Account>;
-  return typeof at === "string" && Number.isFinite(from) && Number.isFinite(to) && [outages, restarts, unseen].every(Array.isArray);
+  return (
+    typeof at === "string" &&
+    Number.isFinite(from) &&
+    Number.isFinite(to) &&
+    [outages, restarts, unseen].every(Array.isArray)
+  );
 }
 
 /** A burn-in by the verification that began it. */
@@ -62,44 +100,72 @@ export type Burnin = BurninHead & { seconds: number; limits: BurninLimits };
 
 export const DAY_SECONDS = 86_400;
 export type Level = "target" | "acceptable" | "worse" | "critical" | "unknown" | "off";
-export type MetricRow = { metric: MetricName; title: string; value: number | null; shown: string; level: Level; says: string } & Record<
-  "target" | "acceptable" | "critical",
-  string
->;
+export type MetricRow = {
+  metric: MetricName;
+  title: string;
+  value: number | null;
+  shown: string;
+  level: Level;
+  says: string;
+} & Record<"target" | "acceptable" | "critical", string>;
 
 /** Spans that touch or overlap as one, in order. */
-export function joinSpans<S extends Span>(spans: readonly S[], join: (before: S, after: S) => S = (before) => before): S[] {
+export function joinSpans<S extends Span>(
+  spans: readonly S[],
+  join: (before: S, after: S) => S = (before) => before,
+): S[] {
   const joined: S[] = [];
   for (const span of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
     const last = joined.at(-1);
-    if (last && span.from <= last.to + 0.001) joined.splice(-1, 1, { ...join(last, span), from: last.from, to: Math.max(last.to, span.to) });
+    if (last && span.from <= last.to + 0.001)
+      joined.splice(-1, 1, {
+        ...join(last, span),
+        from: last.from,
+        to: Math.max(last.to, span.to),
+      });
     else joined.push(span);
   }
   return joined;
 }
-/** To whole milliseconds: what is lost to floating point must not carry an uptime over its limit. */
+/**
+ * To whole milliseconds: what is lost to floating point must not carry an uptime over its limit.
+ */
 export const secondsOf = (spans: readonly Span[]): number =>
-  Math.round(sumOf(joinSpans(spans.map(({ from, to }) => ({ from, to }))).map(lengthOf)) * 1000) / 1000;
+  Math.round(sumOf(joinSpans(spans.map(({ from, to }) => ({ from, to }))).map(lengthOf)) * 1000) /
+  1000;
 export const clip = (span: Span, { from, to }: Span): Span[] =>
-  span.from < to && from < span.to ? [{ from: Math.max(span.from, from), to: Math.min(span.to, to) }] : [];
+  span.from < to && from < span.to
+    ? [{ from: Math.max(span.from, from), to: Math.min(span.to, to) }]
+    : [];
 /** Groups in the order of their first members. */
 export function groupsOf<T>(values: readonly T[], keyOf: (value: T) => unknown): T[][] {
   const groups = new Map<unknown, T[]>();
-  for (const value of values) groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
+  for (const value of values)
+    groups.set(keyOf(value), [...(groups.get(keyOf(value)) ?? []), value]);
   return [...groups.values()];
 }
 
 export const joinOutages = (a: Outage, b: Outage): Outage => ({
   ...a,
   kind: a.kind === b.kind ? a.kind : "down",
-  planned: a.planned === b.planned ? a.planned : a.planned === false || b.planned === false ? false : null,
+  planned:
+    a.planned === b.planned ? a.planned : a.planned === false || b.planned === false ? false : null,
   says: [...new Set([a.says, b.says])].join("; "),
 });
-export type Criterion = { criterion: string; status: "pass" | "fail" | "unknown" | "deferred" | "off"; says: string };
+export type Criterion = {
+  criterion: string;
+  status: "pass" | "fail" | "unknown" | "deferred" | "off";
+  says: string;
+};
 
-export type Decision = { decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING"; reasons: string[]; action: string };
+export type Decision = {
+  decision: "PASS" | "PARTIAL" | "FAIL" | "RUNNING";
+  reasons: string[];
+  action: string;
+};
 
 export type Flags = { red: string[]; yellow: string[] };
 
 /** The hours of the checkpoints, in order. */
-export const hoursOf = ({ checkpoints }: BurninLimits): Hour[] => Object.keys(checkpoints).map(Number) as Hour[];
+export const hoursOf = ({ checkpoints }: BurninLimits): Hour[] =>
+  Object.keys(checkpoints).map(Number) as Hour[];

@@ -1,4 +1,7 @@
-/** Follows the verification that the bot's hook has started, instead of running a second one beside it. */
+/**
+ * Follows the verification that the bot's hook has started, instead of running a second one beside
+ * it.
+ */
 
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,10 +14,20 @@ import type { Result } from "../run.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 
 const SYSTEMD_RUNNING = ["active", "activating", "deactivating", "reloading"];
-/** Waits for the hook's verification and returns its record, or null. `insist`: waits for its begin too, and the present start's verdict is as good. */
-export async function followVerification({ name: env, logFile, process: { unit: bot } }: Config, insist: boolean, narrate: Narrator["narrate"]) {
+/**
+ * Waits for the hook's verification and returns its record, or null. `insist`: waits for its begin
+ * too, and the present start's verdict is as good.
+ */
+export async function followVerification(
+  { name: env, logFile, process: { unit: bot } }: Config,
+  insist: boolean,
+  narrate: Narrator["narrate"],
+) {
   const name = `cytube-verify@${env}.service`;
-  const verdicts = () => (readRecords(logFile).records as Result[]).filter(({ kind, verdict }) => kind === "verify" && verdict !== "superseded");
+  const verdicts = () =>
+    (readRecords(logFile).records as Result[]).filter(
+      ({ kind, verdict }) => kind === "verify" && verdict !== "superseded",
+    );
   const expect = (why: string, code: number): null => {
     if (insist) throw new UserError(code, why);
     return null;
@@ -28,17 +41,35 @@ export async function followVerification({ name: env, logFile, process: { unit: 
     const runs = SYSTEMD_RUNNING.includes(ActiveState);
     if (runs && !followed) {
       const blind = closedTo(logFile, fs.constants.R_OK);
-      if (blind) throw new UserError(EXIT.permission, `A verification runs, but its record could not be read: ${blind}`);
+      if (blind)
+        throw new UserError(
+          EXIT.permission,
+          `A verification runs, but its record could not be read: ${blind}`,
+        );
       followed = InvocationID;
-      narrate(`${name} is verifying this bot already; waiting for its verdict (--no-attach runs beside it)`);
+      narrate(
+        `${name} is verifying this bot already; waiting for its verdict (--no-attach runs beside it)`,
+      );
     }
     if (runs && InvocationID === followed) continue;
-    const record = followed && verdicts().findLast(({ unitInvocation }) => unitInvocation === followed);
-    if (followed) return record || expect(`${name} ended without a record; see journalctl -u ${name}`, EXIT.internal);
+    const record =
+      followed && verdicts().findLast(({ unitInvocation }) => unitInvocation === followed);
+    if (followed)
+      return (
+        record || expect(`${name} ended without a record; see journalctl -u ${name}`, EXIT.internal)
+      );
     if (!insist) return null;
     const start = await observe(() => readUnit(bot));
-    const judged = start.seen && verdicts().findLast(({ identity, whole }) => whole && identity?.invocation === start.value.InvocationID);
+    const judged =
+      start.seen &&
+      verdicts().findLast(
+        ({ identity, whole }) => whole && identity?.invocation === start.value.InvocationID,
+      );
     if (judged) return judged;
-    if (performance.now() - begun > 10_000) return expect(`${name} did not begin within 10 s; is the hook of ${bot} installed?`, EXIT.busy);
+    if (performance.now() - begun > 10_000)
+      return expect(
+        `${name} did not begin within 10 s; is the hook of ${bot} installed?`,
+        EXIT.busy,
+      );
   }
 }

@@ -17,26 +17,58 @@ import { buildReport } from "../report/view.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
 
-/** Writes the report of a burn-in: both files, or one of them on the standard output; or keeps a person's observation for it. */
-export async function runReport({ flags, format, cwd }: CommandLine, config: Config, { narrate }: Narrator): Promise<number> {
+/**
+ * Writes the report of a burn-in: both files, or one of them on the standard output; or keeps a
+ * person's observation for it.
+ */
+export async function runReport(
+  { flags, format, cwd }: CommandLine,
+  config: Config,
+  { narrate }: Narrator,
+): Promise<number> {
   if (flags.note !== undefined) {
     const note = { ...headOf("note", config.name, randomUUID(), Date.now()), text: flags.note };
-    const lost = orMessage(() => writeRecord(config.logFile, renderJson(maskDeep(note, maskOf(config.secrets)), 0)));
-    if (lost) throw new UserError(EXIT.logNotWritten, `The note could not be written to "${config.logFile}": ${lost}`);
+    const lost = orMessage(() =>
+      writeRecord(config.logFile, renderJson(maskDeep(note, maskOf(config.secrets)), 0)),
+    );
+    if (lost)
+      throw new UserError(
+        EXIT.logNotWritten,
+        `The note could not be written to "${config.logFile}": ${lost}`,
+      );
     narrate("the note is in the log, and in the next report");
   }
-  if (flags.note !== undefined && !flags.out && !flags.since && format === "pretty") return EXIT.passed;
-  const blind = fs.existsSync(config.logFile) && orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
-  if (blind) throw new UserError(EXIT.permission, `The log could not be read: ${blind}. Try with sudo, or as a member of the group cytube-verify.`);
-  const view = buildReport(config, gatherReport(config, requireState(config).burnin, flags.since), Date.now());
+  if (flags.note !== undefined && !flags.out && !flags.since && format === "pretty")
+    return EXIT.passed;
+  const blind =
+    fs.existsSync(config.logFile) &&
+    orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
+  if (blind)
+    throw new UserError(
+      EXIT.permission,
+      `The log could not be read: ${blind}. Try with sudo, or as a member of the group cytube-verify.`,
+    );
+  const view = buildReport(
+    config,
+    gatherReport(config, requireState(config).burnin, flags.since),
+    Date.now(),
+  );
   if (!view)
     throw new UserError(
       EXIT.busy,
       `There is no burn-in in ${config.logFile}${flags.since ? ` since ${flags.since}` : " yet"}: the first verification that passes begins it.`,
     );
-  const textIn = (kind: "md" | "html" | "json"): string => (kind === "json" ? renderDocument(view) : renderReport(view, kind));
-  const exit = { PASS: EXIT.passed, RUNNING: EXIT.passed, NONE: EXIT.passed, PARTIAL: EXIT.belowTarget, FAIL: EXIT.redFlag }[view.decision];
-  const kinds = format === "pretty" ? (["md", "html"] as const) : ([format as "md" | "html" | "json"] as const);
+  const textIn = (kind: "md" | "html" | "json"): string =>
+    kind === "json" ? renderDocument(view) : renderReport(view, kind);
+  const exit = {
+    PASS: EXIT.passed,
+    RUNNING: EXIT.passed,
+    NONE: EXIT.passed,
+    PARTIAL: EXIT.belowTarget,
+    FAIL: EXIT.redFlag,
+  }[view.decision];
+  const kinds =
+    format === "pretty" ? (["md", "html"] as const) : ([format as "md" | "html" | "json"] as const);
   if (format !== "pretty" && !flags.out) return (await print(textIn(kinds[0]))) || exit;
   const directory = path.resolve(cwd, flags.out ?? ".");
   const name = `burnin-${config.name}-${view.date}`;
@@ -47,7 +79,11 @@ export async function runReport({ flags, format, cwd }: CommandLine, config: Con
       writeAtomically(file, textIn(kind));
     });
     const remedy = `Name a directory that the user ${userInfo().username} may write to (--out DIR), or print it: --format ${kind}`;
-    if (blocked) throw new UserError(EXIT.permission, `The report could not be written: ${blocked}\n${remedy}`);
+    if (blocked)
+      throw new UserError(
+        EXIT.permission,
+        `The report could not be written: ${blocked}\n${remedy}`,
+      );
     await print(`${file}\n`);
   }
   return exit;

@@ -49,31 +49,60 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const { last } = state;
   const found = await observe(() => readProcessOnce(bot, new AbortController().signal));
   const { identity, trouble } = found.seen ? found.value : { identity: null, trouble: found.why };
-  const release = readReleaseId(config, identity?.pid ?? null) ?? readCurrent(config) ?? last?.release ?? null;
+  const release =
+    readReleaseId(config, identity?.pid ?? null) ?? readCurrent(config) ?? last?.release ?? null;
   const row = readReleases(config, state).find(({ id }) => id === release);
   const passed = (config.release?.directory ? row?.passed : ownOf(state.passed, release)) ?? null;
   const { quarantined = null } = row ?? {};
   const judged = last !== null && last.start === (identity && startOf(identity));
   const exit = judged ? last.exit : EXIT.busy;
-  const standing = quarantined ? "quarantined" : exit === EXIT.passed ? "verified" : passed ? "unverified" : "candidate";
-  const listed = await observe(() => readCommand(["systemctl", "list-timers", "--all", "--output=json", `cytube-burnin@${env}.timer`], 5000));
+  const standing = quarantined
+    ? "quarantined"
+    : exit === EXIT.passed
+      ? "verified"
+      : passed
+        ? "unverified"
+        : "candidate";
+  const listed = await observe(() =>
+    readCommand(
+      ["systemctl", "list-timers", "--all", "--output=json", `cytube-burnin@${env}.timer`],
+      5000,
+    ),
+  );
   const timers: unknown = listed.seen ? orNull(() => JSON.parse(listed.value.stdout)) : null;
   const next = Number(valueAt(timers, "/0/next") ?? 0);
   const nextTick = next > 0 ? isoOf(next / 1000) : null;
   const runs = trouble ?? `pid ${identity?.pid} runs`;
   const burnin = state.burnin && burninStatus(state.burnin, config, Date.now());
   const isRed = burnin && (burnin.flags.red.length > 0 || burnin.decision === "FAIL");
-  const isWorse = burnin && (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
+  const isWorse =
+    burnin &&
+    (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
   const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
-  return { v: 1 as const, env, bot: runs, release, standing, judged, passed, quarantined, last, nextTick, burnin, exit: exit || worst };
+  return {
+    v: 1 as const,
+    env,
+    bot: runs,
+    release,
+    standing,
+    judged,
+    passed,
+    quarantined,
+    last,
+    nextTick,
+    burnin,
+    exit: exit || worst,
+  };
 }
 
 export async function runStatus({ flags, json }: CommandLine, config: Config): Promise<number> {
   const { checksSecondsMax, watchSeconds } = config.limits;
   const deadline = performance.now() + (checksSecondsMax + watchSeconds + 60) * 1000;
-  const isDue = ({ last, judged }: BotStatus): boolean => judged && (flags.release === undefined || last?.release === flags.release);
+  const isDue = ({ last, judged }: BotStatus): boolean =>
+    judged && (flags.release === undefined || last?.release === flags.release);
   let status = await readStatus(config);
-  while (flags.wait && !isDue(status) && performance.now() < deadline) status = await sleep(1000).then(() => readStatus(config));
+  while (flags.wait && !isDue(status) && performance.now() < deadline)
+    status = await sleep(1000).then(() => readStatus(config));
   await print(json ? renderDocument(status) : renderStatus(status, Date.now()));
   return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
 }

@@ -6,7 +6,10 @@ import type { Passed, Quarantined, ReleaseState } from "../releases/state.ts";
 import type { Hour } from "../rules.ts";
 import { isoOf, printable, spanOf } from "../text.ts";
 
-/** A burn-in as it stands, times in seconds. `accountedUntil` is an ISO time; `checkpoint` is the next one, null where none is to come. */
+/**
+ * A burn-in as it stands, times in seconds. `accountedUntil` is an ISO time; `checkpoint` is the
+ * next one, null where none is to come.
+ */
 export type BurninStatus = {
   id: string;
   release: string | null;
@@ -22,7 +25,10 @@ export type BurninStatus = {
   metrics: MetricRow[];
   flags: Flags;
 };
-/** Where the release stands. `judged`: the last verdict is about the start that runs now. Times are ISO 8601. */
+/**
+ * Where the release stands. `judged`: the last verdict is about the start that runs now. Times are
+ * ISO 8601.
+ */
 export type BotStatus = {
   v: 1;
   env: string;
@@ -39,7 +45,9 @@ export type BotStatus = {
 };
 
 function renderTable(rows: readonly string[][]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
   return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
@@ -48,9 +56,22 @@ function renderTable(rows: readonly string[][]): string[] {
   );
 }
 
-/** The burn-in's part of the screen: where it stands, its metrics beside seed 002's targets, its flags. */
-function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, metrics, flags }: BurninStatus): string[] {
-  const due = checkpoint && `; the ${checkpoint.hour} h checkpoint is due in ${spanOf(checkpoint.inSeconds)}`;
+/**
+ * The burn-in's part of the screen: where it stands, its metrics beside seed 002's targets, its
+ * flags.
+ */
+function renderBurnin({
+  attempt,
+  age,
+  seconds,
+  decision,
+  checkpoint,
+  reasons,
+  metrics,
+  flags,
+}: BurninStatus): string[] {
+  const due =
+    checkpoint && `; the ${checkpoint.hour} h checkpoint is due in ${spanOf(checkpoint.inSeconds)}`;
   const cells = metrics.map(({ title, shown, level, target, acceptable, critical }) => [
     title,
     shown,
@@ -58,7 +79,8 @@ function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, me
     `${target}, acceptable ${acceptable}, critical ${critical}`,
   ]);
   const lines = cells.length ? renderTable([["METRIC", "VALUE", "LEVEL", "TARGET"], ...cells]) : [];
-  const listed = (name: string, said: readonly string[]): string[] => said.map((line) => `  ${name.padEnd(14)}${printable(line)}`);
+  const listed = (name: string, said: readonly string[]): string[] =>
+    said.map((line) => `  ${name.padEnd(14)}${printable(line)}`);
   return [
     `  ${"burn-in".padEnd(14)}${decision}, attempt ${attempt}, ${spanOf(Math.min(age, seconds))} of ${spanOf(seconds)}${due ?? ""}`,
     ...listed("because", decision === "RUNNING" ? [] : reasons),
@@ -69,7 +91,10 @@ function renderBurnin({ attempt, age, seconds, decision, checkpoint, reasons, me
 }
 
 /** One screen for people. */
-export function renderStatus({ env, bot, release, standing, judged, passed, quarantined, last, nextTick, burnin }: BotStatus, now: number): string {
+export function renderStatus(
+  { env, bot, release, standing, judged, passed, quarantined, last, nextTick, burnin }: BotStatus,
+  now: number,
+): string {
   const ago = (at: string): string => `${spanOf((now - Date.parse(at)) / 1000)} ago (${at})`;
   const rows = {
     bot,
@@ -77,10 +102,13 @@ export function renderStatus({ env, bot, release, standing, judged, passed, quar
     passed: passed && ago(passed.at),
     quarantined: quarantined && `${ago(quarantined.at)}, for ${blameOf(quarantined)}`,
     "last verdict":
-      last && `${last.verdict}, exit ${last.exit}, ${ago(last.at)}${last.by ? ` by ${last.by}` : ""}${judged ? "" : ", of an earlier start"}`,
+      last &&
+      `${last.verdict}, exit ${last.exit}, ${ago(last.at)}${last.by ? ` by ${last.by}` : ""}${judged ? "" : ", of an earlier start"}`,
     "next tick": nextTick ?? "none: the timer runs after a verification has passed",
   };
-  const lines = Object.entries(rows).flatMap(([name, text]) => (text ? [`  ${name.padEnd(14)}${printable(text)}`] : []));
+  const lines = Object.entries(rows).flatMap(([name, text]) =>
+    text ? [`  ${name.padEnd(14)}${printable(text)}`] : [],
+  );
   return `${[`${env}: ${standing}`, ...lines, ...(burnin ? renderBurnin(burnin) : [])].join("\n")}\n`;
 }
 
@@ -89,8 +117,18 @@ export function renderReleases(releases: readonly Release[]): string {
   if (!releases.length) return "There are no releases: release.directory is not set, or empty.\n";
   const cells = releases.map(({ id, completeAt, current, passed, quarantined }) => {
     const bad = quarantined && `quarantined (${blameOf(quarantined)})`;
-    const marks = [current && "current", passed && "passed", bad, !completeAt && "incomplete"].filter(Boolean);
-    return [id, passed?.version ?? "-", completeAt ? isoOf(completeAt) : "-", marks.join(", ") || "candidate"].map((cell) => printable(cell));
+    const marks = [
+      current && "current",
+      passed && "passed",
+      bad,
+      !completeAt && "incomplete",
+    ].filter(Boolean);
+    return [
+      id,
+      passed?.version ?? "-",
+      completeAt ? isoOf(completeAt) : "-",
+      marks.join(", ") || "candidate",
+    ].map((cell) => printable(cell));
   });
   return `${renderTable([["ID", "VERSION", "COMPLETE", "STATE"], ...cells]).join("\n")}\n`;
 }

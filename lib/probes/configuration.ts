@@ -9,18 +9,38 @@ import { firstAt, RESPONSE_BYTES_MAX } from "../http.ts";
 import { load } from "../shipped.ts";
 import type { HealthFields } from "./health.ts";
 
-/** The bot's own configuration file: only the two values that are compared are ever taken from it. */
-type BotConfiguration = { path: string; environment: unknown; channel: unknown; modifiedAt: number };
-export type ConfigurationEvidence = { fields: HealthFields; startedAt: number | null; file: BotConfiguration | null };
-export function readConfiguration(config: Config, fields: HealthFields, startedAt: number | null): ConfigurationEvidence {
+/**
+ * The bot's own configuration file: only the two values that are compared are ever taken from it.
+ */
+type BotConfiguration = {
+  path: string;
+  environment: unknown;
+  channel: unknown;
+  modifiedAt: number;
+};
+export type ConfigurationEvidence = {
+  fields: HealthFields;
+  startedAt: number | null;
+  file: BotConfiguration | null;
+};
+export function readConfiguration(
+  config: Config,
+  fields: HealthFields,
+  startedAt: number | null,
+): ConfigurationEvidence {
   const { file, fields: pointers } = config.configuration ?? {};
   if (!file) return { fields, startedAt, file: null };
   try {
     const { parse } = load("yaml") as typeof import("yaml");
     const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
-    const find = (name: ComparedName): unknown => firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
+    const find = (name: ComparedName): unknown =>
+      firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
     const said = { environment: find("environment"), channel: find("channel") };
-    return { fields, startedAt, file: { path: file, ...said, modifiedAt: fs.statSync(file).mtimeMs } };
+    return {
+      fields,
+      startedAt,
+      file: { path: file, ...said, modifiedAt: fs.statSync(file).mtimeMs },
+    };
   } catch (error) {
     // A parser's message may quote the file, and the file holds passwords.
     const why = codeOf(error).startsWith("E") ? messageOf(error) : "it is neither JSON nor YAML";

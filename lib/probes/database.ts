@@ -1,4 +1,7 @@
-/** Asks the child process that looks at the bot's database. SQLite's calls block, so this process makes none of them. */
+/**
+ * Asks the child process that looks at the bot's database. SQLite's calls block, so this process
+ * makes none of them.
+ */
 
 import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { once } from "node:events";
@@ -6,12 +9,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, observe, Unobservable } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { HERE, PROGRAM } from "../shipped.ts";
-import { DATABASE_CHILD, type DatabaseEvidence, type DatabaseRequest, type Integrity, type QueryAnswer } from "./database-child.ts";
+import {
+  DATABASE_CHILD,
+  type DatabaseEvidence,
+  type DatabaseRequest,
+  type Integrity,
+  type QueryAnswer,
+} from "./database-child.ts";
 
-export type DatabaseReader = { inspect(): Promise<DatabaseEvidence>; query(sql: string, timeoutMs: number): Promise<QueryAnswer>; close(): void };
-const CHILD_SLACK_MS = 3000; // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at the schema.
-const INTEGRITY_MS_MAX = 20_000; // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
-/** SQLite's calls block, so they are made in a child process that can be killed. It is started on first use, and anew after it had to be killed. */
+export type DatabaseReader = {
+  inspect(): Promise<DatabaseEvidence>;
+  query(sql: string, timeoutMs: number): Promise<QueryAnswer>;
+  close(): void;
+};
+// Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at
+// the schema.
+const CHILD_SLACK_MS = 3000;
+// A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
+const INTEGRITY_MS_MAX = 20_000;
+/**
+ * SQLite's calls block, so they are made in a child process that can be killed. It is started on
+ * first use, and anew after it had to be killed.
+ */
 export function openDatabaseReader(config: Config): DatabaseReader {
   const { file = "", backup } = config.database ?? {};
   const busyMs = config.limits.databaseMsMax;
@@ -25,15 +44,25 @@ export function openDatabaseReader(config: Config): DatabaseReader {
     kill();
     process.off("exit", kill);
   };
-  process.once("exit", kill); // A child in the middle of a call to SQLite notices neither the end of this process nor a signal other than SIGKILL.
-  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] }; // From there, `--import tsx` is found again.
+  // A child in the middle of a call to SQLite notices neither the end of this process nor a signal
+  // other than SIGKILL.
+  process.once("exit", kill);
+  // From there, `--import tsx` is found again.
+  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] };
   const start = (): ChildProcess => fork(PROGRAM, [DATABASE_CHILD], options).on("error", () => {});
   const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
-    if (!child?.connected) child = start(); // One that the kernel has killed between two requests answers no more.
+    // One that the kernel has killed between two requests answers no more.
+    if (!child?.connected) child = start();
     const settled = new AbortController();
-    const answered = once(child, "message", { signal: settled.signal }).then(([answer]: unknown[]) => ({ answer }));
-    const ended = once(child, "exit", { signal: settled.signal }).then(([code]) => `the process for it ended with ${code ?? "a signal"}`);
-    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, { signal: settled.signal });
+    const answered = once(child, "message", { signal: settled.signal }).then(
+      ([answer]: unknown[]) => ({ answer }),
+    );
+    const ended = once(child, "exit", { signal: settled.signal }).then(
+      ([code]) => `the process for it ended with ${code ?? "a signal"}`,
+    );
+    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, {
+      signal: settled.signal,
+    });
     child.send(request, () => {});
     const outcome = await Promise.race([answered, ended, late]).catch(messageOf);
     settled.abort();
@@ -47,13 +76,25 @@ export function openDatabaseReader(config: Config): DatabaseReader {
     return asked as Promise<T>;
   };
   const inspect = async (): Promise<DatabaseEvidence> => {
-    const evidence = await ask<DatabaseEvidence>({ look: "schema", file, busyMs }, 2 * busyMs + CHILD_SLACK_MS);
+    const evidence = await ask<DatabaseEvidence>(
+      { look: "schema", file, busyMs },
+      2 * busyMs + CHILD_SLACK_MS,
+    );
     if (evidence.open) return evidence;
-    const integrity = await observe(() => ask<Partial<Integrity>>({ look: "integrity", file, busyMs, backup }, INTEGRITY_MS_MAX));
-    return integrity.seen ? { ...evidence, ...integrity.value } : { ...evidence, integrityUnseen: integrity.why };
+    const integrity = await observe(() =>
+      ask<Partial<Integrity>>({ look: "integrity", file, busyMs, backup }, INTEGRITY_MS_MAX),
+    );
+    return integrity.seen
+      ? { ...evidence, ...integrity.value }
+      : { ...evidence, integrityUnseen: integrity.why };
   };
   const query = async (sql: string, timeoutMs: number): Promise<QueryAnswer> => {
-    const request: DatabaseRequest = { look: "query", file, sql, busyMs: Math.min(busyMs, timeoutMs) };
+    const request: DatabaseRequest = {
+      look: "query",
+      file,
+      sql,
+      busyMs: Math.min(busyMs, timeoutMs),
+    };
     const answer = await observe(() => ask<QueryAnswer>(request, timeoutMs + CHILD_SLACK_MS));
     return answer.seen ? answer.value : { rows: [], problem: answer.why };
   };

@@ -1,15 +1,37 @@
-/** The bot's own word about itself, by HTTP or by a row of its database, polled until it is ready. */
+/**
+ * The bot's own word about itself, by HTTP or by a row of its database, polled until it is ready.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import { FIELD_NAMES, type FieldName, loadDialects } from "../dialects.ts";
-import { firstAt, type HttpAnswer, type HttpTarget, parseAnswer, parseInstant, readHttp } from "../http.ts";
+import {
+  firstAt,
+  type HttpAnswer,
+  type HttpTarget,
+  parseAnswer,
+  parseInstant,
+  readHttp,
+} from "../http.ts";
 import type { DatabaseReader } from "./database.ts";
 
-export const healthTarget = ({ health, headers }: Config): HttpTarget => ({ url: health.url as string, socket: health.socket, headers });
+export const healthTarget = ({ health, headers }: Config): HttpTarget => ({
+  url: health.url as string,
+  socket: health.socket,
+  headers,
+});
 
-/** One answer of the health source: the document, or the problem with it. `source` is the line that evidence shows. */
-export type HealthAnswer = { at: number; ms: number; source: string; document: Record<string, unknown> | null; problem: string | null };
+/**
+ * One answer of the health source: the document, or the problem with it. `source` is the line that
+ * evidence shows.
+ */
+export type HealthAnswer = {
+  at: number;
+  ms: number;
+  source: string;
+  document: Record<string, unknown> | null;
+  problem: string | null;
+};
 
 /** Reasons for which an endpoint or a query could not be looked at, as opposed to being broken. */
 export const HEALTH_UNSEEN =
@@ -19,37 +41,69 @@ export const HEALTH_UNSEEN =
 export function parseHealthAnswer(answer: HttpAnswer): Pick<HealthAnswer, "document" | "problem"> {
   const { document, problem } = parseAnswer(answer);
   if (problem) return { document: null, problem };
-  if (typeof document === "object" && document && !Array.isArray(document)) return { document: document as Record<string, unknown>, problem };
+  if (typeof document === "object" && document && !Array.isArray(document))
+    return { document: document as Record<string, unknown>, problem };
   return { document: null, problem: "HTTP 200, but the JSON is not an object" };
 }
-/** The fields of a health document as they stood in it; absent ones are undefined. `fromSql`: 0 and 1 are booleans there, and only there. */
+/**
+ * The fields of a health document as they stood in it; absent ones are undefined. `fromSql`: 0 and
+ * 1 are booleans there, and only there.
+ */
 export type HealthFields = Record<FieldName, unknown> & { fromSql: boolean; at: number };
-export function parseFields(document: Record<string, unknown>, health: Config["health"], at: number): HealthFields {
+export function parseFields(
+  document: Record<string, unknown>,
+  health: Config["health"],
+  at: number,
+): HealthFields {
   const fromSql = Boolean(health.sql);
-  // The public bot's status column says "offline" while it is connected, so in a row it counts only where a config names it.
-  const pointers = { ...loadDialects().fields, ...(fromSql ? { status: [] } : {}), ...health.fields };
+  // The public bot's status column says "offline" while it is connected, so in a row it counts only
+  // where a config names it.
+  const pointers = {
+    ...loadDialects().fields,
+    ...(fromSql ? { status: [] } : {}),
+    ...health.fields,
+  };
   const find = (name: FieldName): unknown => firstAt(document, [pointers[name]].flat());
-  const fields = Object.fromEntries(FIELD_NAMES.map((name) => [name, find(name)])) as Record<FieldName, unknown>;
-  if (fromSql && (fields.connected === 0 || fields.connected === 1)) fields.connected = fields.connected === 1;
+  const fields = Object.fromEntries(FIELD_NAMES.map((name) => [name, find(name)])) as Record<
+    FieldName,
+    unknown
+  >;
+  if (fromSql && (fields.connected === 0 || fields.connected === 1))
+    fields.connected = fields.connected === 1;
   return { ...fields, fromSql, at };
 }
 
-/** The bot's own uptime in seconds, as it says it or since the start that it names; null where it says neither. */
+/**
+ * The bot's own uptime in seconds, as it says it or since the start that it names; null where it
+ * says neither.
+ */
 export function uptimeOf({ uptime, startedAt, at }: HealthFields): number | null {
   const began = parseInstant(startedAt);
   return typeof uptime === "number" ? uptime : began === null ? null : (at - began) / 1000;
 }
 
-export const statusIsUp = ({ status }: HealthFields, { statusUp = loadDialects().statusUp }: Config["health"]): boolean =>
-  typeof status === "string" && statusUp.some((word) => word.toLowerCase() === status.trim().toLowerCase());
+export const statusIsUp = (
+  { status }: HealthFields,
+  { statusUp = loadDialects().statusUp }: Config["health"],
+): boolean =>
+  typeof status === "string" &&
+  statusUp.some((word) => word.toLowerCase() === status.trim().toLowerCase());
 
-/** Ready: healthy by its own word, connected, and in company. A bot that answers before it has joined the channel is still starting. */
+/**
+ * Ready: healthy by its own word, connected, and in company. A bot that answers before it has
+ * joined the channel is still starting.
+ */
 function isReady(fields: HealthFields, { off, health, limits: { userCountMin } }: Config): boolean {
   const { status, connected, userCount, fromSql } = fields;
-  const statusOff = off.health_endpoint || off["health_endpoint.status"] || (fromSql && status === undefined);
+  const statusOff =
+    off.health_endpoint || off["health_endpoint.status"] || (fromSql && status === undefined);
   if (!statusOff && !statusIsUp(fields, health)) return false;
   if (!off.connection && connected !== true) return false;
-  return userCountMin === null || Boolean(off.user_count) || (typeof userCount === "number" && userCount >= userCountMin);
+  return (
+    userCountMin === null ||
+    Boolean(off.user_count) ||
+    (typeof userCount === "number" && userCount >= userCountMin)
+  );
 }
 
 export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };
@@ -57,24 +111,41 @@ export function openHealth(config: Config, database: DatabaseReader): HealthRead
   const { sql = "", url } = config.health;
   const readRow = async (timeoutMs: number) => {
     const { rows, problem: failure } = await database.query(sql, timeoutMs);
-    const problem = failure ?? (rows.length === 1 ? null : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`);
+    const problem =
+      failure ??
+      (rows.length === 1
+        ? null
+        : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`);
     return { document: problem ? null : (rows[0] as Record<string, unknown>), problem };
   };
   const read = async (timeoutMs: number): Promise<HealthAnswer> => {
     const [at, begun] = [Date.now(), performance.now()];
-    const answer = sql ? await readRow(timeoutMs) : parseHealthAnswer(await readHttp(healthTarget(config), timeoutMs));
+    const answer = sql
+      ? await readRow(timeoutMs)
+      : parseHealthAnswer(await readHttp(healthTarget(config), timeoutMs));
     return { at, ms: performance.now() - begun, source: sql || `GET ${url}`, ...answer };
   };
   return { read };
 }
 
-const READINESS_EVERY_MS = 250; // How long to wait between two looks at a bot that is still starting.
+// How long to wait between two looks at a bot that is still starting.
+const READINESS_EVERY_MS = 250;
 const ANSWERS_KEPT = 8;
-/** Polls until the bot is ready. Before the start-up deadline every look is free; after it, `triesMax` tries with doubling pauses count. */
-export async function readHealth(config: Config, reader: HealthReader, startedAt: number | null, triesMax: number, signal: AbortSignal) {
+/**
+ * Polls until the bot is ready. Before the start-up deadline every look is free; after it,
+ * `triesMax` tries with doubling pauses count.
+ */
+export async function readHealth(
+  config: Config,
+  reader: HealthReader,
+  startedAt: number | null,
+  triesMax: number,
+  signal: AbortSignal,
+) {
   // Where there is no process to wait for, its start is null, and one look is enough.
   const { startupSecondsMax, healthTimeoutMs, healthBackoffMs } = config.limits;
-  const deadline = startedAt === null ? 0 : performance.now() + startedAt + startupSecondsMax * 1000 - Date.now();
+  const deadline =
+    startedAt === null ? 0 : performance.now() + startedAt + startupSecondsMax * 1000 - Date.now();
   const answers: HealthAnswer[] = [];
   let tries = 0;
   for (;;) {
@@ -85,10 +156,17 @@ export async function readHealth(config: Config, reader: HealthReader, startedAt
     const ready = fields !== null && isReady(fields, config);
     const starting = performance.now() < deadline;
     if (!starting) tries++;
-    const readyMs = ready && answers.length > 1 && startedAt !== null ? Date.now() - startedAt : null;
-    if (ready || tries >= triesMax || startedAt === null || signal.aborted) return { answers, tries, fields, ready, readyMs };
-    await sleep(starting ? READINESS_EVERY_MS : healthBackoffMs * 2 ** (tries - 1), undefined, { signal }).catch(() => {});
+    const readyMs =
+      ready && answers.length > 1 && startedAt !== null ? Date.now() - startedAt : null;
+    if (ready || tries >= triesMax || startedAt === null || signal.aborted)
+      return { answers, tries, fields, ready, readyMs };
+    await sleep(starting ? READINESS_EVERY_MS : healthBackoffMs * 2 ** (tries - 1), undefined, {
+      signal,
+    }).catch(() => {});
   }
 }
-/** The tries until the bot was ready, or out of time. `readyMs` counts from the start of the process, where an earlier answer was not ready yet. */
+/**
+ * The tries until the bot was ready, or out of time. `readyMs` counts from the start of the
+ * process, where an earlier answer was not ready yet.
+ */
 export type HealthEvidence = Awaited<ReturnType<typeof readHealth>>;

@@ -5,24 +5,37 @@ import type { Config } from "../config.ts";
 import { loadHttp, readHttp } from "../http.ts";
 import { healthTarget } from "./health.ts";
 
-/** Response times in milliseconds; `failures` are the problems of samples that had no whole 200 answer. */
+/**
+ * Response times in milliseconds; `failures` are the problems of samples that had no whole 200
+ * answer.
+ */
 export type ResponseEvidence = { fresh: number[]; keptAlive: number[]; failures: string[] };
-/** Samples the endpoint on a new connection and on a kept one, in turn: the first carries the cost of a connection, the second does not. */
-export async function readResponseTimes(config: Config, signal: AbortSignal): Promise<ResponseEvidence> {
+/**
+ * Samples the endpoint on a new connection and on a kept one, in turn: the first carries the cost
+ * of a connection, the second does not.
+ */
+export async function readResponseTimes(
+  config: Config,
+  signal: AbortSignal,
+): Promise<ResponseEvidence> {
   const { responseSamples, responseGapMs, healthTimeoutMs } = config.limits;
   const evidence: ResponseEvidence = { fresh: [], keptAlive: [], failures: [] };
   const { Agent } = loadHttp(new URL(config.health.url as string));
   const kept = new Agent({ keepAlive: true, maxSockets: 1 });
   for (let round = 0; round < responseSamples && !signal.aborted; round++) {
     if (round) await sleep(responseGapMs, undefined, { signal }).catch(() => {});
-    for (const [times, agent] of [[evidence.fresh, false] as const, [evidence.keptAlive, kept] as const]) {
+    for (const [times, agent] of [
+      [evidence.fresh, false] as const,
+      [evidence.keptAlive, kept] as const,
+    ]) {
       const { ms, status, problem } = await readHttp(healthTarget(config), healthTimeoutMs, agent);
       if (signal.aborted) continue;
       // A refusal is fast, and would make the average better than it is.
       if (problem || status !== 200) evidence.failures.push(problem ?? `HTTP ${status}`);
       else times.push(ms);
     }
-    if (round === 0 && evidence.failures.length === 2) break; // One that does not answer would take the whole budget, and another check reports it.
+    // One that does not answer would take the whole budget, and another check reports it.
+    if (round === 0 && evidence.failures.length === 2) break;
   }
   kept.destroy();
   return evidence;

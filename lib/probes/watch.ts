@@ -1,4 +1,7 @@
-/** The stability watch: polls the bot for its window, and reports the first thing that ends it. It judges no series. */
+/**
+ * The stability watch: polls the bot for its window, and reports the first thing that ends it. It
+ * judges no series.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { observe } from "../attempt.ts";
@@ -8,28 +11,52 @@ import type { HistoryEvidence } from "../log.ts";
 import { median, round, sumOf } from "../numbers.ts";
 import { isoOf, spanOf } from "../text.ts";
 import type { Incident, Narrator } from "../vocabulary.ts";
-import { HEALTH_UNSEEN, type HealthAnswer, type HealthFields, type HealthReader, parseFields, statusIsUp, uptimeOf } from "./health.ts";
+import {
+  HEALTH_UNSEEN,
+  type HealthAnswer,
+  type HealthFields,
+  type HealthReader,
+  parseFields,
+  statusIsUp,
+  uptimeOf,
+} from "./health.ts";
 import { EXAMPLES_MAX, type LogFollower } from "./log-lines.ts";
 import { readUsage, type UsageSample } from "./usage.ts";
 
 type MissKind = "health" | "connection" | "users";
-/** Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the number of users. */
-function parseMisses(answer: HealthAnswer, fields: HealthFields | null, { off, health, limits }: Config): Partial<Record<MissKind, string>> {
+/**
+ * Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the
+ * number of users.
+ */
+function parseMisses(
+  answer: HealthAnswer,
+  fields: HealthFields | null,
+  { off, health, limits }: Config,
+): Partial<Record<MissKind, string>> {
   if (off.health_endpoint) return {};
   if (!fields) return { health: answer.problem ?? "no health document" };
   const misses: Partial<Record<MissKind, string>> = {};
   const { at, status, connected, heartbeat, userCount } = fields;
-  if (status !== undefined && !off["health_endpoint.status"] && !statusIsUp(fields, health)) misses.health = `status is ${JSON.stringify(status)}`;
+  if (status !== undefined && !off["health_endpoint.status"] && !statusIsUp(fields, health))
+    misses.health = `status is ${JSON.stringify(status)}`;
   const beat = off["connection.heartbeat"] ? null : parseInstant(heartbeat);
   const silentSeconds = beat === null ? 0 : (at - beat) / 1000;
-  if (!off.connection && silentSeconds > limits.heartbeatSecondsMax) misses.connection = `the heartbeat is ${spanOf(silentSeconds)} old`;
-  if (!off.connection && connected !== undefined && connected !== true) misses.connection = `connected is ${JSON.stringify(connected)}`;
-  const enough = limits.userCountMin === null || (typeof userCount === "number" && userCount >= limits.userCountMin);
-  if (!off.user_count && userCount !== undefined && !enough) misses.users = `user count is ${JSON.stringify(userCount)}`;
+  if (!off.connection && silentSeconds > limits.heartbeatSecondsMax)
+    misses.connection = `the heartbeat is ${spanOf(silentSeconds)} old`;
+  if (!off.connection && connected !== undefined && connected !== true)
+    misses.connection = `connected is ${JSON.stringify(connected)}`;
+  const enough =
+    limits.userCountMin === null ||
+    (typeof userCount === "number" && userCount >= limits.userCountMin);
+  if (!off.user_count && userCount !== undefined && !enough)
+    misses.users = `user count is ${JSON.stringify(userCount)}`;
   return misses;
 }
 
-/** Repeats `act` at a fixed rate until `signal`; a round that takes longer than its time makes the next one late, never parallel. */
+/**
+ * Repeats `act` at a fixed rate until `signal`; a round that takes longer than its time makes the
+ * next one late, never parallel.
+ */
 async function every(ms: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
   for (let due = performance.now(); !signal.aborted; ) {
     await act();
@@ -37,48 +64,104 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
     await sleep(due - performance.now(), undefined, { signal }).catch(() => {});
   }
 }
-/** `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's own uptime, in seconds, or NaN. */
+/**
+ * `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's
+ * own uptime, in seconds, or NaN.
+ */
 type WatchBounds = { signal: AbortSignal; uptimeBefore: number };
-type WatchInput = WatchBounds & Pick<Narrator, "progress"> & { config: Config; pid: number; health: HealthReader; logs: LogFollower[] };
-const errorsOf = (logs: readonly LogFollower[]): number => sumOf(logs.map((log) => log.source.tally.errors));
+type WatchInput = WatchBounds &
+  Pick<Narrator, "progress"> & {
+    config: Config;
+    pid: number;
+    health: HealthReader;
+    logs: LogFollower[];
+  };
+const errorsOf = (logs: readonly LogFollower[]): number =>
+  sumOf(logs.map((log) => log.source.tally.errors));
 /** What a watch has seen so far; `ended` ends it, and with it `signal`. */
 function openWatch(input: WatchInput) {
   const { config, logs, uptimeBefore } = input;
   const ended = new AbortController();
   const [numbers, gaps] = [(): number[] => [], (): (number | null)[] => []];
   const evidence = {
-    ...{ secondsPlanned: config.limits.watchSeconds, secondsWatched: 0, polls: 0, misses: { health: 0, connection: 0, users: 0 } },
+    ...{
+      secondsPlanned: config.limits.watchSeconds,
+      secondsWatched: 0,
+      polls: 0,
+      misses: { health: 0, connection: 0, users: 0 },
+    },
     unseen: 0, // Polls that could not look, which is no miss of the bot's.
-    // Equally long lists in the order of the polls and samples; times are seconds since the watch began.
-    series: { pollSeconds: numbers(), responseMs: gaps(), users: gaps(), sampleSeconds: numbers(), memoryMb: numbers(), cpuPercent: gaps() },
+    // Equally long lists in the order of the polls and samples; times are seconds since the watch
+    // began.
+    series: {
+      pollSeconds: numbers(),
+      responseMs: gaps(),
+      users: gaps(),
+      sampleSeconds: numbers(),
+      memoryMb: numbers(),
+      cpuPercent: gaps(),
+    },
     incident: null as Incident | null, // What ended the watch before its time.
     newErrors: (logs.length ? 0 : null) as number | null,
     history: null as HistoryEvidence | null,
   };
   const inARow: Record<MissKind, string[]> = { health: [], connection: [], users: [] };
-  const before = { uptime: { value: uptimeBefore, since: 0 }, usage: null as UsageSample | null, errorsBefore: errorsOf(logs) };
-  return { ...input, ...before, begun: performance.now(), evidence, ended, signal: AbortSignal.any([input.signal, ended.signal]), inARow };
+  const before = {
+    uptime: { value: uptimeBefore, since: 0 },
+    usage: null as UsageSample | null,
+    errorsBefore: errorsOf(logs),
+  };
+  return {
+    ...input,
+    ...before,
+    begun: performance.now(),
+    evidence,
+    ended,
+    signal: AbortSignal.any([input.signal, ended.signal]),
+    inARow,
+  };
 }
 type WatchState = ReturnType<typeof openWatch>;
 export type WatchEvidence = WatchState["evidence"];
 
 const elapsedSeconds = (state: WatchState): number => (performance.now() - state.begun) / 1000;
-function reportIncident(state: WatchState, kind: Incident["kind"], says: string, evidence: string[] = []): void {
-  state.evidence.incident ??= { kind, at: Date.now(), says: `${says} (${spanOf(elapsedSeconds(state))} into the watch)`, evidence };
+function reportIncident(
+  state: WatchState,
+  kind: Incident["kind"],
+  says: string,
+  evidence: string[] = [],
+): void {
+  state.evidence.incident ??= {
+    kind,
+    at: Date.now(),
+    says: `${says} (${spanOf(elapsedSeconds(state))} into the watch)`,
+    evidence,
+  };
   state.ended.abort();
 }
 
 const UPTIME_SLACK_SECONDS = 2;
-/** The bot's own uptime must move, and forward: a wrapper that restarts what is inside it keeps its pid. */
+/**
+ * The bot's own uptime must move, and forward: a wrapper that restarts what is inside it keeps its
+ * pid.
+ */
 function followUptime(state: WatchState, value: number): void {
   const now = elapsedSeconds(state);
   const { value: before, since } = state.uptime;
   if (value !== before) state.uptime = { value, since: now };
   if (value < before - UPTIME_SLACK_SECONDS) {
     const jump = `from ${round(before)} to ${round(value)} s`;
-    reportIncident(state, "uptime", `the bot's uptime ran backwards ${jump} while its process lived on: something inside it was restarted`);
+    reportIncident(
+      state,
+      "uptime",
+      `the bot's uptime ran backwards ${jump} while its process lived on: something inside it was restarted`,
+    );
   } else if (value === before && now - since > state.config.limits.heartbeatSecondsMax)
-    reportIncident(state, "uptime", `the health document is frozen: its uptime has stood at ${round(value)} s for ${spanOf(now - since)}`);
+    reportIncident(
+      state,
+      "uptime",
+      `the health document is frozen: its uptime has stood at ${round(value)} s for ${spanOf(now - since)}`,
+    );
 }
 
 async function pollHealth(state: WatchState): Promise<void> {
@@ -95,11 +178,14 @@ async function pollHealth(state: WatchState): Promise<void> {
   const misses = blind ? {} : parseMisses(answer, fields, config);
   for (const [kind, row] of Object.entries(inARow) as [MissKind, string[]][]) {
     const says = misses[kind];
-    if (!says && fields) row.length = 0; // A poll without a document says nothing about the connection, so it neither adds to that row nor ends it.
+    // A poll without a document says nothing about the connection, so it neither adds to that row
+    // nor ends it.
+    if (!says && fields) row.length = 0;
     if (!says) continue;
     evidence.misses[kind]++;
     row.push(`${isoOf(answer.at)} ${says}`);
-    if (row.length >= config.limits.missesMax) reportIncident(state, kind, `${config.limits.missesMax} polls in a row missed: ${says}`, row);
+    if (row.length >= config.limits.missesMax)
+      reportIncident(state, kind, `${config.limits.missesMax} polls in a row missed: ${says}`, row);
   }
   const uptime = fields && uptimeOf(fields);
   if (typeof uptime === "number" && !config.off["health_endpoint.age"]) followUptime(state, uptime);
@@ -121,7 +207,12 @@ async function sampleUsage(state: WatchState): Promise<void> {
   const recent = memoryMb.slice(-MEMORY_RECENT);
   if (limit === null || recent.length < MEMORY_RECENT || median(recent) < limit) return;
   const samples = `${usage.processes} processes; last samples ${recent.join(", ")} MB`;
-  reportIncident(state, "memory", `memory is ${round(median(recent))} MB, over the limit of ${limit} MB`, [samples]);
+  reportIncident(
+    state,
+    "memory",
+    `memory is ${round(median(recent))} MB, over the limit of ${limit} MB`,
+    [samples],
+  );
 }
 
 async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promise<void> {
@@ -134,22 +225,35 @@ async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promis
   reportIncident(state, "errors", `${count} new error${count > 1 ? "s" : ""} in the log`, examples);
 }
 
-/** Watches health, users, connection, uptime, memory, logs for the configured time, or to the first incident; the identity is followed elsewhere. */
+/**
+ * Watches health, users, connection, uptime, memory, logs for the configured time, or to the first
+ * incident; the identity is followed elsewhere.
+ */
 export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
   const { watchSeconds, healthEverySeconds } = input.config.limits;
   const state = openWatch(input);
   const { evidence, ended, signal, logs } = state;
   const narrator = setInterval(() => {
     const secondsLeft = Math.max(0, watchSeconds - elapsedSeconds(state));
-    const [memoryMb = null, responseMs = null] = [evidence.series.memoryMb.at(-1), evidence.series.responseMs.at(-1)];
+    const [memoryMb = null, responseMs = null] = [
+      evidence.series.memoryMb.at(-1),
+      evidence.series.responseMs.at(-1),
+    ];
     input.progress({ secondsLeft, memoryMb, responseMs, errors: evidence.newErrors ?? 0 });
   }, 1000);
   const pollMs = Math.max(200, healthEverySeconds * 1000);
   const sampleMs = Math.max(500, Math.min(pollMs, watchSeconds * 50));
-  const rounds = [every(pollMs, signal, () => pollHealth(state)), every(sampleMs, signal, () => sampleUsage(state))];
+  const rounds = [
+    every(pollMs, signal, () => pollHealth(state)),
+    every(sampleMs, signal, () => sampleUsage(state)),
+  ];
   for (const log of logs) rounds.push(every(log.everyMs, signal, () => pollLogs(state, [log])));
-  // A poll that hangs must not make the watch longer; what it would have said comes too late anyway.
-  await Promise.race([sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {}), ...rounds]).finally(() => {
+  // A poll that hangs must not make the watch longer; what it would have said comes too late
+  // anyway.
+  await Promise.race([
+    sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {}),
+    ...rounds,
+  ]).finally(() => {
     ended.abort();
     clearInterval(narrator);
   });

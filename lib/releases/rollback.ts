@@ -1,4 +1,7 @@
-/** Whether a verdict leads to a rollback, and the two halves of one inside its unit: switch and confirm. The restart between them is systemd's. */
+/**
+ * Whether a verdict leads to a rollback, and the two halves of one inside its unit: switch and
+ * confirm. The restart between them is systemd's.
+ */
 
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
@@ -26,13 +29,18 @@ import {
   rollbackRecord,
 } from "./state.ts";
 
-const failedChecks = ({ findings }: Pick<Result, "findings">) => findings.filter(({ status }) => status === "fail").map(({ check }) => check);
+const failedChecks = ({ findings }: Pick<Result, "findings">) =>
+  findings.filter(({ status }) => status === "fail").map(({ check }) => check);
 
 /** Errors that another release had logged too are not new with this one. */
 function errorsAreNew(result: Result, records: readonly Record<string, unknown>[]): boolean {
-  const linesOf = ({ findings }: Record<string, unknown>) => (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
-  const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#"); // Equal for two occurrences of the same error.
-  const others = records.filter(({ findings, release }) => Array.isArray(findings) && release && release !== result.release);
+  const linesOf = ({ findings }: Record<string, unknown>) =>
+    (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
+  // Equal for two occurrences of the same error.
+  const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#");
+  const others = records.filter(
+    ({ findings, release }) => Array.isArray(findings) && release && release !== result.release,
+  );
   const known = new Set(others.flatMap(linesOf).map(signatureOf));
   const lines = linesOf(result).filter((line) => !/^\d+ lines? read, /.test(line));
   return lines.length === 0 || lines.some((line) => !known.has(signatureOf(line)));
@@ -40,8 +48,17 @@ function errorsAreNew(result: Result, records: readonly Record<string, unknown>[
 
 const CHAT_DOWN = "the chat server itself is down";
 type News = { chatDown: boolean; newErrors: boolean };
-/** Why a verdict does not lead to a rollback, or null where it does (DESIGN: a measured failure of a candidate that is still current). */
-export function judgeRollback(result: Result, config: Config, releases: readonly Release[], state: ReleaseState, news: News): string | null {
+/**
+ * Why a verdict does not lead to a rollback, or null where it does (DESIGN: a measured failure of a
+ * candidate that is still current).
+ */
+export function judgeRollback(
+  result: Result,
+  config: Config,
+  releases: readonly Release[],
+  state: ReleaseState,
+  news: News,
+): string | null {
   const { directory } = config.release ?? {};
   const { auto, on, command } = config.rollback;
   const { verdict, release: id } = result;
@@ -51,29 +68,44 @@ export function judgeRollback(result: Result, config: Config, releases: readonly
   if (verdict !== "fail") return "nothing was measured to be wrong";
   if (!directory && !command) return "neither release.directory nor rollback.command is configured";
   if (!auto) return "rollback.auto is not set";
-  if (!failed.some((check) => on.includes(check))) return `${failed.join(", ")} is not in rollback.on`;
+  if (!failed.some((check) => on.includes(check)))
+    return `${failed.join(", ")} is not in rollback.on`;
   if (id === null) return "which release runs is not known";
   if (directory && !row?.current) return `${id} is not the current release any more`;
   if (passed) return `${id} has passed before (${passed.at}): it worked, so the world has changed`;
   if (news.chatDown && failed.includes("connection")) return CHAT_DOWN;
-  if (!news.newErrors && failed.every((check) => check === "error_logs")) return "an earlier release logged the same errors";
+  if (!news.newErrors && failed.every((check) => check === "error_logs"))
+    return "an earlier release logged the same errors";
   return null;
 }
 
-/** Points `current` at a release by one rename of a new link: whatever cuts this short, it is one whole link or the other. */
+/**
+ * Points `current` at a release by one rename of a new link: whatever cuts this short, it is one
+ * whole link or the other.
+ */
 function switchCurrent(current: string, target: string): void {
   const directory = path.dirname(current);
   const next = `${current}.next`;
   fs.rmSync(next, { force: true });
-  fs.symlinkSync(path.isAbsolute(fs.readlinkSync(current)) ? target : path.relative(directory, target), next);
+  fs.symlinkSync(
+    path.isAbsolute(fs.readlinkSync(current)) ? target : path.relative(directory, target),
+    next,
+  );
   syncDirectory(directory);
   fs.renameSync(next, current);
   syncDirectory(directory);
 }
 
-const readRequest = (file: string): RollbackUnderWay | null => orNull(() => JSON.parse(readSmallFile(file, 65_536)));
+const readRequest = (file: string): RollbackUnderWay | null =>
+  orNull(() => JSON.parse(readSmallFile(file, 65_536)));
 
-function endRollback(config: Config, { narrate }: Narrator, request: RollbackUnderWay, outcome: Outcome, more?: object): number {
+function endRollback(
+  config: Config,
+  { narrate }: Narrator,
+  request: RollbackUnderWay,
+  outcome: Outcome,
+  more?: object,
+): number {
   const record = rollbackRecord(config, request, outcome, more);
   keep(config, record, narrate);
   narrate(record.action);
@@ -81,79 +113,152 @@ function endRollback(config: Config, { narrate }: Narrator, request: RollbackUnd
   return record.exit;
 }
 
-/** First half of a rollback, inside its unit: decides, marks, switches. The unit then restarts the bot. */
+/**
+ * First half of a rollback, inside its unit: decides, marks, switches. The unit then restarts the
+ * bot.
+ */
 export async function runSwitch(config: Config, narrator: Narrator): Promise<number> {
   const { flag, releases: memory } = config.state;
   const [asked, rolling] = [flag("rollback"), flag("rolling")];
-  if (!fs.existsSync(asked)) throw new UserError(EXIT.refused, `Nothing has asked for a rollback: there is no ${asked}`);
-  const untaken = orMessage(() => fs.renameSync(asked, rolling)); // Taken first: a rollback that is cut short must not begin again by itself.
-  if (untaken) throw new UserError(EXIT.permission, `The request for a rollback cannot be taken: ${untaken}`);
+  if (!fs.existsSync(asked))
+    throw new UserError(EXIT.refused, `Nothing has asked for a rollback: there is no ${asked}`);
+  // Taken first: a rollback that is cut short must not begin again by itself.
+  const untaken = orMessage(() => fs.renameSync(asked, rolling));
+  if (untaken)
+    throw new UserError(EXIT.permission, `The request for a rollback cannot be taken: ${untaken}`);
   const request = readRequest(rolling);
-  if (!request) throw new UserError(EXIT.refused, `What asks for a rollback cannot be read: ${rolling}`);
+  if (!request)
+    throw new UserError(EXIT.refused, `What asks for a rollback cannot be read: ${rolling}`);
   const state = readState(config);
   const releases = readReleases(config, state);
   const { directory = "", current = "" } = config.release ?? {};
   const { command, secondsMax } = config.rollback;
   const refuse = (exit: number, why: string): number => {
     const action = `No rollback: ${why}. Nothing was changed; a person has to look.`;
-    return endRollback(config, narrator, { ...request, to: null }, { verdict: "refused", exit, action });
+    return endRollback(
+      config,
+      narrator,
+      { ...request, to: null },
+      { verdict: "refused", exit, action },
+    );
   };
   const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
   if (exit) return refuse(exit, why);
-  const blocked = command ? null : orMessage(() => fs.accessSync(path.dirname(current), fs.constants.W_OK));
-  if (blocked) return refuse(EXIT.permission, `${path.dirname(current)} cannot be written to (${blocked})`);
+  const blocked = command
+    ? null
+    : orMessage(() => fs.accessSync(path.dirname(current), fs.constants.W_OK));
+  if (blocked)
+    return refuse(EXIT.permission, `${path.dirname(current)} cannot be written to (${blocked})`);
   const from = releases.find((row) => row.current)?.id ?? request.release;
   const marked = { ...request, release: from, to, marker: randomUUID(), switchedAt: Date.now() };
   const end = (why: string): number => {
     const action = `The rollback failed: ${why}.`;
-    return endRollback(config, narrator, { ...marked, to: null }, { verdict: "fail", exit: EXIT.stillUnhealthy, action });
+    return endRollback(
+      config,
+      narrator,
+      { ...marked, to: null },
+      { verdict: "fail", exit: EXIT.stillUnhealthy, action },
+    );
   };
-  // Where nothing was switched, the marker is taken back: else the release would be in quarantine, and never rolled back again, for nothing.
+  // Where nothing was switched, the marker is taken back: else the release would be in quarantine,
+  // and never rolled back again, for nothing.
   const giveUp = (why: string): number => {
     orNull(() => writeAtomically(memory, JSON.stringify(state)));
     const stays = readState(config).rollbacks.some(({ run }) => run === marked.marker);
-    return stays ? end(`${why}, and ${from} stays quarantined, because "${memory}" cannot be written`) : refuse(EXIT.permission, why);
+    return stays
+      ? end(`${why}, and ${from} stays quarantined, because "${memory}" cannot be written`)
+      : refuse(EXIT.permission, why);
   };
-  // The marker comes before the switch, so that a cut between the two cannot lead to a second rollback.
+  // The marker comes before the switch, so that a cut between the two cannot lead to a second
+  // rollback.
   const unmarked = orMessage(() => {
-    writeAtomically(memory, JSON.stringify(foldRecord(state, rollbackRecord(config, marked, { verdict: "pass", exit: 0, action: "" }))));
+    writeAtomically(
+      memory,
+      JSON.stringify(
+        foldRecord(state, rollbackRecord(config, marked, { verdict: "pass", exit: 0, action: "" })),
+      ),
+    );
     writeAtomically(rolling, JSON.stringify(marked));
   });
   if (unmarked) return giveUp(`it cannot be remembered (${unmarked})`);
   narrator.narrate(`rolling back ${from} → ${to ?? "by rollback.command"}`);
-  const unswitched = command ? null : orMessage(() => switchCurrent(current, path.join(directory, to as string)));
-  if (unswitched && readCurrent(config) === from) return giveUp(`${current} cannot be switched (${unswitched})`);
-  if (unswitched) return end(`${current} names ${to}, but a power cut may undo that (${unswitched}); the bot was not restarted`);
+  const unswitched = command
+    ? null
+    : orMessage(() => switchCurrent(current, path.join(directory, to as string)));
+  if (unswitched && readCurrent(config) === from)
+    return giveUp(`${current} cannot be switched (${unswitched})`);
+  if (unswitched)
+    return end(
+      `${current} names ${to}, but a power cut may undo that (${unswitched}); the bot was not restarted`,
+    );
   const ran = await observe(async () => command && (await readCommand(command, secondsMax * 1000)));
   if (!ran.seen) return end(`rollback.command: ${ran.why}`);
   if (!ran.value?.code) return EXIT.passed;
   return end(`rollback.command exited ${ran.value.code} (${ran.value.stderr.slice(-200)})`);
 }
 
-/** Why what runs is not the target of a rollback, or null. Whose process it is shows in the order of the events: `/proc` may be closed to this user. */
-function strangerThan({ to, switchedAt = 0 }: RollbackUnderWay, { config, identity, observations }: Run, { passed }: ReleaseState): string | null {
+/**
+ * Why what runs is not the target of a rollback, or null. Whose process it is shows in the order of
+ * the events: `/proc` may be closed to this user.
+ */
+function strangerThan(
+  { to, switchedAt = 0 }: RollbackUnderWay,
+  { config, identity, observations }: Run,
+  { passed }: ReleaseState,
+): string | null {
   if (to === null) return null;
   const before = passed[to]?.version;
   const told = observations.release?.seen ? observations.release.value.version : null;
   if (readCurrent(config) !== to) return `current names ${readCurrent(config)}, not ${to}`;
-  if (!identity || identity.startedAt < switchedAt - 20) return "the bot was not started again after the switch";
-  return before && before !== to && told && told !== before ? `${told} runs; ${to} was ${before} when it passed` : null;
+  if (!identity || identity.startedAt < switchedAt - 20)
+    return "the bot was not started again after the switch";
+  return before && before !== to && told && told !== before
+    ? `${told} runs; ${to} was ${before} when it passed`
+    : null;
 }
 
-/** Checks that a release must pass to be called healthy again; what takes minutes is left to the verification that its start brings. */
-const CORE: ReadonlySet<CheckName> = new Set(["process", "database", "health_endpoint", "connection", "response_time"]);
+/**
+ * Checks that a release must pass to be called healthy again; what takes minutes is left to the
+ * verification that its start brings.
+ */
+const CORE: ReadonlySet<CheckName> = new Set([
+  "process",
+  "database",
+  "health_endpoint",
+  "connection",
+  "response_time",
+]);
 /** Verifies with the checks that are named; `exit` is the code of the verdict. */
-export type VerifyCore = (config: Config, checks: ReadonlySet<CheckName>, narrator: Narrator) => Promise<{ run: Run; exit: number }>;
-/** Second half, after the restart: the old release must be healthy within the deadline, and it must be the one that runs. */
-export async function runConfirm(config: Config, narrator: Narrator, verifyCore: VerifyCore): Promise<number> {
+export type VerifyCore = (
+  config: Config,
+  checks: ReadonlySet<CheckName>,
+  narrator: Narrator,
+) => Promise<{ run: Run; exit: number }>;
+/**
+ * Second half, after the restart: the old release must be healthy within the deadline, and it must
+ * be the one that runs.
+ */
+export async function runConfirm(
+  config: Config,
+  narrator: Narrator,
+  verifyCore: VerifyCore,
+): Promise<number> {
   const request = readRequest(config.state.flag("rolling"));
   if (!request) throw new UserError(EXIT.refused, "There is no rollback to confirm");
   const { to, release: from, checks } = request;
   const unconfirmed = `Rolled back to ${to} in an emergency; nobody has confirmed that it is healthy.`;
-  if (request.emergency) return endRollback(config, narrator, request, { verdict: "pass", exit: EXIT.passed, action: unconfirmed });
+  if (request.emergency)
+    return endRollback(config, narrator, request, {
+      verdict: "pass",
+      exit: EXIT.passed,
+      action: unconfirmed,
+    });
   const deadline = performance.now() + config.rollback.secondsMax * 1000;
   const look = async () => {
-    const limits = { ...config.limits, checksSecondsMax: Math.max(5, (deadline - performance.now()) / 1000) };
+    const limits = {
+      ...config.limits,
+      checksSecondsMax: Math.max(5, (deadline - performance.now()) / 1000),
+    };
     const { run, exit } = await verifyCore({ ...config, limits }, CORE, narrator);
     const findings = [...run.findings.values()];
     const stranger = exit ? null : strangerThan(request, run, readState(config));
@@ -170,29 +275,56 @@ export async function runConfirm(config: Config, narrator: Narrator, verifyCore:
   const outcome: Outcome = exit
     ? { verdict: "fail", exit: EXIT.stillUnhealthy, action: unhealthy, lifted: again.length > 0 }
     : { verdict: "pass", exit: EXIT.passed, action: healthy };
-  const failed = readRecords(config.logFile).records.find((record) => record.run === request.run) as Result | undefined;
-  const series = checks.some((check) => check === "uptime_stability" || check === "error_logs") ? failed?.series : null;
+  const failed = readRecords(config.logFile).records.find((record) => record.run === request.run) as
+    | Result
+    | undefined;
+  const series = checks.some((check) => check === "uptime_stability" || check === "error_logs")
+    ? failed?.series
+    : null;
   const failures = failed?.findings.filter(({ status }) => status === "fail");
-  const evidence = failed ? { exit: failed.exit, findings: failures, metrics: failed.metrics, series } : null;
+  const evidence = failed
+    ? { exit: failed.exit, findings: failures, metrics: failed.metrics, series }
+    : null;
   return endRollback(config, narrator, request, outcome, { findings, failed: evidence });
 }
 
-/** Whoever answers is up, however long the page; and where this host may not ask, nothing is proven. */
+/**
+ * Whoever answers is up, however long the page; and where this host may not ask, nothing is proven.
+ */
 async function chatIsDown({ chatServer }: Config): Promise<boolean> {
   const answer = chatServer ? await readHttp(chatServer, 5000) : null;
-  return answer !== null && (answer.status === null ? !/EPERM|EACCES|permission/.test(answer.problem ?? "") : answer.status >= 500);
+  return (
+    answer !== null &&
+    (answer.status === null
+      ? !/EPERM|EACCES|permission/.test(answer.problem ?? "")
+      : answer.status >= 500)
+  );
 }
 
-/** Leaves the verdict where systemd looks for it; says why no rollback is due, or null where one is. */
-export async function leaveVerdict({ config, records }: Run, result: Result): Promise<string | null> {
+/**
+ * Leaves the verdict where systemd looks for it; says why no rollback is due, or null where one is.
+ */
+export async function leaveVerdict(
+  { config, records }: Run,
+  result: Result,
+): Promise<string | null> {
   const { run, release, exit, schema } = result;
   const state = readState(config);
-  if (isUnit("verify") && exit === EXIT.passed) writeAtomically(config.state.flag("passed"), `${run}\n`);
+  if (isUnit("verify") && exit === EXIT.passed)
+    writeAtomically(config.state.flag("passed"), `${run}\n`);
   const checks = failedChecks(result);
   const chatDown = checks.includes("connection") && (await chatIsDown(config));
   const news = { chatDown, newErrors: errorsAreNew(result, records) };
   const why = judgeRollback(result, config, readReleases(config, state), state, news);
-  const request: RollbackRequest = { by: "verdict", run, release, checks, schema, to: null, emergency: false };
+  const request: RollbackRequest = {
+    by: "verdict",
+    run,
+    release,
+    checks,
+    schema,
+    to: null,
+    emergency: false,
+  };
   if (why === null) writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
   return why;
 }
@@ -204,11 +336,29 @@ export async function leaveRedFlag(config: Config, result: Result): Promise<stri
   const seen = [...(flags?.red ?? []), ...failed];
   if (!config.burnin.rollback) return "burnin.rollback is not set";
   if (release === null) return "which release runs is not known";
-  if (config.release?.directory && readCurrent(config) !== release) return `${release} is not the current release any more`;
-  if (failed.length && !flags?.red.length && !failed.some((check) => config.rollback.on.includes(check)))
+  if (config.release?.directory && readCurrent(config) !== release)
+    return `${release} is not the current release any more`;
+  if (
+    failed.length &&
+    !flags?.red.length &&
+    !failed.some((check) => config.rollback.on.includes(check))
+  )
     return `${failed.join(", ")} is not in rollback.on`;
-  if (seen.length && seen.every((word) => /^(?:connection|disconnected)\b/.test(word)) && (await chatIsDown(config))) return CHAT_DOWN;
-  const request: RollbackRequest = { by: "verdict", run, release, checks: ["burnin"], schema, to: null, emergency: false };
+  if (
+    seen.length &&
+    seen.every((word) => /^(?:connection|disconnected)\b/.test(word)) &&
+    (await chatIsDown(config))
+  )
+    return CHAT_DOWN;
+  const request: RollbackRequest = {
+    by: "verdict",
+    run,
+    release,
+    checks: ["burnin"],
+    schema,
+    to: null,
+    emergency: false,
+  };
   writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
   return null;
 }

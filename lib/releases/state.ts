@@ -1,5 +1,6 @@
 /**
- * What has to outlive the log's rotation: which release passed, which is in quarantine, the burn-in that is open.
+ * What has to outlive the log's rotation: which release passed, which is in quarantine, the burn-in
+ * that is open.
  * It can be built anew from the log.
  */
 
@@ -15,10 +16,23 @@ import { parseJsonObject } from "../http.ts";
 import { HISTORY_BYTES_MAX, headOf, readRecords, renderJson, writeRecord } from "../log.ts";
 import { maskDeep, maskOf } from "../masking.ts";
 import type { Result } from "../run.ts";
-import { type CheckName, EXIT, type Finding, type Identity, type Narrator, type Status, startOf, type Verdict } from "../vocabulary.ts";
+import {
+  type CheckName,
+  EXIT,
+  type Finding,
+  type Identity,
+  type Narrator,
+  type Status,
+  startOf,
+  type Verdict,
+} from "../vocabulary.ts";
 
-type CheckMetrics = { statuses: Partial<Record<CheckName, Status>>; failures: Partial<Record<CheckName, number>> };
-export type VerifyMetrics = CheckMetrics & Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null };
+type CheckMetrics = {
+  statuses: Partial<Record<CheckName, Status>>;
+  failures: Partial<Record<CheckName, number>>;
+};
+export type VerifyMetrics = CheckMetrics &
+  Record<"exit" | "ms" | "at", number> & { success: boolean; successAt: number | null };
 
 export type Passed = { at: string; run: string; version: string | null; schema: string | null };
 export type Quarantined = { at: string; run: string; checks: string[] };
@@ -27,7 +41,8 @@ const ROLLBACKS_KEPT = 100;
 /** What has to outlive the log's rotation, by release id. */
 export const emptyState = () => ({
   v: 1 as const,
-  metrics: null as VerifyMetrics | null, // Of the last verification, for the monitoring of the site.
+  // Of the last verification, for the monitoring of the site.
+  metrics: null as VerifyMetrics | null,
   passed: {} as Record<string, Passed>,
   quarantined: {} as Record<string, Quarantined>,
   rollbacks: [] as { at: string; run: string; from: string; automatic: boolean }[],
@@ -46,43 +61,112 @@ export const emptyState = () => ({
 });
 export type ReleaseState = ReturnType<typeof emptyState>;
 
-type Wish = { by: "verdict" | "person"; run: string | null; checks: string[]; to: string | null; emergency: boolean };
-/** What is asked of cytube-rollback@: by a verdict, or by a person. `schema` is that of the database as the failed run saw it. */
+type Wish = {
+  by: "verdict" | "person";
+  run: string | null;
+  checks: string[];
+  to: string | null;
+  emergency: boolean;
+};
+/**
+ * What is asked of cytube-rollback@: by a verdict, or by a person. `schema` is that of the database
+ * as the failed run saw it.
+ */
 export type RollbackRequest = Pick<Result, "release" | "schema"> & Wish;
-/** `marker` is the run by which a rollback is remembered from its switch on, `switchedAt` epoch milliseconds. */
+/**
+ * `marker` is the run by which a rollback is remembered from its switch on, `switchedAt` epoch
+ * milliseconds.
+ */
 export type RollbackUnderWay = RollbackRequest & { marker?: string; switchedAt?: number };
 export type Outcome = Verdict & { lifted?: boolean };
 
-export function rollbackRecord(config: Config, request: RollbackUnderWay, outcome: Outcome, more: object = {}) {
+export function rollbackRecord(
+  config: Config,
+  request: RollbackUnderWay,
+  outcome: Outcome,
+  more: object = {},
+) {
   const { by, run: of, release: from, to, checks, marker = randomUUID() } = request;
-  return { ...headOf("rollback", config.name, marker, Date.now()), ...{ by, of, from, to, checks, lifted: false }, ...outcome, ...more };
+  return {
+    ...headOf("rollback", config.name, marker, Date.now()),
+    ...{ by, of, from, to, checks, lifted: false },
+    ...outcome,
+    ...more,
+  };
 }
 
-/** A record of a rollback; `failed` hands on what the release failed with. `lifted`: the old release fails alike, so the new one is not to blame. */
+/**
+ * A record of a rollback; `failed` hands on what the release failed with. `lifted`: the old release
+ * fails alike, so the new one is not to blame.
+ */
 export type RollbackRecord = ReturnType<typeof rollbackRecord>;
 
-/** Whether the bot was started as another release than the burn-in's: that ends it without a decision. */
-export const isLeft = ({ release: own, place }: OpenBurnin, release: string | null, identity: Parameters<typeof startOf>[0] | null): boolean =>
-  own !== null && release !== null && own !== release && Boolean(identity) && startOf(identity as Identity) !== place?.start;
-const wasRestarted = ({ accounts }: OpenBurnin): boolean => accounts.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
-/** The burn-in after a verification or a tick: each release has its own, and after a failure a pass begins the next attempt. */
-function foldBurnin(known: OpenBurnin | null, { kind, whole, exit, run, ts, release, identity, account, place }: Result): OpenBurnin | null {
+/**
+ * Whether the bot was started as another release than the burn-in's: that ends it without a
+ * decision.
+ */
+export const isLeft = (
+  { release: own, place }: OpenBurnin,
+  release: string | null,
+  identity: Parameters<typeof startOf>[0] | null,
+): boolean =>
+  own !== null &&
+  release !== null &&
+  own !== release &&
+  Boolean(identity) &&
+  startOf(identity as Identity) !== place?.start;
+const wasRestarted = ({ accounts }: OpenBurnin): boolean =>
+  accounts.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
+/**
+ * The burn-in after a verification or a tick: each release has its own, and after a failure a pass
+ * begins the next attempt.
+ */
+function foldBurnin(
+  known: OpenBurnin | null,
+  { kind, whole, exit, run, ts, release, identity, account, place }: Result,
+): OpenBurnin | null {
   const before = known && isLeft(known, release, identity) ? null : known;
-  const isNew = isAccount(account) && account.burnin === before?.id && !before.accounts.some((other) => other.run === run);
-  const grown = before && isNew ? { ...before, accounts: [...thin(before.accounts), account], place } : before;
+  const isNew =
+    isAccount(account) &&
+    account.burnin === before?.id &&
+    !before.accounts.some((other) => other.run === run);
+  const grown =
+    before && isNew ? { ...before, accounts: [...thin(before.accounts), account], place } : before;
   if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return grown;
   const isOurs = grown?.release === release;
-  if (grown && isOurs && !wasRestarted(grown) && (grown.decision === "RUNNING" || grown.decision === "PASS")) return grown;
+  if (
+    grown &&
+    isOurs &&
+    !wasRestarted(grown) &&
+    (grown.decision === "RUNNING" || grown.decision === "PASS")
+  )
+    return grown;
   const begun = { ...place, age: 0, down: null, stopping: null, offline: null, joining: null };
   const attempt = grown && isOurs ? grown.attempt + 1 : 1;
-  return { id: run, release, attempt, startedAt: ts, accounts: [], place: begun, hours: [], decision: "RUNNING" };
+  return {
+    id: run,
+    release,
+    attempt,
+    startedAt: ts,
+    accounts: [],
+    place: begun,
+    hours: [],
+    decision: "RUNNING",
+  };
 }
 
-/** What is exported of a verification; failures of a check are counted for as long as the state is kept. */
-function measureVerification(before: VerifyMetrics | null, { ts, exit, ms, findings }: Result): VerifyMetrics {
+/**
+ * What is exported of a verification; failures of a check are counted for as long as the state is
+ * kept.
+ */
+function measureVerification(
+  before: VerifyMetrics | null,
+  { ts, exit, ms, findings }: Result,
+): VerifyMetrics {
   const [at, success] = [Date.parse(ts), exit === EXIT.passed];
   const statuses = Object.fromEntries(findings.map(({ check, status }) => [check, status]));
-  const count = ({ check, status }: Finding): number => (before?.failures[check] ?? 0) + (status === "fail" ? 1 : 0);
+  const count = ({ check, status }: Finding): number =>
+    (before?.failures[check] ?? 0) + (status === "fail" ? 1 : 0);
   const failures = Object.fromEntries(findings.map((finding) => [finding.check, count(finding)]));
   return {
     ...{ exit, ms, at, success, statuses },
@@ -92,68 +176,129 @@ function measureVerification(before: VerifyMetrics | null, { ts, exit, ms, findi
 }
 
 /** The state after a record of the log; folding the whole log builds the state anew. */
-export function foldRecord(before: ReleaseState, record: Result | RollbackRecord | CheckpointRecord): ReleaseState {
+export function foldRecord(
+  before: ReleaseState,
+  record: Result | RollbackRecord | CheckpointRecord,
+): ReleaseState {
   const { ts: at, run, verdict, exit } = record;
   if (record.kind === "checkpoint") {
     const { burnin, hour, decision } = record;
     const isOurs = before.burnin !== null && before.burnin.id === burnin;
-    return isOurs ? { ...before, burnin: { ...(before.burnin as OpenBurnin), hours: [...(before.burnin?.hours ?? []), hour], decision } } : before;
+    return isOurs
+      ? {
+          ...before,
+          burnin: {
+            ...(before.burnin as OpenBurnin),
+            hours: [...(before.burnin?.hours ?? []), hour],
+            decision,
+          },
+        }
+      : before;
   }
-  const state = record.kind === "rollback" ? before : { ...before, burnin: foldBurnin(before.burnin, record) };
+  const state =
+    record.kind === "rollback" ? before : { ...before, burnin: foldBurnin(before.burnin, record) };
   if (record.kind === "rollback") {
     const { from, by, checks, lifted } = record;
     if (verdict === "refused" || from === null) return state;
     const { [from]: _, ...others } = state.quarantined;
     const before = state.rollbacks.filter((known) => known.run !== run);
-    const rollbacks = [...before, { at, run, from, automatic: by === "verdict" }].slice(-ROLLBACKS_KEPT);
-    return { ...state, rollbacks, quarantined: lifted ? others : { ...others, [from]: { at, run, checks } } };
+    const rollbacks = [...before, { at, run, from, automatic: by === "verdict" }].slice(
+      -ROLLBACKS_KEPT,
+    );
+    return {
+      ...state,
+      rollbacks,
+      quarantined: lifted ? others : { ...others, [from]: { at, run, checks } },
+    };
   }
   if (record.kind !== "verify" || !record.whole || verdict === "superseded") return state;
   if (state.last?.run === run && state.last.at === at) return state;
   const { release, identity, schema } = record;
   const start = identity && startOf(identity);
-  if (verdict === "aborted") return start ? { ...state, unjudged: [...new Set([...state.unjudged, start])].slice(-ROLLBACKS_KEPT) } : state;
-  const failures = verdict !== "fail" ? 0 : state.last?.release === release ? state.failures + 1 : 1;
+  if (verdict === "aborted")
+    return start
+      ? { ...state, unjudged: [...new Set([...state.unjudged, start])].slice(-ROLLBACKS_KEPT) }
+      : state;
+  const failures =
+    verdict !== "fail" ? 0 : state.last?.release === release ? state.failures + 1 : 1;
   const metrics = measureVerification(state.metrics, record);
-  const judged = { ...state, metrics, unjudged: [], failures, last: { start, release, at, by: record.user, run, verdict, exit } };
+  const judged = {
+    ...state,
+    metrics,
+    unjudged: [],
+    failures,
+    last: { start, release, at, by: record.user, run, verdict, exit },
+  };
   if (exit !== EXIT.passed || release === null) return judged;
   const { [release]: _, ...quarantined } = state.quarantined;
-  return { ...judged, quarantined, passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } } };
+  return {
+    ...judged,
+    quarantined,
+    passed: { ...state.passed, [release]: { at, run, version: identity?.release ?? null, schema } },
+  };
 }
 
-const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+const isMap = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const isOpen = (burnin: OpenBurnin | null): boolean =>
-  burnin === null || (isMap(burnin) && Array.isArray(burnin.accounts) && burnin.accounts.every(isAccount) && isMap(burnin.place));
+  burnin === null ||
+  (isMap(burnin) &&
+    Array.isArray(burnin.accounts) &&
+    burnin.accounts.every(isAccount) &&
+    isMap(burnin.place));
 /** Of the state file, or, where that is missing or damaged, of the log. */
 export function readState({ name, state, logFile }: Config): ReleaseState {
   const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
   const known = { ...emptyState(), ...saved } as ReleaseState;
   const isWhole =
-    isMap(known.passed) && isMap(known.quarantined) && Array.isArray(known.rollbacks) && Array.isArray(known.unjudged) && isOpen(known.burnin);
+    isMap(known.passed) &&
+    isMap(known.quarantined) &&
+    Array.isArray(known.rollbacks) &&
+    Array.isArray(known.unjudged) &&
+    isOpen(known.burnin);
   if (saved?.v === 1 && isWhole) return known;
   const kinds = ["verify", "rollback", "burnin", "checkpoint"];
-  const records = readRecords(logFile).records.filter(({ env, kind }) => env === name && kinds.includes(String(kind)));
-  return (records as (Result | RollbackRecord | CheckpointRecord)[]).reduce(foldRecord, emptyState());
+  const records = readRecords(logFile).records.filter(
+    ({ env, kind }) => env === name && kinds.includes(String(kind)),
+  );
+  return (records as (Result | RollbackRecord | CheckpointRecord)[]).reduce(
+    foldRecord,
+    emptyState(),
+  );
 }
 
-/** The state for a person, who must not take a file that they may not read for a host where nothing has passed yet. */
+/**
+ * The state for a person, who must not take a file that they may not read for a host where nothing
+ * has passed yet.
+ */
 export function requireState(config: Config): ReleaseState {
   const { R_OK, X_OK } = fs.constants;
-  const blind = closedTo(path.dirname(config.state.releases), R_OK | X_OK) ?? closedTo(config.state.releases, R_OK);
-  const remedy = "Try with sudo, or as a member of its group: sudo usermod --append --groups cytube-verify USER";
+  const blind =
+    closedTo(path.dirname(config.state.releases), R_OK | X_OK) ??
+    closedTo(config.state.releases, R_OK);
+  const remedy =
+    "Try with sudo, or as a member of its group: sudo usermod --append --groups cytube-verify USER";
   if (blind) throw new UserError(EXIT.permission, `${blind}\n${remedy}`);
   return readState(config);
 }
 
-/** Remembers a record, and appends it to the log; what cannot be written is said and changes nothing else. Returns it as the log has it, or has not. */
+/**
+ * Remembers a record, and appends it to the log; what cannot be written is said and changes nothing
+ * else. Returns it as the log has it, or has not.
+ */
 export function keep<R extends Result | RollbackRecord | CheckpointRecord>(
   config: Config,
   record: R,
   narrate: Narrator["narrate"],
 ): { masked: R; lost: boolean } {
   const { logFile, state, secrets } = config;
-  const remembers = fs.existsSync(path.dirname(state.releases)); // Where nothing is installed, the log alone is enough.
-  const forgotten = remembers && orMessage(() => writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record))));
+  // Where nothing is installed, the log alone is enough.
+  const remembers = fs.existsSync(path.dirname(state.releases));
+  const forgotten =
+    remembers &&
+    orMessage(() =>
+      writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record))),
+    );
   if (forgotten) narrate(`"${state.releases}" could not be written: ${forgotten}`);
   const masked = maskDeep(record, maskOf(secrets));
   const lost = orMessage(() => writeRecord(logFile, renderJson(masked, 0)));
@@ -161,7 +306,8 @@ export function keep<R extends Result | RollbackRecord | CheckpointRecord>(
   return { masked, lost: lost !== null };
 }
 
-export const isUnit = (name: "verify" | "burnin"): boolean => process.env.CYTUBE_VERIFY_UNIT === name;
+export const isUnit = (name: "verify" | "burnin"): boolean =>
+  process.env.CYTUBE_VERIFY_UNIT === name;
 const ACCOUNTS_AT_ONCE = 1000;
 
 /** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
@@ -169,15 +315,28 @@ function joinAccounts(a: Account, b: Account): Account {
   const errors = a.errors === null && b.errors === null ? null : (a.errors ?? 0) + (b.errors ?? 0);
   const fired = a.alerts && b.alerts ? [...a.alerts, ...b.alerts] : (a.alerts ?? b.alerts);
   const lists = {
-    alerts: fired?.length ? groupsOf(fired, ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? []) : fired,
+    alerts: fired?.length
+      ? groupsOf(fired, ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? [])
+      : fired,
     outages: [...a.outages, ...b.outages],
     restarts: [...a.restarts, ...b.restarts],
     unseen: a.unseen.length ? [...new Set([...a.unseen, ...b.unseen])].slice(0, 50) : b.unseen,
   };
-  return { ...b, ...lists, from: a.from, errors, warnings: a.warnings + b.warnings, jump: a.jump + b.jump, late: Math.max(a.late, b.late) };
+  return {
+    ...b,
+    ...lists,
+    from: a.from,
+    errors,
+    warnings: a.warnings + b.warnings,
+    jump: a.jump + b.jump,
+    late: Math.max(a.late, b.late),
+  };
 }
 
-/** Halves a list that grows beyond what a small host should hold; an ordinary burn-in has some thirty accounts. */
+/**
+ * Halves a list that grows beyond what a small host should hold; an ordinary burn-in has some
+ * thirty accounts.
+ */
 export function thin(accounts: Account[]): Account[] {
   if (accounts.length < ACCOUNTS_AT_ONCE) return accounts;
   const pairs = accounts.toSorted((a, b) => a.from - b.from);

@@ -1,6 +1,8 @@
 /**
- * What a tick of the burn-in accounts for: that no error of an interval counts twice or is lost whatever becomes of the log's files, that outages and
- * restarts come out of the journal and the log with their true times, and that where an interval is cut changes nothing.
+ * What a tick of the burn-in accounts for: that no error of an interval counts twice or is lost
+ * whatever becomes of the log's files, that outages and
+ * restarts come out of the journal and the log with their true times, and that where an interval is
+ * cut changes nothing.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -34,7 +36,13 @@ import { type Config, readConfig } from "../../lib/config.ts";
 import { maskDeep, maskOf } from "../../lib/masking.ts";
 import { parseJournal } from "../../lib/probes/journal.ts";
 import { type LogPlace, readLogSince } from "../../lib/probes/log-files.ts";
-import { addLogLine, emptyPosition, emptyTally, type LogRules, type LogSource } from "../../lib/probes/log-lines.ts";
+import {
+  addLogLine,
+  emptyPosition,
+  emptyTally,
+  type LogRules,
+  type LogSource,
+} from "../../lib/probes/log-lines.ts";
 import { type ReleaseState, readState as readReleaseState } from "../../lib/releases/state.ts";
 import { patternsOf } from "../../lib/shipped.ts";
 import { LIMITS, RULES } from "../../verify.ts";
@@ -67,15 +75,28 @@ function newFile(): string {
 
 const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, row]) => [name, row.prod]));
 const never = new AbortController().signal;
-const line = (level: string, text: string, at = Date.now()): string => formatLogLine(new Date(at), level, text);
+const line = (level: string, text: string, at = Date.now()): string =>
+  formatLogLine(new Date(at), level, text);
 
-/** Looks at a log again and again, as the ticks of a burn-in do, and adds up what the looks have counted. */
-function createReader(file: string, over: Record<string, number> = {}, since = Date.now() - 60_000) {
+/**
+ * Looks at a log again and again, as the ticks of a burn-in do, and adds up what the looks have
+ * counted.
+ */
+function createReader(
+  file: string,
+  over: Record<string, number> = {},
+  since = Date.now() - 60_000,
+) {
   const config = { limits: { ...limits, ...over }, errorLogs: {} } as unknown as Config;
   const reader = { place: null as LogPlace | null, errors: 0, unseen: [] as string[], look };
   let lookedAt = since;
   async function look(): Promise<LogSource> {
-    const rules: LogRules = { since: reader.place ? 0 : Math.floor(lookedAt / 1000) * 1000, noise: [], prefix: null, utc: false };
+    const rules: LogRules = {
+      since: reader.place ? 0 : Math.floor(lookedAt / 1000) * 1000,
+      noise: [],
+      prefix: null,
+      utc: false,
+    };
     lookedAt = Date.now();
     const { source, place } = await readLogSince(config, file, rules, reader.place, never);
     reader.place = JSON.parse(JSON.stringify(place)) as LogPlace | null;
@@ -106,10 +127,23 @@ const copyTruncate = (file: string, copy = `${file}.1`): void => {
   truncateSync(file);
 };
 
-/** Each way in which a log gets on between two looks. The first error has been counted; two more come. */
-const COURSES: { what: string; act: (file: string) => void; errors?: number; unseen?: RegExp; first?: string }[] = [
+/**
+ * Each way in which a log gets on between two looks. The first error has been counted; two more
+ * come.
+ */
+const COURSES: {
+  what: string;
+  act: (file: string) => void;
+  errors?: number;
+  unseen?: RegExp;
+  first?: string;
+}[] = [
   { what: "nothing is written", act: () => {}, errors: 1 },
-  { what: "lines are appended", act: (file) => appendFileSync(file, line("ERROR", "two") + line("INFO", "x") + line("ERROR", "three")) },
+  {
+    what: "lines are appended",
+    act: (file) =>
+      appendFileSync(file, line("ERROR", "two") + line("INFO", "x") + line("ERROR", "three")),
+  },
   {
     what: "it is renamed, and its old file is written to until the bot opens the new one",
     act: (file) => {
@@ -167,7 +201,10 @@ const COURSES: { what: string; act: (file: string) => void; errors?: number; uns
     act: (file) => {
       appendFileSync(file, line("ERROR", "two"));
       copyTruncate(file);
-      appendFileSync(file, `${"=".repeat(100)}\n${line("ERROR", "three")}${line("INFO", "x".repeat(500))}`);
+      appendFileSync(
+        file,
+        `${"=".repeat(100)}\n${line("ERROR", "three")}${line("INFO", "x".repeat(500))}`,
+      );
     },
   },
   {
@@ -177,7 +214,10 @@ const COURSES: { what: string; act: (file: string) => void; errors?: number; uns
       appendFileSync(file, line("ERROR", "two"));
       renameSync(file, `${file}.1`);
       gzip(`${file}.1`);
-      writeFileSync(file, `${"=".repeat(100)}\n${line("ERROR", "three")}${line("INFO", "x".repeat(500))}`);
+      writeFileSync(
+        file,
+        `${"=".repeat(100)}\n${line("ERROR", "three")}${line("INFO", "x".repeat(500))}`,
+      );
     },
   },
   {
@@ -224,7 +264,8 @@ const COURSES: { what: string; act: (file: string) => void; errors?: number; uns
       writeFileSync(`${file}.1.xz`, "\xfd7zXZ");
       writeFileSync(file, line("ERROR", "three"));
     },
-    unseen: /a part of it is in \S+bot\.log\.1\.xz, which cannot be read: this program knows gzip only/,
+    unseen:
+      /a part of it is in \S+bot\.log\.1\.xz, which cannot be read: this program knows gzip only/,
   },
   {
     what: "where it was read to is in a form that cannot be read",
@@ -314,7 +355,8 @@ test("readLogSince() counts a line that had no end at the look once, when it has
 });
 
 test("readLogSince() counts a traceback and a stack once, wherever a look cuts them", async () => {
-  const traceback = 'Traceback (most recent call last):\n  File "bot.py", line 1, in <module>\n    raise ValueError\nValueError: x\n';
+  const traceback =
+    'Traceback (most recent call last):\n  File "bot.py", line 1, in <module>\n    raise ValueError\nValueError: x\n';
   const stack = "TypeError: x is not a function\n    at a (b.js:1:1)\n    at c (d.js:1:1)\n";
   for (const tail of [traceback, stack]) {
     const text = line("INFO", "x") + tail + line("INFO", "y");
@@ -360,7 +402,11 @@ test("readLogSince() does not wait for a FIFO that came in the log's place", asy
 });
 
 /** What other users see takes a process of another user. */
-async function lookAs(uid: number, file: string, place: LogPlace | null): Promise<{ source: LogSource; place: LogPlace | null }> {
+async function lookAs(
+  uid: number,
+  file: string,
+  place: LogPlace | null,
+): Promise<{ source: LogSource; place: LogPlace | null }> {
   const script = `
     import { readLogSince } from ${JSON.stringify(new URL("../../lib/probes/log-files.ts", import.meta.url).href)};
     const [file, place, limits] = process.argv.slice(1).map((text) => JSON.parse(text));
@@ -368,9 +414,12 @@ async function lookAs(uid: number, file: string, place: LogPlace | null): Promis
     const rules = { since: 0, noise: [], prefix: null, utc: false };
     console.log(JSON.stringify(await readLogSince({ limits, errorLogs: {} }, file, rules, place, new AbortController().signal)));`;
   const args = [file, place, limits].map((value) => JSON.stringify(value));
-  const child = startProcess([process.execPath, "--import", "tsx", "--input-type=module", "--eval", script, ...args], {
-    stdio: ["ignore", "pipe", 2],
-  });
+  const child = startProcess(
+    [process.execPath, "--import", "tsx", "--input-type=module", "--eval", script, ...args],
+    {
+      stdio: ["ignore", "pipe", 2],
+    },
+  );
   let said = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     said += text;
@@ -434,10 +483,31 @@ test("readLogSince() reads 300 MB quickly and in bounded memory, plain and compr
   }
 });
 
-/** What may become of a log between two looks; each is only drawn where it can follow what came before. */
-type Course = "error" | "info" | "half" | "rename" | "rename and compress" | "copytruncate" | "look";
+/**
+ * What may become of a log between two looks; each is only drawn where it can follow what came
+ * before.
+ */
+type Course =
+  | "error"
+  | "info"
+  | "half"
+  | "rename"
+  | "rename and compress"
+  | "copytruncate"
+  | "look";
 test("readLogSince() counts each error once, for any sequence of lines, rotations and looks", async () => {
-  const course = fc.constantFrom<Course>("error", "error", "info", "info", "half", "rename", "rename and compress", "copytruncate", "look", "look");
+  const course = fc.constantFrom<Course>(
+    "error",
+    "error",
+    "info",
+    "info",
+    "half",
+    "rename",
+    "rename and compress",
+    "copytruncate",
+    "look",
+    "look",
+  );
   await fc.assert(
     fc.asyncProperty(fc.array(course, { minLength: 1, maxLength: 40 }), async (drawn) => {
       const file = newFile();
@@ -453,7 +523,8 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
         rotated++;
       };
       for (const step of [...drawn, "look" as const]) {
-        const text = step === "error" ? line("ERROR", `error ${count++}`) : line("INFO", `line ${count++}`);
+        const text =
+          step === "error" ? line("ERROR", `error ${count++}`) : line("INFO", `line ${count++}`);
         if (step === "half" && !half) appendFileSync(file, text.slice(0, -3));
         if (step === "half") half = true;
         if (step === "error") written++;
@@ -469,7 +540,8 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
         half = false;
         if (step === "copytruncate") copyTruncate(file);
         else renameSync(file, `${file}.1`);
-        // The kernel's stamps are some milliseconds apart, and no two rotations are closer than that.
+        // The kernel's stamps are some milliseconds apart, and no two rotations are closer than
+        // that.
         utimesSync(`${file}.1`, Date.now() / 1000, Date.now() / 1000 + rotated / 10);
         if (step === "rename and compress") gzip(`${file}.1`);
         if (step !== "copytruncate") writeFileSync(file, "");
@@ -484,8 +556,16 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
 
 function marksOf(text: string, links: LogRules["links"]): string[] {
   const [tally, position] = [emptyTally(), emptyPosition()];
-  for (const each of text.split("\n")) addLogLine(tally, position, { since: 0, noise: [], prefix: null, utc: true, ...(links && { links }) }, each);
-  return tally.links.map(({ at, isBack }) => `${(at ?? 0) / 1000 - 1_795_295_000} ${isBack ? "back" : "lost"}`);
+  for (const each of text.split("\n"))
+    addLogLine(
+      tally,
+      position,
+      { since: 0, noise: [], prefix: null, utc: true, ...(links && { links }) },
+      each,
+    );
+  return tally.links.map(
+    ({ at, isBack }) => `${(at ?? 0) / 1000 - 1_795_295_000} ${isBack ? "back" : "lost"}`,
+  );
 }
 
 const defaults = { lost: patternsOf("LINK_LOST"), back: patternsOf("LINK_BACK") };
@@ -497,55 +577,125 @@ const publicBot = `[2026-11-21 21:04:26] [lib.bot] [INFO] Successfully joined ch
 [2026-11-21 21:04:31] [lib.bot] [INFO] restarting in 5.0 seconds`;
 
 test("addLogLine() finds the marks of the public bot's connection, with their times", () => {
-  assert.deepEqual(marksOf(publicBot, defaults), ["66 back", "67 lost", "68 back", "69 lost", "70 lost", "71 lost"]);
+  assert.deepEqual(marksOf(publicBot, defaults), [
+    "66 back",
+    "67 lost",
+    "68 back",
+    "69 lost",
+    "70 lost",
+    "71 lost",
+  ]);
   assert.deepEqual(marksOf(publicBot, undefined), []);
 });
 
 test("addLogLine() takes no chat for a mark of the connection, whatever it says", () => {
   const said = publicBot.split("\n").map((each) => each.split("] ").at(-1) as string);
   for (const words of [...said, ...publicBot.split("\n")])
-    for (const chat of [`[2026-11-21 21:04:26] [lib.bot] [INFO] chatMsg: bob: ${words}`, `bob: ${words}`, `[INFO] <bob> ${words}`, `  ${words}`])
+    for (const chat of [
+      `[2026-11-21 21:04:26] [lib.bot] [INFO] chatMsg: bob: ${words}`,
+      `bob: ${words}`,
+      `[INFO] <bob> ${words}`,
+      `  ${words}`,
+    ])
       assert.deepEqual(marksOf(chat, defaults), [], chat);
-  for (const near of ["Disconnected users: 0", "Not connected successfully", "bob Disconnected", "ping timeout is 30 s", "restarting in a moment"])
+  for (const near of [
+    "Disconnected users: 0",
+    "Not connected successfully",
+    "bob Disconnected",
+    "ping timeout is 30 s",
+    "restarting in a moment",
+  ])
     assert.deepEqual(marksOf(`[2026-11-21 21:04:26] [lib.bot] [INFO] ${near}`, defaults), [], near);
 });
 
 test("addLogLine() knows the configured marks only, where there are some", () => {
   const own = { lost: [/socket closed$/], back: [/socket open$/] };
   assert.deepEqual(marksOf(publicBot, own), []);
-  assert.deepEqual(marksOf("2026-11-21 21:04:26Z INFO socket closed\n2026-11-21 21:04:28Z INFO socket open", own), ["66 lost", "68 back"]);
+  assert.deepEqual(
+    marksOf("2026-11-21 21:04:26Z INFO socket closed\n2026-11-21 21:04:28Z INFO socket open", own),
+    ["66 lost", "68 back"],
+  );
 });
 
 // ---------------------------------------------------------------------------- the unit's history
 
-const captured = (name: string) => parseJournal(readFileSync(join(projectDirectory, "test/captured", `${name}.jsonl`), "utf8"));
+const captured = (name: string) =>
+  parseJournal(readFileSync(join(projectDirectory, "test/captured", `${name}.jsonl`), "utf8"));
 type Entry = ReturnType<typeof captured>[number];
 const bootId = "2697c6af07d54019954f07a4d01b8ca7";
 const noHistory = { age: 0, at: "2026-11-22T05:00:00.000Z", bootId, down: null, stopping: null };
 const secondsOf = (outages: readonly Outage[]): string[] =>
   outages.map(
-    ({ from, to, planned, kind }) => `${kind} ${from.toFixed(1)} to ${to.toFixed(1)}${planned ? ", planned" : planned === null ? ", planned?" : ""}`,
+    ({ from, to, planned, kind }) =>
+      `${kind} ${from.toFixed(1)} to ${to.toFixed(1)}${planned ? ", planned" : planned === null ? ", planned?" : ""}`,
   );
 
-/** The history of captured entries by the seconds since the first one; `end` is when the tick comes, and `isUp` what it sees. */
+/**
+ * The history of captured entries by the seconds since the first one; `end` is when the tick comes,
+ * and `isUp` what it sees.
+ */
 function historyOf(
   entries: readonly Entry[],
-  { before = noHistory as Parameters<typeof parseUnitHistory>[1], end = 1000, isUp = true, skip = 1 } = {},
+  {
+    before = noHistory as Parameters<typeof parseUnitHistory>[1],
+    end = 1000,
+    isUp = true,
+    skip = 1,
+  } = {},
 ) {
   const begun = (entries[0] as Entry).upMs;
   const events = parseUnitEvents(entries, ({ upMs }) => (upMs - begun) / 1000).slice(skip);
-  const history = parseUnitHistory(events, before, null, { age: end, at: "2026-11-22T06:00:00.000Z", bootId, isUp });
-  return { ...history, told: secondsOf(history.outages), starts: history.restarts.map(({ planned, says }) => `${planned}: ${says}`) };
+  const history = parseUnitHistory(events, before, null, {
+    age: end,
+    at: "2026-11-22T06:00:00.000Z",
+    bootId,
+    isUp,
+  });
+  return {
+    ...history,
+    told: secondsOf(history.outages),
+    starts: history.restarts.map(({ planned, says }) => `${planned}: ${says}`),
+  };
 }
 
 const crashed = "Main process exited, code=exited, status=3/NOTIMPLEMENTED";
 for (const [name, what, told, starts, isUp] of [
   ["pid1-stop", "a planned stop", ["down 0.0 to 1000.0, planned"], [], false],
-  ["pid1-manual-restart", "a planned restart", ["down 0.0 to 0.0, planned"], ["true: stopped on request"], true],
-  ["pid1-exit-0", "a bot that leaves by itself", ["down 0.1 to 0.3"], ["false: Deactivated successfully"], true],
-  ["pid1-terminated", "a SIGTERM from outside", ["down 0.1 to 0.3"], ["false: Deactivated successfully"], true],
-  ["pid1-killed", "a SIGKILL from outside", ["down 0.0 to 0.1"], ["false: Main process exited, code=killed, status=9/KILL"], true],
-  ["pid1-restart", "two crashes in one interval", ["down 0.2 to 0.5", "down 0.7 to 1.1"], [`false: ${crashed}`, `false: ${crashed}`], true],
+  [
+    "pid1-manual-restart",
+    "a planned restart",
+    ["down 0.0 to 0.0, planned"],
+    ["true: stopped on request"],
+    true,
+  ],
+  [
+    "pid1-exit-0",
+    "a bot that leaves by itself",
+    ["down 0.1 to 0.3"],
+    ["false: Deactivated successfully"],
+    true,
+  ],
+  [
+    "pid1-terminated",
+    "a SIGTERM from outside",
+    ["down 0.1 to 0.3"],
+    ["false: Deactivated successfully"],
+    true,
+  ],
+  [
+    "pid1-killed",
+    "a SIGKILL from outside",
+    ["down 0.0 to 0.1"],
+    ["false: Main process exited, code=killed, status=9/KILL"],
+    true,
+  ],
+  [
+    "pid1-restart",
+    "two crashes in one interval",
+    ["down 0.2 to 0.5", "down 0.7 to 1.1"],
+    [`false: ${crashed}`, `false: ${crashed}`],
+    true,
+  ],
 ] as const) {
   test(`parseUnitHistory() tells ${what}`, () => {
     const history = historyOf(captured(name), { isUp });
@@ -555,7 +705,13 @@ for (const [name, what, told, starts, isUp] of [
 
 test("parseUnitHistory() takes a crash loop that systemd gives up for down until it is started again", () => {
   const { told, starts, down } = historyOf(captured("pid1-start-limit"), { isUp: false });
-  assert.deepEqual([told, starts], [["down 0.1 to 0.1", "down 0.2 to 1000.0"], ["false: Main process exited, code=exited, status=1/FAILURE"]]);
+  assert.deepEqual(
+    [told, starts],
+    [
+      ["down 0.1 to 0.1", "down 0.2 to 1000.0"],
+      ["false: Main process exited, code=exited, status=1/FAILURE"],
+    ],
+  );
   assert.equal(down?.from, 1000);
 });
 
@@ -572,16 +728,39 @@ const IDS = {
   "Scheduled restart job": "5eb03494b6584870a536b337290809b3",
 };
 const entry = (seconds: number, message: string, boot = bootId): Entry => {
-  const [, id] = Object.entries(IDS).find(([words]) => message.startsWith(words)) as [string, string];
-  const text = /^(?:Start|Stop)/.test(message) ? `${message} cytube-bot.service - CyTube bot.` : `cytube-bot.service: ${message}.`;
-  const fields = { MESSAGE: text, MESSAGE_ID: id, _PID: "1", _BOOT_ID: boot, __MONOTONIC_TIMESTAMP: String(seconds * 1e6), __CURSOR: `c${seconds}` };
-  return parseJournal(JSON.stringify({ ...fields, __REALTIME_TIMESTAMP: String((1_795_295_000 + seconds) * 1e6) }))[0] as Entry;
+  const [, id] = Object.entries(IDS).find(([words]) => message.startsWith(words)) as [
+    string,
+    string,
+  ];
+  const text = /^(?:Start|Stop)/.test(message)
+    ? `${message} cytube-bot.service - CyTube bot.`
+    : `cytube-bot.service: ${message}.`;
+  const fields = {
+    MESSAGE: text,
+    MESSAGE_ID: id,
+    _PID: "1",
+    _BOOT_ID: boot,
+    __MONOTONIC_TIMESTAMP: String(seconds * 1e6),
+    __CURSOR: `c${seconds}`,
+  };
+  return parseJournal(
+    JSON.stringify({ ...fields, __REALTIME_TIMESTAMP: String((1_795_295_000 + seconds) * 1e6) }),
+  )[0] as Entry;
 };
 const begin = entry(0, "Started");
 
 test("parseUnitHistory() takes a stop on request for planned though the bot ends it with an error", () => {
-  const failed = [entry(11, "Main process exited, code=exited, status=1/FAILURE"), entry(11, "Failed with result 'exit-code'"), entry(11, "Stopped")];
-  const { told, starts } = historyOf([begin, entry(10, "Stopping"), ...failed, entry(20, "Started")]);
+  const failed = [
+    entry(11, "Main process exited, code=exited, status=1/FAILURE"),
+    entry(11, "Failed with result 'exit-code'"),
+    entry(11, "Stopped"),
+  ];
+  const { told, starts } = historyOf([
+    begin,
+    entry(10, "Stopping"),
+    ...failed,
+    entry(20, "Started"),
+  ]);
   assert.deepEqual([told, starts], [["down 11.0 to 20.0, planned"], ["true: stopped on request"]]);
 });
 
@@ -593,24 +772,51 @@ test("parseUnitHistory() takes a start that fails in ExecStartPre for a part of 
     entry(at + 1, "Scheduled restart job, restart counter is at 1"),
     entry(at + 1, "Stopped"),
   ];
-  const crash = [entry(10, "Main process exited, code=exited, status=1/FAILURE"), entry(10, "Failed with result 'exit-code'")];
-  const { told, starts } = historyOf([begin, ...crash, ...again(20), ...again(30), entry(40, "Started")]);
-  assert.deepEqual([told, starts], [["down 10.0 to 40.0"], ["false: Main process exited, code=exited, status=1/FAILURE"]]);
-  assert.deepEqual(historyOf([begin, entry(5, "Control process exited, code=exited, status=7/NOTRUNNING")]).told, []);
+  const crash = [
+    entry(10, "Main process exited, code=exited, status=1/FAILURE"),
+    entry(10, "Failed with result 'exit-code'"),
+  ];
+  const { told, starts } = historyOf([
+    begin,
+    ...crash,
+    ...again(20),
+    ...again(30),
+    entry(40, "Started"),
+  ]);
+  assert.deepEqual(
+    [told, starts],
+    [["down 10.0 to 40.0"], ["false: Main process exited, code=exited, status=1/FAILURE"]],
+  );
+  assert.deepEqual(
+    historyOf([begin, entry(5, "Control process exited, code=exited, status=7/NOTRUNNING")]).told,
+    [],
+  );
 });
 
 test("parseUnitHistory() knows a stop on request also where a tick comes before the bot has ended, and says until when it is planned", () => {
   const first = historyOf([begin, entry(10, "Stopping")], { end: 15 });
   assert.deepEqual([first.told, first.stopping, first.stops], [[], 10, [{ from: 10, to: 15 }]]);
-  const ends = [entry(20, "Main process exited, code=killed, status=9/KILL"), entry(20, "Failed with result 'timeout'")];
-  const { told, starts } = historyOf([begin, ...ends, entry(30, "Started")], { before: { ...noHistory, stopping: first.stopping } });
+  const ends = [
+    entry(20, "Main process exited, code=killed, status=9/KILL"),
+    entry(20, "Failed with result 'timeout'"),
+  ];
+  const { told, starts } = historyOf([begin, ...ends, entry(30, "Started")], {
+    before: { ...noHistory, stopping: first.stopping },
+  });
   assert.deepEqual([told, starts], [["down 20.0 to 30.0, planned"], ["true: stopped on request"]]);
-  assert.deepEqual(historyOf([begin, entry(10, "Stopping"), entry(11, "Deactivated successfully")], { end: 15 }).stops, [{ from: 10, to: 15 }]);
+  assert.deepEqual(
+    historyOf([begin, entry(10, "Stopping"), entry(11, "Deactivated successfully")], { end: 15 })
+      .stops,
+    [{ from: 10, to: 15 }],
+  );
 });
 
 test("parseUnitHistory() tells a host that was shut down from one that went down, and one on which the bot did not come back", () => {
   const after = "b".repeat(32);
-  const [shut, back] = [[entry(10, "Stopping"), entry(11, "Deactivated successfully"), entry(11, "Stopped")], entry(60, "Started", after)];
+  const [shut, back] = [
+    [entry(10, "Stopping"), entry(11, "Deactivated successfully"), entry(11, "Stopped")],
+    entry(60, "Started", after),
+  ];
   assert.deepEqual(historyOf([begin, ...shut, back]).starts, ["true: stopped on request"]);
   const events = (entries: Entry[]) => parseUnitEvents(entries, ({ upMs }) => upMs / 1000);
   const tick = { age: 100, at: "2026-11-22T06:00:00.000Z", bootId: after };
@@ -624,8 +830,14 @@ test("parseUnitHistory() tells a host that was shut down from one that went down
     [secondsOf(unknown.outages), unknown.outages[0]?.exact, unknown.restarts[0]?.planned],
     [["down 0.0 to 60.0, planned?"], false, null],
   );
-  assert.deepEqual(secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: false }).outages), ["down 42.0 to 100.0"]);
-  assert.deepEqual(secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: true }).outages), []);
+  assert.deepEqual(
+    secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: false }).outages),
+    ["down 42.0 to 100.0"],
+  );
+  assert.deepEqual(
+    secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: true }).outages),
+    [],
+  );
 });
 
 test("parseUnitHistory() says that nobody saw the end before a start where the journal does not have it", () => {
@@ -636,7 +848,9 @@ test("parseUnitHistory() says that nobody saw the end before a start where the j
 /** Spans as one, to the millisecond, by whether they are planned. */
 function unionOf(outages: readonly Outage[]): string[] {
   const joined: { from: number; to: number; planned: boolean | null }[] = [];
-  for (const { from, to, planned } of outages.filter((outage) => outage.to > outage.from).toSorted((a, b) => a.from - b.from)) {
+  for (const { from, to, planned } of outages
+    .filter((outage) => outage.to > outage.from)
+    .toSorted((a, b) => a.from - b.from)) {
     const last = joined.at(-1);
     if (last && from <= last.to && planned === last.planned) last.to = Math.max(last.to, to);
     else joined.push({ from, to, planned });
@@ -647,9 +861,17 @@ function unionOf(outages: readonly Outage[]): string[] {
 const cutsOf = fc.array(fc.integer({ min: 1, max: 7000 }), { maxLength: 8 });
 
 test("parseUnitHistory() gives the same outages and restarts wherever ticks cut its time", () => {
-  const turns = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 90 }), fc.integer({ min: 1, max: 90 })), {
-    maxLength: 8,
-  });
+  const turns = fc.array(
+    fc.tuple(
+      fc.boolean(),
+      fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: 1, max: 90 }),
+      fc.integer({ min: 1, max: 90 }),
+    ),
+    {
+      maxLength: 8,
+    },
+  );
   fc.assert(
     fc.property(turns, cutsOf, (drawn, cuts) => {
       let at = 0;
@@ -675,7 +897,10 @@ test("parseUnitHistory() gives the same outages and restarts wherever ticks cut 
             null,
             { age, at: "", bootId, isUp: true },
           );
-          [before, from] = [{ age, at: "", bootId, down: history.down, stopping: history.stopping }, age];
+          [before, from] = [
+            { age, at: "", bootId, down: history.down, stopping: history.stopping },
+            age,
+          ];
           found.outages.push(...history.outages);
           found.restarts.push(...history.restarts);
         }
@@ -691,10 +916,25 @@ test("parseUnitHistory() gives the same outages and restarts wherever ticks cut 
 
 const atAge = (age: number): string => new Date(1_795_295_000_000 + age * 1000).toISOString();
 const lost = (age: number) => ({ age, at: atAge(age), isBack: false, says: "Disconnected" });
-const back = (age: number) => ({ age, at: atAge(age), isBack: true, says: "Connected successfully" });
-const start = (age: number, planned: boolean | null = false) => ({ age, at: atAge(age), planned, says: "started" });
+const back = (age: number) => ({
+  age,
+  at: atAge(age),
+  isBack: true,
+  says: "Connected successfully",
+});
+const start = (age: number, planned: boolean | null = false) => ({
+  age,
+  at: atAge(age),
+  planned,
+  says: "started",
+});
 const nothing = { offline: null, joining: null };
-const look = (connected: boolean | null, from = 0, age = 900) => ({ from, age, at: atAge(from), connected });
+const look = (connected: boolean | null, from = 0, age = 900) => ({
+  from,
+  age,
+  at: atAge(from),
+  connected,
+});
 const told = (outages: readonly Outage[]): string[] =>
   outages.map(
     ({ from, to, planned, exact, source }) =>
@@ -704,12 +944,44 @@ const told = (outages: readonly Outage[]): string[] =>
 for (const [what, marks, starts, stops, connected, expected, isOpen] of [
   ["nothing happened", [], [], [], true, [], false],
   ["it was lost and came back", [lost(100), back(104)], [], [], true, ["100-104"], false],
-  ["it was lost several times", [lost(100), back(104), lost(200), lost(205), back(210)], [], [], true, ["100-104", "200-210"], false],
+  [
+    "it was lost several times",
+    [lost(100), back(104), lost(200), lost(205), back(210)],
+    [],
+    [],
+    true,
+    ["100-104", "200-210"],
+    false,
+  ],
   ["it was lost, and is away", [lost(100)], [], [], false, ["100-900"], true],
-  ["it was lost, and nothing tells whether it is back", [lost(100)], [], [], null, ["100-900"], true],
-  ["it was lost, and the document says that it is back", [lost(100)], [], [], true, ["100-900 inexact"], false],
+  [
+    "it was lost, and nothing tells whether it is back",
+    [lost(100)],
+    [],
+    [],
+    null,
+    ["100-900"],
+    true,
+  ],
+  [
+    "it was lost, and the document says that it is back",
+    [lost(100)],
+    [],
+    [],
+    true,
+    ["100-900 inexact"],
+    false,
+  ],
   ["it came back, and nobody saw it lost", [back(100)], [], [], true, [], false],
-  ["the document says that it is away, and no mark does", [], [], [], false, ["0-900 inexact by the look"], true],
+  [
+    "the document says that it is away, and no mark does",
+    [],
+    [],
+    [],
+    false,
+    ["0-900 inexact by the look"],
+    true,
+  ],
   [
     "a mark says that it is back, and the document that it is away",
     [lost(100), back(104)],
@@ -722,70 +994,137 @@ for (const [what, marks, starts, stops, connected, expected, isOpen] of [
   ["a start led to a mark", [back(108)], [start(100)], [], true, ["100-108"], false],
   ["a start led to no mark", [], [start(100)], [], true, [], false],
   ["a start has led to no mark yet", [], [start(100)], [], false, ["100-900"], true],
-  ["it was lost, and a start brought it back", [lost(90), back(108)], [start(100)], [], true, ["90-108"], false],
-  ["it was lost by a planned stop", [lost(99), back(108)], [start(105, true)], [{ from: 100, to: 105 }], true, ["99-108 planned"], false],
-  ["it was lost shortly before a planned stop", [lost(97), back(108)], [start(105, true)], [{ from: 100, to: 105 }], true, ["97-108"], false],
-  ["the whole second of its mark began before the start", [back(100.5)], [start(100.9)], [], true, [], false],
-  ["the second after its start brought the mark", [back(101.5)], [start(100.9)], [], true, ["100.9-101.5"], false],
+  [
+    "it was lost, and a start brought it back",
+    [lost(90), back(108)],
+    [start(100)],
+    [],
+    true,
+    ["90-108"],
+    false,
+  ],
+  [
+    "it was lost by a planned stop",
+    [lost(99), back(108)],
+    [start(105, true)],
+    [{ from: 100, to: 105 }],
+    true,
+    ["99-108 planned"],
+    false,
+  ],
+  [
+    "it was lost shortly before a planned stop",
+    [lost(97), back(108)],
+    [start(105, true)],
+    [{ from: 100, to: 105 }],
+    true,
+    ["97-108"],
+    false,
+  ],
+  [
+    "the whole second of its mark began before the start",
+    [back(100.5)],
+    [start(100.9)],
+    [],
+    true,
+    [],
+    false,
+  ],
+  [
+    "the second after its start brought the mark",
+    [back(101.5)],
+    [start(100.9)],
+    [],
+    true,
+    ["100.9-101.5"],
+    false,
+  ],
 ] as const) {
   test(`accountLinks() knows that ${what}`, () => {
     const { outages, offline } = accountLinks(marks, starts, stops, nothing, look(connected));
-    assert.deepEqual([told(outages.filter(({ from, to }) => to > from)), offline !== null], [expected, isOpen]);
+    assert.deepEqual(
+      [told(outages.filter(({ from, to }) => to > from)), offline !== null],
+      [expected, isOpen],
+    );
   });
 }
 
 test("accountLinks() is exact from the look on that has seen it away", () => {
   const { offline, joining } = accountLinks([], [], [], nothing, look(false));
-  assert.deepEqual(told(accountLinks([back(950)], [], [], { offline, joining }, look(true, 900, 1800)).outages), ["900-950 by the look"]);
-  assert.deepEqual(told(accountLinks([], [], [], { offline, joining }, look(false, 900, 1800)).outages), ["900-1800 by the look"]);
-  assert.deepEqual(told(accountLinks([], [], [], { offline, joining }, look(true, 900, 1800)).outages), ["900-1800 inexact by the look"]);
+  assert.deepEqual(
+    told(accountLinks([back(950)], [], [], { offline, joining }, look(true, 900, 1800)).outages),
+    ["900-950 by the look"],
+  );
+  assert.deepEqual(
+    told(accountLinks([], [], [], { offline, joining }, look(false, 900, 1800)).outages),
+    ["900-1800 by the look"],
+  );
+  assert.deepEqual(
+    told(accountLinks([], [], [], { offline, joining }, look(true, 900, 1800)).outages),
+    ["900-1800 inexact by the look"],
+  );
 });
 
 test("accountLinks() gives the same outages wherever ticks cut its time, also where no document tells of the connection", () => {
-  const turn = fc.tuple(fc.constantFrom("lost", "start", "start without a mark"), fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 90 }));
+  const turn = fc.tuple(
+    fc.constantFrom("lost", "start", "start without a mark"),
+    fc.integer({ min: 1, max: 400 }),
+    fc.integer({ min: 1, max: 90 }),
+  );
   fc.assert(
-    fc.property(fc.array(turn, { maxLength: 10 }), cutsOf, fc.boolean(), (turns, cuts, hasDocument) => {
-      let at = 0;
-      const [marks, starts, away] = [[] as ReturnType<typeof lost>[], [] as ReturnType<typeof start>[], [] as [number, number][]];
-      for (const [kind, up, gone] of turns) {
-        const begun = at + up + 2;
-        at = begun + gone + 2;
-        if (kind === "lost") marks.push(lost(begun));
-        else starts.push(start(begun));
-        if (kind === "start without a mark") continue;
-        marks.push(back(at));
-        away.push([begun, at]);
-      }
-      const walk = (ends: readonly number[]): string[] => {
-        let [before, from]: [Parameters<typeof accountLinks>[3], number] = [nothing, 0];
-        const outages: Outage[] = [];
-        for (const age of ends) {
-          const isWithin = (event: { age: number }): boolean => event.age >= from && event.age < age;
-          const isAway = away.some((span) => span[0] < age && age <= span[1]);
-          const link = accountLinks(
-            marks.filter(isWithin),
-            starts.filter(isWithin),
-            [],
-            before,
-            look(hasDocument || age === 8000 ? !isAway : null, from, age),
-          );
-          [before, from] = [link, age];
-          outages.push(...link.outages);
+    fc.property(
+      fc.array(turn, { maxLength: 10 }),
+      cutsOf,
+      fc.boolean(),
+      (turns, cuts, hasDocument) => {
+        let at = 0;
+        const [marks, starts, away] = [
+          [] as ReturnType<typeof lost>[],
+          [] as ReturnType<typeof start>[],
+          [] as [number, number][],
+        ];
+        for (const [kind, up, gone] of turns) {
+          const begun = at + up + 2;
+          at = begun + gone + 2;
+          if (kind === "lost") marks.push(lost(begun));
+          else starts.push(start(begun));
+          if (kind === "start without a mark") continue;
+          marks.push(back(at));
+          away.push([begun, at]);
         }
-        return unionOf(outages);
-      };
-      assert.deepEqual(
-        walk([...new Set([...cuts, 8000])].sort((a, b) => a - b)),
-        away.map(([from, to]) => `${from.toFixed(3)} to ${to.toFixed(3)} false`),
-      );
-    }),
+        const walk = (ends: readonly number[]): string[] => {
+          let [before, from]: [Parameters<typeof accountLinks>[3], number] = [nothing, 0];
+          const outages: Outage[] = [];
+          for (const age of ends) {
+            const isWithin = (event: { age: number }): boolean =>
+              event.age >= from && event.age < age;
+            const isAway = away.some((span) => span[0] < age && age <= span[1]);
+            const link = accountLinks(
+              marks.filter(isWithin),
+              starts.filter(isWithin),
+              [],
+              before,
+              look(hasDocument || age === 8000 ? !isAway : null, from, age),
+            );
+            [before, from] = [link, age];
+            outages.push(...link.outages);
+          }
+          return unionOf(outages);
+        };
+        assert.deepEqual(
+          walk([...new Set([...cuts, 8000])].sort((a, b) => a - b)),
+          away.map(([from, to]) => `${from.toFixed(3)} to ${to.toFixed(3)} false`),
+        );
+      },
+    ),
     { numRuns: 500 },
   );
 });
 
 test("elapsedBetween() goes by the clock that nobody sets, and says by how much the other one was set", () => {
   const before = { at: atAge(0), bootId: "a", upSeconds: 1000 };
-  const now = (age: number, up: number, boot = "a") => elapsedBetween(before, { at: atAge(age), bootId: boot, upSeconds: up });
+  const now = (age: number, up: number, boot = "a") =>
+    elapsedBetween(before, { at: atAge(age), bootId: boot, upSeconds: up });
   assert.deepEqual(now(900, 1900), { seconds: 900, jump: 0 });
   assert.deepEqual(now(900.9, 1900), { seconds: 900, jump: 0 });
   assert.deepEqual(now(-2700, 1900), { seconds: 900, jump: -3600 });
@@ -796,7 +1135,8 @@ test("elapsedBetween() goes by the clock that nobody sets, and says by how much 
 
 // ---------------------------------------------------------------------------- a bot, and ticks
 
-const readState = (dir: string): ReleaseState => JSON.parse(readFileSync(join(dir, "state/prod.releases.json"), "utf8")) as ReleaseState;
+const readState = (dir: string): ReleaseState =>
+  JSON.parse(readFileSync(join(dir, "state/prod.releases.json"), "utf8")) as ReleaseState;
 
 /** A bot that has passed a verification, by which its burn-in began. */
 async function beginBurnin(t: TestContext, options: BotOptions = {}, settings: Settings = {}) {
@@ -816,7 +1156,9 @@ async function beginBurnin(t: TestContext, options: BotOptions = {}, settings: S
     return { ...ran, account: ran.json.account as unknown as Account };
   };
   const say = async (text: string): Promise<number> => {
-    await until(`the bot logs ${text}`, () => readFileSync(join(dir, "bot.log"), "utf8").includes(text));
+    await until(`the bot logs ${text}`, () =>
+      readFileSync(join(dir, "bot.log"), "utf8").includes(text),
+    );
     return Date.now();
   };
   return { dir, bot, config, run, tick, say };
@@ -824,20 +1166,35 @@ async function beginBurnin(t: TestContext, options: BotOptions = {}, settings: S
 
 const about = (outage: Outage | undefined, from: number, to: number): void => {
   const seconds = (to - from) / 1000;
-  assert.ok(outage && Math.abs(Date.parse(outage.at) - from) < 1000, `${outage?.at} is not ${new Date(from).toISOString()}`);
-  assert.ok(Math.abs(outage.to - outage.from - seconds) < 1, `${outage.to - outage.from} s are not ${seconds} s`);
+  assert.ok(
+    outage && Math.abs(Date.parse(outage.at) - from) < 1000,
+    `${outage?.at} is not ${new Date(from).toISOString()}`,
+  );
+  assert.ok(
+    Math.abs(outage.to - outage.from - seconds) < 1,
+    `${outage.to - outage.from} s are not ${seconds} s`,
+  );
 };
 
 test("accountFor() sees a short outage between two ticks by the log file alone, to a second", async (t) => {
-  const { dir, bot, tick, say } = await beginBurnin(t, { "disconnect-at-ms": 100, "reconnect-at-ms": 4100 });
+  const { dir, bot, tick, say } = await beginBurnin(t, {
+    "disconnect-at-ms": 100,
+    "reconnect-at-ms": 4100,
+  });
   assert.deepEqual((await tick()).account.outages, []);
   bot.wake();
   const lostAt = await say("Disconnected");
   const backAt = await say("Connected successfully");
   const { account, code } = await tick();
-  assert.deepEqual([account.outages.length, account.restarts, account.unseen, account.connection, code], [1, [], [], "log", 0]);
+  assert.deepEqual(
+    [account.outages.length, account.restarts, account.unseen, account.connection, code],
+    [1, [], [], "log", 0],
+  );
   const [outage] = account.outages;
-  assert.deepEqual([outage?.kind, outage?.source, outage?.exact, outage?.planned], ["disconnected", "log", true, false]);
+  assert.deepEqual(
+    [outage?.kind, outage?.source, outage?.exact, outage?.planned],
+    ["disconnected", "log", true, false],
+  );
   about(outage, lostAt, backAt);
   assert.deepEqual((await tick()).account.outages, []);
   // The log alone gives the same state as the one that was kept.
@@ -864,7 +1221,10 @@ test("accountFor() tells another process, a bot that is down, and one that is aw
   );
   await bot.kill();
   const down = await tick();
-  assert.deepEqual([down.code, down.account.outages.map(({ kind, exact, to }) => [kind, exact, to])], [30, [["down", false, down.account.to]]]);
+  assert.deepEqual(
+    [down.code, down.account.outages.map(({ kind, exact, to }) => [kind, exact, to])],
+    [30, [["down", false, down.account.to]]],
+  );
   await bot.start();
   const { account: up } = await tick();
   const back = up.outages.find(({ kind }) => kind === "down");
@@ -878,10 +1238,16 @@ test("accountFor() tells another process, a bot that is down, and one that is aw
 });
 
 test("a place survives the masking of secrets: its cursor, its seals and its files", () => {
-  const cursor = "s=efc372d6fbac4c319ebd214047046187;i=249;b=2697c6af07d54019954f07a4d01b8ca7;m=abb23040;t=660d1bc83321b;x=f3d4cfd6860534df";
+  const cursor =
+    "s=efc372d6fbac4c319ebd214047046187;i=249;b=2697c6af07d54019954f07a4d01b8ca7;m=abb23040;t=660d1bc83321b;x=f3d4cfd6860534df";
   const position = { ...emptyPosition(), time: 1_795_295_066_000 };
   const file = { inode: 2_244_903, offset: 48, seal: "9bdd6c4817cb6518", position };
-  const files = { "/var/log/cytube-bot/bot.log": file, "/opt/bot-2.1/logs/bot-20261121.log": file, "/srv/tokens/bot.log": null };
+  const files = {
+    "/var/log/cytube-bot/bot.log": file,
+    "/opt/bot-2.1/logs/bot-20261121.log": file,
+    "/srv/tokens/bot.log": null,
+  };
   const place = { cursor, files, bootId, start: "06f29a5c80954d4a98c19bea8cde7e12", age: 900.123 };
-  for (const known of [[], ["correct-horse-7481-battery", "s3cr3t"]]) assert.deepEqual(maskDeep({ place }, maskOf(known)), { place });
+  for (const known of [[], ["correct-horse-7481-battery", "s3cr3t"]])
+    assert.deepEqual(maskDeep({ place }, maskOf(known)), { place });
 });

@@ -1,6 +1,16 @@
 /** The command line: what it accepts, how it ends, and that nothing ends it in another way. */
 import assert from "node:assert/strict";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -47,7 +57,10 @@ async function play(
   const bot = options === null ? null : await startBot(directory, options);
   try {
     const file = writeConfig(directory, bot?.port ?? 9, config);
-    const done = await runVerify(["--env", "prod", "--config", file, ...args], typeof run === "function" ? run(directory, bot) : run);
+    const done = await runVerify(
+      ["--env", "prod", "--config", file, ...args],
+      typeof run === "function" ? run(directory, bot) : run,
+    );
     assertClean(done);
     return { ...done, directory, records: readRecords(join(directory, "verify.jsonl")) };
   } finally {
@@ -70,12 +83,18 @@ const misuse: [args: string[], complaint: RegExp][] = [
   [["--env", "prod", "--list"], /^--list means nothing to the command verify$/m],
   [["verify", "--env", "prod", "--wait"], /^--wait means nothing to the command verify$/m],
   [["--env", "prod", "--get", "process.unit"], /^--get means nothing to the command verify$/m],
-  [["burnin", "--env", "prod", "--only", "process"], /^--only means nothing to the command burnin$/m],
+  [
+    ["burnin", "--env", "prod", "--only", "process"],
+    /^--only means nothing to the command burnin$/m,
+  ],
   [["burnin", "--env", "prod", "--rollback"], /^--rollback means nothing to the command burnin$/m],
   [["status", "--env", "prod", "--to", "r1"], /^--to means nothing to the command status$/m],
   [["status", "--env", "prod", "--dry-run"], /^--dry-run means nothing to the command status$/m],
   [["rollback", "--env", "prod", "--wait"], /^--wait means nothing to the command rollback$/m],
-  [["rollback", "--env", "prod", "--rollback"], /^--rollback means nothing to the command rollback$/m],
+  [
+    ["rollback", "--env", "prod", "--rollback"],
+    /^--rollback means nothing to the command rollback$/m,
+  ],
   [["config", "--env", "prod", "--attach"], /^--attach means nothing to the command config$/m],
   [["rollback", "--env", "prod", "--to", ""], /^--to "" is not a release/m],
   [["status", "--env", "prod", "--wait", "--release", ""], /^--release "" is not a release/m],
@@ -87,7 +106,10 @@ const misuse: [args: string[], complaint: RegExp][] = [
   [["--env", "prod", "--json=yes"], /--json/],
   [["--env", "prod", "--format", "xml"], /--format "xml" is not known/],
   [["--env", "prod", "--format", "jsn"], /--format "jsn" is not known; did you mean "json"\?/],
-  [["--env", "prod", "--only", "proces"], /--only: there is no check "proces"; did you mean "process"\?/],
+  [
+    ["--env", "prod", "--only", "proces"],
+    /--only: there is no check "proces"; did you mean "process"\?/,
+  ],
   [["--env", "prod", "--skip", "proces,database"], /--skip: there is no check "proces"/],
   [["--env", "prod", "--only", ""], /--only names no check; there are: process, /],
   [["--env", "prod", "--only", "process", "--skip", "process"], /--only and --skip leave no check/],
@@ -117,7 +139,9 @@ for (const [args, complaint] of misuse) {
 }
 
 test("parseCommandLine() selects the checks that --only and --skip leave", () => {
-  const names = (...args: string[]): string[] => [...parseCommandLine(["--env", "prod", ...args]).selected];
+  const names = (...args: string[]): string[] => [
+    ...parseCommandLine(["--env", "prod", ...args]).selected,
+  ];
   assert.deepEqual(names(), CHECK_NAMES);
   assert.deepEqual(names("--only", "process, database"), ["process", "database"]);
   assert.deepEqual(names("--skip", "process"), CHECK_NAMES.slice(1));
@@ -136,7 +160,8 @@ for (const [args, command] of [
   [["config", "--get", "process.unit"], "config"],
   [["--format", "github"], "verify"],
 ] as const) {
-  test(`parseCommandLine() takes "${args.join(" ")}"`, () => assert.equal(parseCommandLine([...args, "--env", "prod"]).command, command));
+  test(`parseCommandLine() takes "${args.join(" ")}"`, () =>
+    assert.equal(parseCommandLine([...args, "--env", "prod"]).command, command));
 }
 
 test("parseCommandLine() takes --json for --format json, and verify for no command", () => {
@@ -150,7 +175,10 @@ test("a misuse exits 64, says why on stderr, and nothing on stdout", async () =>
   const run = await runVerify(["--env", "prod", "--onli", "process"]);
   assertClean(run);
   assert.deepEqual([run.code, run.stdout], [64, ""]);
-  assert.equal(run.stderr, 'Unknown flag "--onli"; did you mean "--only"?\nTry: verify.ts --help\n');
+  assert.equal(
+    run.stderr,
+    'Unknown flag "--onli"; did you mean "--only"?\nTry: verify.ts --help\n',
+  );
 });
 
 test("a misuse with control characters prints none of them", async () => {
@@ -213,14 +241,22 @@ function tryFlag(flag: string): string {
 }
 
 test("--help names every exit code", () => {
-  for (const [name, code] of Object.entries(CHECK_CODES)) assert.match(readHelp(), new RegExp(`\\b${code} ${name}\\b`));
+  for (const [name, code] of Object.entries(CHECK_CODES))
+    assert.match(readHelp(), new RegExp(`\\b${code} ${name}\\b`));
   for (const code of Object.values(EXIT)) assert.match(readHelp(), new RegExp(`\\b${code}\\b`));
 });
 
 test("--version prints the version of package.json, and exits 0", async () => {
   const run = await runVerify(["--version"]);
   assert.deepEqual([run.code, run.stdout], [0, `${VERSION}\n`]);
-  assert.equal((JSON.parse(readFileSync(join(projectDirectory, "package.json"), "utf8")) as { version: string }).version, VERSION);
+  assert.equal(
+    (
+      JSON.parse(readFileSync(join(projectDirectory, "package.json"), "utf8")) as {
+        version: string;
+      }
+    ).version,
+    VERSION,
+  );
 });
 
 test("the program runs from its source as it runs from the build, its child process too", async () => {
@@ -239,7 +275,9 @@ test("the program runs from its source as it runs from the build, its child proc
 
 test("importing the program does nothing", async () => {
   const script = `await import(${JSON.stringify(join(projectDirectory, "build/verify.js"))});`;
-  const run = await runVerify([], { program: [process.execPath, "--input-type=module", "-e", script] });
+  const run = await runVerify([], {
+    program: [process.execPath, "--input-type=module", "-e", script],
+  });
   assert.deepEqual([run.code, run.stdout, run.stderr], [0, "", ""]);
 });
 
@@ -249,7 +287,10 @@ test("an environment without a config exits 78 and names those there are", async
   const run = await runVerify(["--env", "staging"]);
   assertClean(run);
   assert.deepEqual([run.code, run.stdout], [78, ""]);
-  assert.match(run.stderr, /No config for the environment "staging".*there are: .*demo, prod, test/);
+  assert.match(
+    run.stderr,
+    /No config for the environment "staging".*there are: .*demo, prod, test/,
+  );
 });
 
 test("a config that is not there exits 78, also with --dry-run and for the config command", async () => {
@@ -299,7 +340,11 @@ async function copyProgram(libraries: readonly string[]): Promise<string> {
   copyFileSync(join(projectDirectory, "build/verify.js"), join(directory, "build/verify.js"));
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }\n');
   mkdirSync(join(directory, "node_modules"));
-  for (const library of libraries) symlinkSync(join(projectDirectory, "node_modules", library), join(directory, "node_modules", library));
+  for (const library of libraries)
+    symlinkSync(
+      join(projectDirectory, "node_modules", library),
+      join(directory, "node_modules", library),
+    );
   return join(directory, "build/verify.js");
 }
 
@@ -310,7 +355,9 @@ test("without its libraries the program helps, and otherwise exits 70, not the 1
   const help = await runVerify(["--help"], { program });
   assert.equal(help.code, 0);
   const directory = createDirectory();
-  const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, 9)], { program });
+  const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, 9)], {
+    program,
+  });
   assert.equal(run.code, 70);
   assert.match(run.stderr, /Cannot find module '(yaml|valibot)'/);
 });
@@ -319,18 +366,25 @@ test("without the patterns of its mask the program says nothing but that, and ex
   const program = await copyProgram(libraries);
   const directory = createDirectory();
   rmSync(join(dirname(program), "../config/patterns.txt"));
-  const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, 9)], { program: [process.execPath, program] });
+  const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, 9)], {
+    program: [process.execPath, program],
+  });
   assert.equal(run.code, 70);
   assert.match(run.stderr, /^Internal error: "[^"]+\/config\/patterns\.txt" cannot be used\n$/);
 });
 
 for (const missing of ["pidusage"]) {
   test(`without ${missing} a run ends with 70, and leaves a record that says so`, async () => {
-    const program = [process.execPath, await copyProgram(libraries.filter((library) => library !== missing))];
+    const program = [
+      process.execPath,
+      await copyProgram(libraries.filter((library) => library !== missing)),
+    ];
     const directory = createDirectory();
     const bot = await startBot(directory);
     try {
-      const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, bot.port)], { program });
+      const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, bot.port)], {
+        program,
+      });
       assert.equal(run.code, 70, run.stderr);
       assert.match(run.stderr, new RegExp(`Cannot find module '${missing}`));
       const [written] = readRecords(join(directory, "verify.jsonl"));
@@ -342,10 +396,16 @@ for (const missing of ["pidusage"]) {
 }
 
 test("without better-sqlite3 the database is unknown, and everything else is judged", async () => {
-  const program = [process.execPath, await copyProgram(libraries.filter((library) => library !== "better-sqlite3"))];
+  const program = [
+    process.execPath,
+    await copyProgram(libraries.filter((library) => library !== "better-sqlite3")),
+  ];
   const run = await play({}, { limits: { watchSeconds: 0 } }, ["--json"], { program });
   assert.equal(run.code, 3, run.stderr);
-  assert.deepEqual([run.json?.verdict, run.json?.findings.find((finding) => finding.check === "database")?.status], ["unknown", "unknown"]);
+  assert.deepEqual(
+    [run.json?.verdict, run.json?.findings.find((finding) => finding.check === "database")?.status],
+    ["unknown", "unknown"],
+  );
 });
 
 // ---------------------------------------------------------------------------- signals and the deadline
@@ -354,7 +414,12 @@ const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 describe("a signal ends a run within a second", { concurrency: 2 }, () => {
   const moments: [moment: string, line: RegExp, bot: BotOptions, config: Settings][] = [
-    ["while a bot that does not answer is asked", /^initial checks/m, { "delay-ms": 4000 }, { limits: { healthTimeoutMs: 5000 } }],
+    [
+      "while a bot that does not answer is asked",
+      /^initial checks/m,
+      { "delay-ms": 4000 },
+      { limits: { healthTimeoutMs: 5000 } },
+    ],
     ["in the watch", /^watch: /m, {}, { limits: { watchSeconds: 30 } }],
     ["in the final checks", /^final checks/m, {}, { limits: { watchSeconds: 1 } }],
   ];
@@ -407,22 +472,45 @@ describe("a signal ends a run within a second", { concurrency: 2 }, () => {
       onLine: [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }],
     });
     assert.deepEqual(
-      run.json?.findings.filter((finding) => finding.status === "pass").map((finding) => finding.check),
-      ["process", "database", "health_endpoint", "connection", "response_time", "user_count", "memory_usage", "error_logs", "configuration"],
+      run.json?.findings
+        .filter((finding) => finding.status === "pass")
+        .map((finding) => finding.check),
+      [
+        "process",
+        "database",
+        "health_endpoint",
+        "connection",
+        "response_time",
+        "user_count",
+        "memory_usage",
+        "error_logs",
+        "configuration",
+      ],
     );
   });
 });
 
 test("a run that reaches its own deadline exits 124, unknown, with a record", async () => {
-  const run = await play({ "delay-ms": 8000 }, { limits: { checksSecondsMax: 1, watchSeconds: 1, healthTimeoutMs: 9000 } }, ["--json"]);
+  const run = await play(
+    { "delay-ms": 8000 },
+    { limits: { checksSecondsMax: 1, watchSeconds: 1, healthTimeoutMs: 9000 } },
+    ["--json"],
+  );
   assert.equal(run.code, 124, run.stderr);
   assert.ok(run.ms < 6500, `${run.ms} ms`);
-  assert.deepEqual([run.json?.verdict, run.records.length, run.records[0]?.exit], ["unknown", 1, 124]);
+  assert.deepEqual(
+    [run.json?.verdict, run.records.length, run.records[0]?.exit],
+    ["unknown", 1, 124],
+  );
   assert.ok(validate(run.json), JSON.stringify(validate.errors));
 });
 
 test("a failure that was measured before the deadline decides", async () => {
-  const run = await play(null, { limits: { checksSecondsMax: 1, watchSeconds: 1 } }, ["--only", "process,database", "--json"]);
+  const run = await play(null, { limits: { checksSecondsMax: 1, watchSeconds: 1 } }, [
+    "--only",
+    "process,database",
+    "--json",
+  ]);
   assert.equal(run.code, 1, run.stderr);
 });
 
@@ -440,12 +528,20 @@ test("a log that cannot be written is told before the run, and exits 73 only whe
 });
 
 test("an unprivileged run that may not write its log says so at once, and still verifies", async () => {
-  const run = await play({}, { log: { file: "closed/verify.jsonl" } }, ["--only", "process"], (directory) => {
-    mkdirSync(join(directory, "closed"), { mode: 0o500 });
-    return process.getuid?.() === 0 ? { uid: unprivilegedUid } : {};
-  });
+  const run = await play(
+    {},
+    { log: { file: "closed/verify.jsonl" } },
+    ["--only", "process"],
+    (directory) => {
+      mkdirSync(join(directory, "closed"), { mode: 0o500 });
+      return process.getuid?.() === 0 ? { uid: unprivilegedUid } : {};
+    },
+  );
   assert.equal(run.code, 73, run.stderr);
-  assert.ok(run.stderr.indexOf("The log will not take the record") < run.stderr.indexOf("initial checks"), run.stderr);
+  assert.ok(
+    run.stderr.indexOf("The log will not take the record") < run.stderr.indexOf("initial checks"),
+    run.stderr,
+  );
   assert.match(run.stdout, /PASS +exit 73/);
   assert.deepEqual(readdirSync(run.directory).includes("verify.jsonl"), false);
 });
@@ -453,7 +549,9 @@ test("an unprivileged run that may not write its log says so at once, and still 
 // ---------------------------------------------------------------------------- streams and terminals
 
 test("a reader that closes stdout early changes neither the verdict nor the record", async () => {
-  const run = await play({}, { limits: { watchSeconds: 0 } }, ["--json", "--only", "process"], { closeStdout: true });
+  const run = await play({}, { limits: { watchSeconds: 0 } }, ["--json", "--only", "process"], {
+    closeStdout: true,
+  });
   assert.deepEqual([run.code, run.records.length, run.records[0]?.verdict], [0, 1, "pass"]);
   const failing = await play(null, {}, ["--json", "--only", "process"], { closeStdout: true });
   assert.equal(failing.code, 1);
@@ -469,9 +567,12 @@ test("--quiet says nothing of a pass, and everything of a failure", async () => 
 });
 
 test("narration goes to stderr, and a pipe gets no escape sequence", async () => {
-  const run = await play({}, { limits: { watchSeconds: 2 } }, ["--json"], { env: { TERM: "xterm-256color" } });
+  const run = await play({}, { limits: { watchSeconds: 2 } }, ["--json"], {
+    env: { TERM: "xterm-256color" },
+  });
   assert.equal(run.code, 0, run.stderr);
-  for (const line of [/^initial checks …$/m, /^watch: 2 s$/m, /^final checks …$/m]) assert.match(run.stderr, line);
+  for (const line of [/^initial checks …$/m, /^watch: 2 s$/m, /^final checks …$/m])
+    assert.match(run.stderr, line);
   assert.doesNotMatch(run.stdout + run.stderr, /\u001b/);
   assert.ok(run.json);
 });
@@ -481,7 +582,12 @@ describe("on a terminal", { concurrency: 2 }, () => {
   /** `script` gives the program a terminal; both streams come out of its stdout. */
   const terminal = (columns: number, env: Record<string, string | undefined> = {}): RunOptions => ({
     env: { TERM: "xterm-256color", ...env },
-    wrap: (command) => ["script", "-qec", `stty cols ${columns} rows 24; exec ${command.map(quote).join(" ")}`, "/dev/null"],
+    wrap: (command) => [
+      "script",
+      "-qec",
+      `stty cols ${columns} rows 24; exec ${command.map(quote).join(" ")}`,
+      "/dev/null",
+    ],
   });
   const watch = { limits: { watchSeconds: 3 } };
   const redraw = /\r\u001b\[2Kwatching, 0:0\d left {2}[\d.]+ MB {2}[\d.]+ ms {2}0 errors/;
@@ -505,7 +611,8 @@ describe("on a terminal", { concurrency: 2 }, () => {
       drawn.some((line) => line.startsWith("watching")),
       run.stdout,
     );
-    for (const line of drawn.filter((text) => text.startsWith("watching"))) assert.ok(line.length < 20, line);
+    for (const line of drawn.filter((text) => text.startsWith("watching")))
+      assert.ok(line.length < 20, line);
   });
 
   test("no columns: plain lines", async () => {
@@ -533,11 +640,19 @@ describe("on a terminal", { concurrency: 2 }, () => {
   }
 
   test("NO_COLOR that is empty is not set", async () =>
-    assert.match((await play({}, {}, ["--only", "process"], terminal(100, { NO_COLOR: "" }))).stdout, colour));
+    assert.match(
+      (await play({}, {}, ["--only", "process"], terminal(100, { NO_COLOR: "" }))).stdout,
+      colour,
+    ));
 
   test("a terminal gets no escape sequence of the bot's", async () => {
     const field = ['channel="#demo\\u001b[2J\\u001b]0;owned\\u0007\\u009b31m"'];
-    const run = await play({ field }, { limits: { watchSeconds: 0 } }, ["--no-color"], terminal(100));
+    const run = await play(
+      { field },
+      { limits: { watchSeconds: 0 } },
+      ["--no-color"],
+      terminal(100),
+    );
     assert.equal(run.code, 10, run.stdout);
     assert.doesNotMatch(run.stdout, /[\u001b\u0007\u009b]/);
   });
@@ -547,7 +662,10 @@ test("nothing of a run is left behind", async () => {
   const run = await play({}, { limits: { watchSeconds: 1 } }, []);
   assert.equal(run.code, 0, run.stderr);
   const left = readdirSync(run.directory).filter(
-    (name) => !/^(bot\.(log|pid|port)|bot_data\.db(-wal|-shm)?|config\.json|verify\.(yaml|jsonl))$/.test(name),
+    (name) =>
+      !/^(bot\.(log|pid|port)|bot_data\.db(-wal|-shm)?|config\.json|verify\.(yaml|jsonl))$/.test(
+        name,
+      ),
   );
   assert.deepEqual(left, []);
   assert.ok(existsSync(join(run.directory, "verify.jsonl")));

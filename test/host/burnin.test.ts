@@ -1,6 +1,8 @@
 /**
- * The burn-in on a booted systemd: real ticks from the real timer, and outages that begin and end between two of them. The bot has no
- * log file, so that everything is known from the journal alone. Minutes are seconds here: limits.burninSeconds, and a drop-in of the timer.
+ * The burn-in on a booted systemd: real ticks from the real timer, and outages that begin and end
+ * between two of them. The bot has no
+ * log file, so that everything is known from the journal alone. Minutes are seconds here:
+ * limits.burninSeconds, and a drop-in of the timer.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -33,9 +35,15 @@ const tick = "cytube-burnin@prod.service";
 const timer = "cytube-burnin@prod.timer";
 const rollback = "cytube-rollback@prod.service";
 
-/** An hour is two seconds: whole, the burn-in takes 48 s, and its checkpoints come after 12, 24 and 48. */
+/**
+ * An hour is two seconds: whole, the burn-in takes 48 s, and its checkpoints come after 12, 24 and
+ * 48.
+ */
 const wholeDay = timerOf(Array.from({ length: 12 }, (_, index) => 4 * (index + 1)));
-/** A long burn-in, in which some seconds of outage weigh little, with a tick every 3 seconds at its beginning. */
+/**
+ * A long burn-in, in which some seconds of outage weigh little, with a tick every 3 seconds at its
+ * beginning.
+ */
 const firstMinutes = timerOf(Array.from({ length: 40 }, (_, index) => 3 * (index + 1)));
 
 const options = ({ config = {}, files = {}, unit }: HostOptions = {}): HostOptions => ({
@@ -47,7 +55,8 @@ const options = ({ config = {}, files = {}, unit }: HostOptions = {}): HostOptio
 // ---------------------------------------------------------------------------- what the records say
 
 const isTick = (record: LogRecord): boolean => record.kind === "burnin";
-const isDecision = (record: LogRecord): boolean => record.kind === "checkpoint" && record.hour === 24;
+const isDecision = (record: LogRecord): boolean =>
+  record.kind === "checkpoint" && record.hour === 24;
 const accountsOf = (host: Host, after = 0): Account[] =>
   host
     .records()
@@ -69,11 +78,18 @@ function outagesOf(accounts: readonly Account[], kind: Outage["kind"]): Outage[]
 const lengthOf = ({ from, to }: { from: number; to: number }): number => to - from;
 const restartsOf = (accounts: readonly Account[]) => accounts.flatMap(({ restarts }) => restarts);
 
-/** Starts the bot, and waits until its burn-in has had a tick. Returns how many records there were then, and the id of the burn-in. */
+/**
+ * Starts the bot, and waits until its burn-in has had a tick. Returns how many records there were
+ * then, and the id of the burn-in.
+ */
 async function beginBurnin(host: Host): Promise<{ after: number; id: string }> {
   await startProven(host);
-  const pass = host.records().findLast(({ kind, exit }) => kind === "verify" && exit === 0) as LogRecord;
-  await host.waitForRecord("a tick", isTick, { after: host.records().indexOf(host.records().find(({ run }) => run === pass.run) as LogRecord) });
+  const pass = host
+    .records()
+    .findLast(({ kind, exit }) => kind === "verify" && exit === 0) as LogRecord;
+  await host.waitForRecord("a tick", isTick, {
+    after: host.records().indexOf(host.records().find(({ run }) => run === pass.run) as LogRecord),
+  });
   await host.settle();
   return { after: host.records().length, id: pass.run };
 }
@@ -89,8 +105,14 @@ function beginningOf(pid: number): number {
   return Date.now() - (upSeconds - ticks / 100) * 1000;
 }
 
-/** Ends the bot's process by a signal from outside, and waits for the next one. Returns when it was away, by the kernel. */
-async function dieAndReturn(host: Host, end: (pid: number) => unknown): Promise<{ from: number; to: number }> {
+/**
+ * Ends the bot's process by a signal from outside, and waits for the next one. Returns when it was
+ * away, by the kernel.
+ */
+async function dieAndReturn(
+  host: Host,
+  end: (pid: number) => unknown,
+): Promise<{ from: number; to: number }> {
   const pid = (await host.mainProcess(bot)) as number;
   await end(pid);
   await waitFor("the process has ended", () => !existsSync(`/proc/${pid}`));
@@ -99,38 +121,63 @@ async function dieAndReturn(host: Host, end: (pid: number) => unknown): Promise<
   return { from, to: beginningOf(next) };
 }
 
-/** The outage is the one that happened, at both ends. Where the truth is known by polling only, it is itself late on a busy machine. */
-function assertExact(outage: Outage | undefined, truth: { from: number; to: number }, t: TestContext, msMax = 300): void {
+/**
+ * The outage is the one that happened, at both ends. Where the truth is known by polling only, it
+ * is itself late on a busy machine.
+ */
+function assertExact(
+  outage: Outage | undefined,
+  truth: { from: number; to: number },
+  t: TestContext,
+  msMax = 300,
+): void {
   assert.ok(outage, "there is no such outage");
   const [early, length] = [Date.parse(outage.at) - truth.from, lengthOf(outage) * 1000];
   t.diagnostic(
     `${outage.kind} for ${Math.round(length)} ms, truly ${Math.round(truth.to - truth.from)} ms; begins ${Math.round(early)} ms off: ${outage.says}`,
   );
   assert.ok(Math.abs(early) <= msMax, `begins ${early} ms off`);
-  assert.ok(Math.abs(length - (truth.to - truth.from)) <= msMax, `${length} ms, truly ${truth.to - truth.from} ms`);
-  assert.deepEqual([outage.exact, outage.source], [true, outage.kind === "down" ? "journal" : "log"]);
+  assert.ok(
+    Math.abs(length - (truth.to - truth.from)) <= msMax,
+    `${length} ms, truly ${truth.to - truth.from} ms`,
+  );
+  assert.deepEqual(
+    [outage.exact, outage.source],
+    [true, outage.kind === "down" ? "journal" : "log"],
+  );
 }
 
 const decisionsOf = (host: Host): LogRecord[] => host.records().filter(isDecision);
 const titlesOf = (host: Host): string[] =>
-  host.outside.alerts.map(({ text }) => (JSON.parse(text) as { title: string }).title.replace(/^.*? on .*?: /, ""));
+  host.outside.alerts.map(({ text }) =>
+    (JSON.parse(text) as { title: string }).title.replace(/^.*? on .*?: /, ""),
+  );
 
-async function burninNow(host: Host): Promise<Settings & { id: string; attempt: number; decision: string; release: string }> {
+async function burninNow(
+  host: Host,
+): Promise<Settings & { id: string; attempt: number; decision: string; release: string }> {
   const { json, stdout, stderr } = await host.status();
   assert.ok(json?.burnin, stdout + stderr);
   return json.burnin as never;
 }
 
 const reason = canBoot();
-describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_000 }, () => {
-  // ------------------------------------------------------------------------- from its beginning to its end
+describe("a burn-in on a host", {
+  skip: reason ?? false,
+  concurrency: 2,
+  timeout: 1_800_000,
+}, () => {
+  // ------------------------------------------------------------------------- from its beginning to
+  // its end
 
   scene(
     "a healthy bot: ticks from the timer, three checkpoints once each, PASS, and an operator reads the report",
     async (host, t) => {
       await host.must("usermod", "--append", "--groups", "cytube-verify", "olga");
       const asOlga = (...command: string[]) =>
-        host.run(["runuser", "-u", "olga", "--", "env", "-C", "/home/olga", ...command], { timeoutMs: 60_000 });
+        host.run(["runuser", "-u", "olga", "--", "env", "-C", "/home/olga", ...command], {
+          timeoutMs: 60_000,
+        });
       await startProven(host);
       const decision = await host.waitForRecord("the decision", isDecision, { deadlineMs: 90_000 });
       assert.deepEqual([decision.decision, decision.reasons], ["PASS", []], shortOf(decision));
@@ -163,26 +210,69 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       assert.match(host.read(`/home/olga/day1/${written[1]}`), /HEALTHY/);
       assert.match(host.read(`/home/olga/day1/${written[0]}`), /PASS/);
       // As root it becomes the service's user, who may not write where root is at home.
-      const asRoot = await host.run(["env", "-C", "/root", "cytube-verify", "report", "--env", "prod"]);
+      const asRoot = await host.run([
+        "env",
+        "-C",
+        "/root",
+        "cytube-verify",
+        "report",
+        "--env",
+        "prod",
+      ]);
       assert.equal(asRoot.code, 77, asRoot.stdout + asRoot.stderr);
-      assert.match(asRoot.stderr, /"?\/root.*\n.*the user cytube-verify may write to \(--out DIR\), or print it: --format md/);
-      const printed = await host.run(["cytube-verify", "report", "--env", "prod", "--format", "md"]);
+      assert.match(
+        asRoot.stderr,
+        /"?\/root.*\n.*the user cytube-verify may write to \(--out DIR\), or print it: --format md/,
+      );
+      const printed = await host.run([
+        "cytube-verify",
+        "report",
+        "--env",
+        "prod",
+        "--format",
+        "md",
+      ]);
       assert.match(printed.stdout, /Production Validation Report/);
-      const note = await asOlga("cytube-verify", "report", "--env", "prod", "--note", "Users are happy.");
+      const note = await asOlga(
+        "cytube-verify",
+        "report",
+        "--env",
+        "prod",
+        "--note",
+        "Users are happy.",
+      );
       assert.equal(note.code, 0, note.stderr);
-      assert.match((await asOlga("cytube-verify", "report", "--env", "prod", "--format", "md")).stdout, /olga:\n +Users are happy\./);
+      assert.match(
+        (await asOlga("cytube-verify", "report", "--env", "prod", "--format", "md")).stdout,
+        /olga:\n +Users are happy\./,
+      );
     },
     options({ config: { limits: { burninSeconds: 48 } }, files: { [quickTimerFile]: wholeDay } }),
   );
 
-  // ------------------------------------------------------------------------- outages between two ticks, by the journal alone
+  // ------------------------------------------------------------------------- outages between two
+  // ticks, by the journal alone
 
-  const deaths: { name: string; unit: string; end: (host: Host, pid: number) => unknown; release?: Release; says: RegExp }[] = [
-    { name: "killed", unit: inUnit("RestartSec=6"), end: (_host, pid) => sendSignal(pid, "SIGKILL"), says: /status=9\/KILL/ },
+  const deaths: {
+    name: string;
+    unit: string;
+    end: (host: Host, pid: number) => unknown;
+    release?: Release;
+    says: RegExp;
+  }[] = [
+    {
+      name: "killed",
+      unit: inUnit("RestartSec=6"),
+      end: (_host, pid) => sendSignal(pid, "SIGKILL"),
+      says: /status=9\/KILL/,
+    },
     {
       name: "ended by its watchdog",
       unit: inUnit("Type=notify\nNotifyAccess=all\nWatchdogSec=3\nRestartSec=6"),
-      release: { prelude: "systemd-notify --ready; while [ ! -e /run/mute ]; do systemd-notify WATCHDOG=1; sleep 1; done &" },
+      release: {
+        prelude:
+          "systemd-notify --ready; while [ ! -e /run/mute ]; do systemd-notify WATCHDOG=1; sleep 1; done &",
+      },
       end: async (host, pid) => {
         await host.must("touch", "/run/mute");
         await waitFor("the watchdog has ended it", () => !existsSync(`/proc/${pid}`));
@@ -199,7 +289,10 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
         const { after, id } = await beginBurnin(host);
         const truth = await dieAndReturn(host, (pid) => end(host, pid));
         const decision = await host.waitForRecord("the decision", isDecision, { after });
-        assert.deepEqual([decision.decision, decision.burnin, decision.exit, decision.attempt], ["FAIL", id, 30, 1]);
+        assert.deepEqual(
+          [decision.decision, decision.burnin, decision.exit, decision.attempt],
+          ["FAIL", id, 30, 1],
+        );
         assert.match(JSON.stringify(decision.reasons), says);
         await host.waitForPass("r1", { after });
         const restarts = restartsOf(accountsOf(host, after));
@@ -214,7 +307,11 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
         const next = await burninNow(host);
         assert.deepEqual([next.attempt, next.decision, next.release], [2, "RUNNING", "r1"]);
         assert.notEqual(next.id, id);
-        await host.waitForRecord("a tick of attempt 2", (record) => record.account?.burnin === next.id, { after });
+        await host.waitForRecord(
+          "a tick of attempt 2",
+          (record) => record.account?.burnin === next.id,
+          { after },
+        );
         await host.settle();
         assert.equal(decisionsOf(host).length, 1);
       },
@@ -228,7 +325,9 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       const { after, id } = await beginBurnin(host);
       const truth = await dieAndReturn(host, async () => {
         await host.must("systemctl", "stop", bot);
-        void waitFor("6 s are over", async () => host.records().length > after + 1).then(() => host.must("systemctl", "start", bot));
+        void waitFor("6 s are over", async () => host.records().length > after + 1).then(() =>
+          host.must("systemctl", "start", bot),
+        );
       });
       await host.waitForPass("r1", { after });
       const accounts = accountsOf(host, after);
@@ -237,21 +336,34 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
         restartsOf(accounts).map(({ planned }) => planned),
         [true],
       );
-      assert.ok(accounts.flatMap(({ outages }) => outages).every(({ planned }) => planned === true));
+      assert.ok(
+        accounts.flatMap(({ outages }) => outages).every(({ planned }) => planned === true),
+      );
       await host.settle();
       const now = await burninNow(host);
       assert.deepEqual([now.id, now.attempt, now.decision], [id, 1, "RUNNING"]);
 
       const before = host.records().length;
       await host.must("systemctl", "stop", bot);
-      await host.waitForRecord("a tick that is paused", (record) => isTick(record) && record.verdict === "paused", { after: before });
-      const second = await host.waitForRecord("another one", (record) => isTick(record) && record.verdict === "paused", {
-        after: host.records().length,
-      });
+      await host.waitForRecord(
+        "a tick that is paused",
+        (record) => isTick(record) && record.verdict === "paused",
+        { after: before },
+      );
+      const second = await host.waitForRecord(
+        "another one",
+        (record) => isTick(record) && record.verdict === "paused",
+        {
+          after: host.records().length,
+        },
+      );
       assert.equal(second.exit, 0);
       const [down] = outagesOf(accountsOf(host, before), "down");
       assert.deepEqual([down?.planned, down?.says], [true, "stopped on request"]);
-      assert.ok(Math.abs((down?.to ?? 0) - (second.account?.to ?? 0)) < 0.01, "the outage goes on until the last tick");
+      assert.ok(
+        Math.abs((down?.to ?? 0) - (second.account?.to ?? 0)) < 0.01,
+        "the outage goes on until the last tick",
+      );
       assert.deepEqual(decisionsOf(host), []);
       assert.deepEqual(titlesOf(host), []);
     },
@@ -273,7 +385,11 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
         const from = Date.now();
         await waitFor("the connection is back", async () => (await connected()) === true);
         const to = Date.now();
-        await host.waitForRecord("a tick that has seen it all", (record) => isTick(record) && Date.parse(record.account?.at ?? "") > to, { after });
+        await host.waitForRecord(
+          "a tick that has seen it all",
+          (record) => isTick(record) && Date.parse(record.account?.at ?? "") > to,
+          { after },
+        );
         const lost = outagesOf(accountsOf(host, after), "disconnected");
         assert.equal(lost.length, 1);
         assertExact(lost[0], { from, to }, t, 1000);
@@ -296,11 +412,19 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       await waitFor("the process has ended", () => !existsSync(`/proc/${pid}`));
       const from = Date.now();
       await booted;
-      const truth = { from, to: beginningOf(await waitFor("there is another process", async () => host.mainProcess(bot))) };
+      const truth = {
+        from,
+        to: beginningOf(
+          await waitFor("there is another process", async () => host.mainProcess(bot)),
+        ),
+      };
       await host.waitForPass("r1", { after });
       const accounts = accountsOf(host, after);
       const [down] = outagesOf(accounts, "down");
-      assert.ok(down && Math.abs(lengthOf(down) * 1000 - (truth.to - truth.from)) < 2000, JSON.stringify([down, truth]));
+      assert.ok(
+        down && Math.abs(lengthOf(down) * 1000 - (truth.to - truth.from)) < 2000,
+        JSON.stringify([down, truth]),
+      );
       t.diagnostic(`down for ${lengthOf(down)} s: ${down.says}`);
       assert.deepEqual(
         restartsOf(accounts).map(({ planned }) => planned),
@@ -346,7 +470,9 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       assert.deepEqual(decisionsOf(host), []);
       assert.equal((await burninNow(host)).id, id);
     },
-    options({ files: { "/etc/systemd/journald.conf.d/volatile.conf": "[Journal]\nStorage=volatile\n" } }),
+    options({
+      files: { "/etc/systemd/journald.conf.d/volatile.conf": "[Journal]\nStorage=volatile\n" },
+    }),
   );
 
   // ------------------------------------------------------------------------- another release
@@ -359,14 +485,25 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       const pass = await host.waitForPass("r2", { after: deployed });
       await host.settle();
       const second = await burninNow(host);
-      assert.deepEqual([second.id, second.attempt, second.decision, second.release], [pass.run, 1, "RUNNING", "r2"]);
-      await host.waitForRecord("a tick of r2's", (record) => isTick(record) && record.account?.burnin === pass.run, { after: deployed });
+      assert.deepEqual(
+        [second.id, second.attempt, second.decision, second.release],
+        [pass.run, 1, "RUNNING", "r2"],
+      );
+      await host.waitForRecord(
+        "a tick of r2's",
+        (record) => isTick(record) && record.account?.burnin === pass.run,
+        { after: deployed },
+      );
       const third = await host.release("r3", { switches: { "crash-after-ms": 1000 } });
       await host.waitForVerdict("r3", "fail", { after: third });
       await host.waitForPass("r2", { after: third, deadlineMs: 60_000 });
       await host.settle();
       assert.equal(host.current(), "r2");
-      assert.deepEqual(decisionsOf(host), [], "a burn-in was decided on by what another release did");
+      assert.deepEqual(
+        decisionsOf(host),
+        [],
+        "a burn-in was decided on by what another release did",
+      );
       const begun = await burninNow(host);
       assert.deepEqual([begun.attempt, begun.decision, begun.release], [1, "RUNNING", "r2"]);
       const strangers = host
@@ -390,7 +527,11 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
     await host.settle();
     const after = host.records().length;
     sendSignal((await host.mainProcess(bot)) as number, "SIGUSR2");
-    const red = await host.waitForRecord("a red flag", (record) => isTick(record) && record.exit === 30, { after });
+    const red = await host.waitForRecord(
+      "a red flag",
+      (record) => isTick(record) && record.exit === 30,
+      { after },
+    );
     return { after, red };
   }
 
@@ -400,13 +541,18 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       const { after, red } = await redFlag(host);
       const up = await host.botIsUp("r1");
       t.diagnostic(`${up - Date.parse(red.ts)} ms from the red flag until the old release answers`);
-      const done = await host.waitForRecord("a rollback", ({ kind }) => kind === "rollback", { after });
+      const done = await host.waitForRecord("a rollback", ({ kind }) => kind === "rollback", {
+        after,
+      });
       assert.equal(done.exit, 0, shortOf(done));
       assert.equal(host.current(), "r1");
       await host.waitForPass("r1", { after });
       await waitForAlert(host, /rolled back from r2 to r1: burnin/);
       await host.settle();
-      assert.match(await host.must("cytube-verify", "rollback", "--env", "prod", "--list"), /r2.*quarantined \(burnin\)/);
+      assert.match(
+        await host.must("cytube-verify", "rollback", "--env", "prod", "--list"),
+        /r2.*quarantined \(burnin\)/,
+      );
       assert.equal(host.records().filter(({ kind }) => kind === "rollback").length, 1);
       assert.equal(existsSync(host.path("/run/cytube-verify/prod.rollback")), false);
     },
@@ -428,7 +574,10 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
         [],
       );
       assert.equal(host.current(), "r2");
-      assert.equal((await host.journal(tick)).includes("no rollback: burnin.rollback is not set"), true);
+      assert.equal(
+        (await host.journal(tick)).includes("no rollback: burnin.rollback is not set"),
+        true,
+      );
     },
     options(),
   );
@@ -440,17 +589,37 @@ describe("a burn-in on a host", { skip: reason ?? false, concurrency: 2, timeout
       const before = await host.release("r2", { switches: { dormant: true, body: "hang" } });
       const pass = await host.waitForPass("r2", { after: before });
       await host.settle();
-      const request = { by: "person", run: pass.run, release: "r2", checks: [], schema: null, to: "r1", emergency: false };
+      const request = {
+        by: "person",
+        run: pass.run,
+        release: "r2",
+        checks: [],
+        schema: null,
+        to: "r1",
+        emergency: false,
+      };
       await host.write("/run/cytube-verify/prod.rollback", JSON.stringify(request), "0664");
-      await host.shell("cd /run/cytube-verify; chown cytube-verify:cytube-verify prod.rollback; touch -d '2 minutes ago' prod.rollback");
+      await host.shell(
+        "cd /run/cytube-verify; chown cytube-verify:cytube-verify prod.rollback; touch -d '2 minutes ago' prod.rollback",
+      );
       sendSignal((await host.mainProcess(bot)) as number, "SIGUSR2");
       // It waits for an answer that does not come.
-      await waitFor("a tick has taken the flag away", () => !existsSync(host.path("/run/cytube-verify/prod.rollback")));
+      await waitFor(
+        "a tick has taken the flag away",
+        () => !existsSync(host.path("/run/cytube-verify/prod.rollback")),
+      );
       await host.must("systemctl", "stop", timer);
-      await waitFor("a tick runs", async () => (await host.show(tick, "ActiveState")) === "activating");
+      await waitFor(
+        "a tick runs",
+        async () => (await host.show(tick, "ActiveState")) === "activating",
+      );
       await host.must("systemctl", "kill", "--signal=KILL", tick);
       await waitForAlert(host, /burn-in ended without a verdict/);
-      await neverWithin("there was a rollback", 2000, async () => host.current() !== "r2" || (await host.isActive(rollback)));
+      await neverWithin(
+        "there was a rollback",
+        2000,
+        async () => host.current() !== "r2" || (await host.isActive(rollback)),
+      );
       await host.settle();
       assert.deepEqual(
         host.records().filter(({ kind }) => kind === "rollback"),

@@ -1,6 +1,8 @@
 /**
- * What the program does on a host with releases and systemd units: how a start has ended, the flags that a verdict leaves, the two halves of a
- * rollback, and what people ask. The bots, their releases and the verifier are real; only systemctl is played, because its units are tested elsewhere.
+ * What the program does on a host with releases and systemd units: how a start has ended, the flags
+ * that a verdict leaves, the two halves of a
+ * rollback, and what people ask. The bots, their releases and the verifier are real; only systemctl
+ * is played, because its units are tested elsewhere.
  */
 import assert from "node:assert/strict";
 import {
@@ -59,7 +61,8 @@ import {
 // ---------------------------------------------------------------------------- how a start has ended
 
 const captured = join(projectDirectory, "test/captured");
-const readCaptured = (name: string): UnitProperties => parseUnit(readFileSync(join(captured, name), "utf8"));
+const readCaptured = (name: string): UnitProperties =>
+  parseUnit(readFileSync(join(captured, name), "utf8"));
 
 const byPerson = /^was restarted by a person: invocation \w{8} took its place$/;
 const goesOn = "goes on";
@@ -79,22 +82,40 @@ const endings: Record<string, [same: string | RegExp, earlier: string | RegExp]>
   "show-triggered.txt": [goesOn, byPerson],
   "show-unprivileged.txt": [goesOn, byPerson],
   "show-stopping.txt": [goesOn, goesOn],
-  "show-crash-loop.txt": [goesOn, /^died and was restarted by systemd \(5 so far\): invocation \w{8} took its place$/],
-  "show-auto-restart.txt": [/^died \(result exit-code\), and systemd will restart it$/, /^died \(result exit-code\)/],
+  "show-crash-loop.txt": [
+    goesOn,
+    /^died and was restarted by systemd \(5 so far\): invocation \w{8} took its place$/,
+  ],
+  "show-auto-restart.txt": [
+    /^died \(result exit-code\), and systemd will restart it$/,
+    /^died \(result exit-code\)/,
+  ],
   "show-failed-exec.txt": [/^died \(result exit-code\), and systemd has given up on it$/, /^died/],
   "show-failed-exit-1.txt": [/^died \(result exit-code\), and systemd has given up/, /^died/],
   "show-failed-signal.txt": [/^died \(result signal\), and systemd has given up/, /^died/],
   "show-failed-start-timeout.txt": [/^died \(result timeout\), and systemd has given up/, /^died/],
-  "show-start-limit-automatic.txt": [/^died \(result exit-code\), and systemd has given up/, /^died/],
+  "show-start-limit-automatic.txt": [
+    /^died \(result exit-code\), and systemd has given up/,
+    /^died/,
+  ],
   "show-start-limit-manual.txt": [/^died \(result exit-code\), and systemd has given up/, /^died/],
-  "show-start-limit-hit.txt": [/^died \(result start-limit-hit\), and systemd has given up/, /^died/],
+  "show-start-limit-hit.txt": [
+    /^died \(result start-limit-hit\), and systemd has given up/,
+    /^died/,
+  ],
   "show-stopped.txt": [stopped, stopped],
   "show-stopped-referenced.txt": [stopped, stopped],
   "show-never-started.txt": [/^died \(result success\), and systemd leaves it so$/, /^died/],
 };
 
-/** The order of a stop that was asked for, and of a death; the captures are older than the question. */
-const asked = { InactiveExitTimestampMonotonic: "100", ActiveExitTimestampMonotonic: "200", ExecMainExitTimestampMonotonic: "210" };
+/**
+ * The order of a stop that was asked for, and of a death; the captures are older than the question.
+ */
+const asked = {
+  InactiveExitTimestampMonotonic: "100",
+  ActiveExitTimestampMonotonic: "200",
+  ExecMainExitTimestampMonotonic: "210",
+};
 const itself = { ...asked, ExecMainExitTimestampMonotonic: "190" };
 
 function assertEnding(unit: UnitProperties, invocation: string, expected: string | RegExp): void {
@@ -109,15 +130,23 @@ function assertEnding(unit: UnitProperties, invocation: string, expected: string
 
 for (const [file, [same, earlier]] of Object.entries(endings)) {
   test(`parseEnding() of ${file}`, () => {
-    const unit: UnitProperties = { ...readCaptured(file), ...(same === stopped ? asked : file === "show-never-started.txt" ? {} : itself) };
+    const unit: UnitProperties = {
+      ...readCaptured(file),
+      ...(same === stopped ? asked : file === "show-never-started.txt" ? {} : itself),
+    };
     assertEnding(unit, unit.InvocationID ?? "", same);
     assertEnding(unit, "0123456789abcdef0123456789abcdef", earlier);
   });
 }
 
 test("parseEnding() is tried on every captured state of a unit that is loaded", () => {
-  const loaded = readdirSync(captured).filter((name) => /^show-.*\.txt$/.test(name) && name !== "show-two-units.txt");
-  assert.deepEqual(loaded.filter((name) => readCaptured(name).LoadState === "loaded").sort(), Object.keys(endings).sort());
+  const loaded = readdirSync(captured).filter(
+    (name) => /^show-.*\.txt$/.test(name) && name !== "show-two-units.txt",
+  );
+  assert.deepEqual(
+    loaded.filter((name) => readCaptured(name).LoadState === "loaded").sort(),
+    Object.keys(endings).sort(),
+  );
 });
 
 const [first, second] = ["a".repeat(32), "b".repeat(32)] as const;
@@ -137,8 +166,16 @@ for (const [what, over, expected] of [
   ["the same invocation", {}, goesOn],
   ["the same invocation, after automatic restarts before it", { NRestarts: "3" }, goesOn],
   ["another invocation without an automatic restart", { InvocationID: second }, byPerson],
-  ["another invocation with one", { InvocationID: second, NRestarts: "1" }, /^died and was restarted by systemd \(1 so far\): invocation bbbbbbbb/],
-  ["another invocation that is starting", { InvocationID: second, ActiveState: "activating", SubState: "start-pre" }, byPerson],
+  [
+    "another invocation with one",
+    { InvocationID: second, NRestarts: "1" },
+    /^died and was restarted by systemd \(1 so far\): invocation bbbbbbbb/,
+  ],
+  [
+    "another invocation that is starting",
+    { InvocationID: second, ActiveState: "activating", SubState: "start-pre" },
+    byPerson,
+  ],
   [
     "auto-restart",
     { ActiveState: "activating", SubState: "auto-restart", Result: "signal" },
@@ -154,35 +191,71 @@ for (const [what, over, expected] of [
     { ActiveState: "activating", SubState: "auto-restart" },
     /^died \(result success\), and systemd will restart/,
   ],
-  ["failed", { ActiveState: "failed", SubState: "failed", Result: "exit-code" }, /^died \(result exit-code\), and systemd has given up/],
+  [
+    "failed",
+    { ActiveState: "failed", SubState: "failed", Result: "exit-code" },
+    /^died \(result exit-code\), and systemd has given up/,
+  ],
   [
     "failed, of another invocation",
     { ActiveState: "failed", SubState: "failed", Result: "core-dump", InvocationID: second },
     /^died \(result core-dump\)/,
   ],
-  ["inactive after a stop that was asked for", { ...asked, ActiveState: "inactive", SubState: "dead", MainPID: "0" }, stopped],
+  [
+    "inactive after a stop that was asked for",
+    { ...asked, ActiveState: "inactive", SubState: "dead", MainPID: "0" },
+    stopped,
+  ],
   [
     "a bot that ends by itself, and well",
     { ...itself, ActiveState: "inactive", SubState: "dead" },
     /^died \(result success\), and systemd leaves it so$/,
   ],
-  ["a bot that ends badly when it is asked to", { ...asked, ActiveState: "failed", SubState: "failed", Result: "signal" }, stopped],
-  ["a bot that has to be killed when it is asked to stop", { ...asked, ActiveState: "failed", SubState: "failed", Result: "timeout" }, stopped],
-  ["what the watchdog ends", { ...asked, ActiveState: "failed", SubState: "failed", Result: "watchdog" }, /^died \(result watchdog\)/],
+  [
+    "a bot that ends badly when it is asked to",
+    { ...asked, ActiveState: "failed", SubState: "failed", Result: "signal" },
+    stopped,
+  ],
+  [
+    "a bot that has to be killed when it is asked to stop",
+    { ...asked, ActiveState: "failed", SubState: "failed", Result: "timeout" },
+    stopped,
+  ],
+  [
+    "what the watchdog ends",
+    { ...asked, ActiveState: "failed", SubState: "failed", Result: "watchdog" },
+    /^died \(result watchdog\)/,
+  ],
   [
     "a start that failed after a stop that was asked for",
-    { ...asked, InactiveExitTimestampMonotonic: "300", ActiveState: "failed", SubState: "failed", Result: "exit-code" },
+    {
+      ...asked,
+      InactiveExitTimestampMonotonic: "300",
+      ActiveState: "failed",
+      SubState: "failed",
+      Result: "exit-code",
+    },
     /^died \(result exit-code\), and systemd has given up/,
   ],
   ["deactivating", { ActiveState: "deactivating", SubState: "stop-sigterm" }, goesOn],
-  ["deactivating, of another invocation", { ActiveState: "deactivating", SubState: "stop-sigterm", InvocationID: second }, goesOn],
+  [
+    "deactivating, of another invocation",
+    { ActiveState: "deactivating", SubState: "stop-sigterm", InvocationID: second },
+    goesOn,
+  ],
 ] as [string, UnitProperties, string | RegExp][]) {
   test(`parseEnding() of ${what}`, () => assertEnding(unitOf(over), first, expected));
 }
 
 // ---------------------------------------------------------------------------- a host
 
-const shortChecks = { watchSeconds: 0, startupSecondsMax: 1, healthTriesMax: 1, responseGapMs: 5, memorySamples: 1 };
+const shortChecks = {
+  watchSeconds: 0,
+  startupSecondsMax: 1,
+  healthTriesMax: 1,
+  responseGapMs: 5,
+  memorySamples: 1,
+};
 const onHost: Settings = {
   release: { directory: "releases" },
   rollback: { auto: true, secondsMax: 3 },
@@ -196,7 +269,10 @@ const showOf = (unit: UnitProperties): string =>
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");
 
-/** A directory with releases, a config, a systemctl that is played, and a bot that runs from `current` with the switches of that release. */
+/**
+ * A directory with releases, a config, a systemctl that is played, and a bot that runs from
+ * `current` with the switches of that release.
+ */
 class Host {
   readonly directory = createDirectory();
   readonly file: string;
@@ -257,7 +333,13 @@ exit 64
   /** Starts the bot of the current release, or starts it again. */
   async start(options: BotOptions = {}, over: Settings = {}): Promise<RunningBot> {
     if (this.bot) await this.bot.restart();
-    const wrap = (command: readonly string[]) => ["sh", "-c", 'cd "$0/current" && exec "$@" $(cat switches)', this.directory, ...command];
+    const wrap = (command: readonly string[]) => [
+      "sh",
+      "-c",
+      'cd "$0/current" && exec "$@" $(cat switches)',
+      this.directory,
+      ...command,
+    ];
     this.bot ??= await startBot(this.directory, { ...options, wrap });
     this.#port = this.bot.port;
     this.configure(over);
@@ -282,12 +364,31 @@ exit 64
   }
 
   remember(over: Partial<ReleaseState>): void {
-    const empty = { v: 1, metrics: null, passed: {}, quarantined: {}, rollbacks: [], last: null, failures: 0, unjudged: [], burnin: null };
+    const empty = {
+      v: 1,
+      metrics: null,
+      passed: {},
+      quarantined: {},
+      rollbacks: [],
+      last: null,
+      failures: 0,
+      unjudged: [],
+      burnin: null,
+    };
     writeFileSync(this.at("state/prod.releases.json"), JSON.stringify({ ...empty, ...over }));
   }
 
   request(over: object = {}): void {
-    const request = { by: "verdict", run: "run-2", release: "r2", exit: 6, checks: ["health_endpoint"], schema: null, to: null, emergency: false };
+    const request = {
+      by: "verdict",
+      run: "run-2",
+      release: "r2",
+      exit: 6,
+      checks: ["health_endpoint"],
+      schema: null,
+      to: null,
+      emergency: false,
+    };
     writeFileSync(this.at("flags/prod.rollback"), JSON.stringify({ ...request, ...over }));
   }
 
@@ -300,7 +401,12 @@ exit 64
   }
 }
 
-const passedNow = () => ({ at: new Date().toISOString(), run: "run-1", version: "1.4.2", schema: null });
+const passedNow = () => ({
+  at: new Date().toISOString(),
+  run: "run-1",
+  version: "1.4.2",
+  schema: null,
+});
 
 /** Two releases of which the old one has passed, and the new one is current. */
 function twoReleases(over: Settings = {}): Host {
@@ -331,8 +437,14 @@ describe("followIdentity() of a unit", { concurrency: false }, () => {
     process.env.PATH = path;
   });
 
-  /** Follows a real process, ends it, and returns what was reported; `unit` is what systemctl says then. */
-  async function follow(unit: UnitProperties | null, meanwhile: (host: Host) => Promise<unknown> = async () => {}) {
+  /**
+   * Follows a real process, ends it, and returns what was reported; `unit` is what systemctl says
+   * then.
+   */
+  async function follow(
+    unit: UnitProperties | null,
+    meanwhile: (host: Host) => Promise<unknown> = async () => {},
+  ) {
     const host = new Host({ process: { unit: "cytube-bot.service", pidFile: null } });
     process.env.PATH = `${host.at("bin")}:${path}`;
     if (unit) writeFileSync(host.at("units/cytube-bot.service"), showOf(unit));
@@ -346,7 +458,10 @@ describe("followIdentity() of a unit", { concurrency: false }, () => {
       await meanwhile(host);
       const incident = await until("the end of the process is reported", () => incidents[0]);
       assert.ok(follower.isGone());
-      assert.match(incident.says, new RegExp(`^the bot .*: pid ${stat.pid} (ended|was gone) 3(\\.\\d+)? s after its start`));
+      assert.match(
+        incident.says,
+        new RegExp(`^the bot .*: pid ${stat.pid} (ended|was gone) 3(\\.\\d+)? s after its start`),
+      );
       assert.equal(incidents.length, 1);
       return incident;
     } finally {
@@ -361,11 +476,38 @@ describe("followIdentity() of a unit", { concurrency: false }, () => {
       "died",
       /systemd will restart it/,
     ],
-    ["a crash that systemd has mended already", unitOf({ InvocationID: second, NRestarts: "1" }), "restarted", /restarted by systemd \(1 so far\)/],
-    ["a crash that systemd does not mend", unitOf({ ActiveState: "failed", SubState: "failed", Result: "exit-code" }), "died", /has given up on it/],
-    ["a restart by a person", unitOf({ InvocationID: second }), "restarted", /was restarted by a person: invocation bbbbbbbb/, "restart"],
-    ["a stop by a person", unitOf({ ...asked, ActiveState: "inactive", SubState: "dead", MainPID: "0" }), "died", /was stopped by a person/, "stop"],
-    ["a death of which systemd does not say why", null, "died", /was gone .*, and systemd does not say why$/],
+    [
+      "a crash that systemd has mended already",
+      unitOf({ InvocationID: second, NRestarts: "1" }),
+      "restarted",
+      /restarted by systemd \(1 so far\)/,
+    ],
+    [
+      "a crash that systemd does not mend",
+      unitOf({ ActiveState: "failed", SubState: "failed", Result: "exit-code" }),
+      "died",
+      /has given up on it/,
+    ],
+    [
+      "a restart by a person",
+      unitOf({ InvocationID: second }),
+      "restarted",
+      /was restarted by a person: invocation bbbbbbbb/,
+      "restart",
+    ],
+    [
+      "a stop by a person",
+      unitOf({ ...asked, ActiveState: "inactive", SubState: "dead", MainPID: "0" }),
+      "died",
+      /was stopped by a person/,
+      "stop",
+    ],
+    [
+      "a death of which systemd does not say why",
+      null,
+      "died",
+      /was gone .*, and systemd does not say why$/,
+    ],
     ["a unit that does not settle", unitOf(), "died", /was gone .*, and systemd does not say why$/],
   ] as [string, UnitProperties | null, string, RegExp, string?][]) {
     test(`reports ${what} once`, async () => {
@@ -377,11 +519,17 @@ describe("followIdentity() of a unit", { concurrency: false }, () => {
   }
 
   test("waits for a stop that takes its time before it says how it ended", async () => {
-    const incident = await follow(unitOf({ ActiveState: "deactivating", SubState: "stop-sigterm" }), async (host) => {
-      await until("systemctl has been asked twice", () => readIfThere(host.at("asked")).split("\n").length > 2);
-      writeFileSync(host.at("units/next"), showOf(unitOf({ InvocationID: second })));
-      renameSync(host.at("units/next"), host.at("units/cytube-bot.service"));
-    });
+    const incident = await follow(
+      unitOf({ ActiveState: "deactivating", SubState: "stop-sigterm" }),
+      async (host) => {
+        await until(
+          "systemctl has been asked twice",
+          () => readIfThere(host.at("asked")).split("\n").length > 2,
+        );
+        writeFileSync(host.at("units/next"), showOf(unitOf({ InvocationID: second })));
+        renameSync(host.at("units/next"), host.at("units/cytube-bot.service"));
+      },
+    );
     assert.equal(incident.planned, "restart");
   });
 });
@@ -390,7 +538,9 @@ test("readReleaseId() knows the release by the working directory, also after the
   const host = twoReleases();
   const child = startProcess(["sleep", "60"], { cwd: host.at("current") });
   const outside = startProcess(["sleep", "60"], { cwd: host.at("releases") });
-  await until("both run", () => [child, outside].every(({ pid }) => readIfThere(`/proc/${pid}/cmdline`).startsWith("sleep")));
+  await until("both run", () =>
+    [child, outside].every(({ pid }) => readIfThere(`/proc/${pid}/cmdline`).startsWith("sleep")),
+  );
   const idOf = (pid: number | undefined): string | null => readReleaseId(host.config, pid ?? null);
   assert.equal(idOf(child.pid), "r2");
   host.point("r1");
@@ -425,7 +575,9 @@ describe("the flags of a verdict", { concurrency: 2 }, () => {
       const run = await host.verify(["--json"]);
       assert.equal(run.code, 2, run.stderr);
       assert.deepEqual(host.flags, ["prod.rollback"]);
-      const { schema, ...request } = JSON.parse(readFileSync(host.at("flags/prod.rollback"), "utf8"));
+      const { schema, ...request } = JSON.parse(
+        readFileSync(host.at("flags/prod.rollback"), "utf8"),
+      );
       assert.deepEqual(request, {
         by: "verdict",
         run: run.json?.run,
@@ -442,7 +594,11 @@ describe("the flags of a verdict", { concurrency: 2 }, () => {
     withHost(twoReleases(), async (host) => {
       host.deploy("r2");
       const run = await host.verify(["--json"]);
-      assert.deepEqual([run.code, run.json?.identity, run.json?.release], [1, null, "r2"], run.stderr);
+      assert.deepEqual(
+        [run.code, run.json?.identity, run.json?.release],
+        [1, null, "r2"],
+        run.stderr,
+      );
       assert.deepEqual(host.flags, ["prod.rollback"]);
     }));
 
@@ -471,7 +627,9 @@ describe("the flags of a verdict", { concurrency: 2 }, () => {
       await host.start({}, { limits: { watchSeconds: 30 } });
       host.request();
       writeFileSync(host.at("flags/prod.passed"), "old\n");
-      const run = await host.verify([], { onLine: [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }] });
+      const run = await host.verify([], {
+        onLine: [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }],
+      });
       assert.equal(run.code, 143, run.stderr);
       assert.deepEqual(host.flags, []);
       assert.equal(host.state.unjudged.length, 1);
@@ -524,7 +682,10 @@ test("ERROR lines roll a release back only where no earlier release has logged t
     host.remember({});
     assert.match((await failWith("cannot join room 17 at 0xfe12")).stderr, /^a rollback is due$/m);
     host.point("r2");
-    assert.match((await failWith("cannot join room 4 at 0x00ab")).stderr, /^no rollback: an earlier release logged the same errors$/m);
+    assert.match(
+      (await failWith("cannot join room 4 at 0x00ab")).stderr,
+      /^no rollback: an earlier release logged the same errors$/m,
+    );
     assert.deepEqual(host.flags, []);
     assert.match((await failWith("the database is gone")).stderr, /^a rollback is due$/m);
     assert.deepEqual(host.flags, ["prod.rollback"]);
@@ -532,7 +693,10 @@ test("ERROR lines roll a release back only where no earlier release has logged t
 
 describe("the chat server, when the bot is not connected", { concurrency: 2 }, () => {
   async function serve(status: number, body = "CyTube"): Promise<string> {
-    const server = createServer((_, response) => response.writeHead(status).end(body)).listen(0, "127.0.0.1");
+    const server = createServer((_, response) => response.writeHead(status).end(body)).listen(
+      0,
+      "127.0.0.1",
+    );
     onCleanup(() => server.close());
     await new Promise((listening) => server.once("listening", listening));
     server.unref();
@@ -553,7 +717,10 @@ describe("the chat server, when the bot is not connected", { concurrency: 2 }, (
         const run = await host.verify();
         assert.equal(run.code, 2, run.stderr);
         assert.deepEqual(host.flags, due ? ["prod.rollback"] : []);
-        assert.match(run.stderr, due ? /^a rollback is due$/m : /^no rollback: the chat server itself is down$/m);
+        assert.match(
+          run.stderr,
+          due ? /^a rollback is due$/m : /^no rollback: the chat server itself is down$/m,
+        );
       }));
   }
 });
@@ -580,17 +747,33 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
       assert.match(switched.stderr, /^rolling back r2 → r1$/m);
       assert.equal(host.current, "releases/r1");
       assert.deepEqual(host.flags, ["prod.rolling"], "the request is taken");
-      assert.deepEqual([Object.keys(host.state.quarantined), host.state.rollbacks.length], [["r2"], 1], "the marker comes first");
+      assert.deepEqual(
+        [Object.keys(host.state.quarantined), host.state.rollbacks.length],
+        [["r2"], 1],
+        "the marker comes first",
+      );
 
       await host.start();
       const confirmed = await host.run(["rollback", "--confirm"]);
       assert.equal(confirmed.code, 0, confirmed.stderr);
-      assert.match(confirmed.stderr, /^Rolled back to r1, which is healthy\. Find out why r2 failed\.$/m);
+      assert.match(
+        confirmed.stderr,
+        /^Rolled back to r1, which is healthy\. Find out why r2 failed\.$/m,
+      );
       assert.deepEqual(host.flags, []);
       const [record] = host.rollbacks;
       assert.equal(host.rollbacks.length, 1);
       assert.deepEqual(
-        [record?.verdict, record?.exit, record?.by, record?.from, record?.to, record?.of, record?.checks, record?.lifted],
+        [
+          record?.verdict,
+          record?.exit,
+          record?.by,
+          record?.from,
+          record?.to,
+          record?.of,
+          record?.checks,
+          record?.lifted,
+        ],
         [
           "pass",
           0,
@@ -602,8 +785,15 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
           false,
         ],
       );
-      const evidence = (record as unknown as { failed: { exit: number; findings: { check: string; status: string }[]; series: unknown } }).failed;
-      assert.deepEqual([evidence.exit, new Set(evidence.findings.map(({ status }) => status)), evidence.series], [6, new Set(["fail"]), null]);
+      const evidence = (
+        record as unknown as {
+          failed: { exit: number; findings: { check: string; status: string }[]; series: unknown };
+        }
+      ).failed;
+      assert.deepEqual(
+        [evidence.exit, new Set(evidence.findings.map(({ status }) => status)), evidence.series],
+        [6, new Set(["fail"]), null],
+      );
       assert.equal(host.state.rollbacks.length, 1, "the marker and the record are one rollback");
 
       // Somebody points current back to it, by hand, without a new deployment.
@@ -612,9 +802,15 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
       assert.equal((await host.verify()).code, 6);
       const refused = await host.run(["rollback", "--switch"]);
       assert.equal(refused.code, 42, refused.stderr);
-      assert.match(refused.stderr, /^No rollback: r2 was rolled back already .* Nothing was changed; a person has to look\.$/m);
+      assert.match(
+        refused.stderr,
+        /^No rollback: r2 was rolled back already .* Nothing was changed; a person has to look\.$/m,
+      );
       assert.deepEqual([host.current, host.flags], ["releases/r2", []]);
-      assert.deepEqual([host.rollbacks.at(-1)?.verdict, host.rollbacks.at(-1)?.exit], ["refused", 42]);
+      assert.deepEqual(
+        [host.rollbacks.at(-1)?.verdict, host.rollbacks.at(-1)?.exit],
+        ["refused", 42],
+      );
 
       host.deploy("r2", "--status-code=500");
       await host.start();
@@ -628,16 +824,35 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
     for (const half of ["--switch", "--confirm"]) {
       const run = await host.run(["rollback", half]);
       assert.equal(run.code, 42, run.stderr);
-      assert.match(run.stderr, /^(Nothing has asked for a rollback|There is no rollback to confirm)/);
+      assert.match(
+        run.stderr,
+        /^(Nothing has asked for a rollback|There is no rollback to confirm)/,
+      );
     }
     assert.deepEqual([host.current, host.records], ["releases/r2", []]);
   });
 
   for (const [what, request, code, says, over] of [
-    ["current has moved on", { release: "r1" }, 42, /current has moved on: r1 was judged, r2 is current/],
+    [
+      "current has moved on",
+      { release: "r1" },
+      42,
+      /current has moved on: r1 was judged, r2 is current/,
+    ],
     ["there is nothing to go to", {}, 40, /there is no other complete release/, "nothing passed"],
-    ["the schema has changed", { schema: "b" }, 42, /the database has changed since r1 passed/, "schema a"],
-    ["the release that a person wants is gone", { by: "person", to: "r9" }, 42, /there is no complete release r9/],
+    [
+      "the schema has changed",
+      { schema: "b" },
+      42,
+      /the database has changed since r1 passed/,
+      "schema a",
+    ],
+    [
+      "the release that a person wants is gone",
+      { by: "person", to: "r9" },
+      42,
+      /there is no complete release r9/,
+    ],
   ] as [string, object, number, RegExp, string?][]) {
     test(`--switch refuses with ${code}: ${what}`, async () => {
       const host = twoReleases();
@@ -649,7 +864,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
       assert.equal(run.code, code, run.stderr);
       assert.match(run.stderr, says);
       assert.deepEqual([host.current, host.flags], ["releases/r2", []]);
-      assert.deepEqual(JSON.parse(readIfThere(host.at("state/prod.releases.json"))), JSON.parse(before));
+      assert.deepEqual(
+        JSON.parse(readIfThere(host.at("state/prod.releases.json"))),
+        JSON.parse(before),
+      );
       assert.deepEqual(
         host.rollbacks.map(({ verdict, exit }) => [verdict, exit]),
         [["refused", code]],
@@ -675,7 +893,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
         const run = await host.run(["rollback", "--switch"]);
         assert.equal(run.code, 0, run.stderr);
         assert.equal(host.current, "releases/r1");
-        assert.deepEqual([Object.keys(host.state.passed), Object.keys(host.state.quarantined)], [["r1"], ["r2"]]);
+        assert.deepEqual(
+          [Object.keys(host.state.passed), Object.keys(host.state.quarantined)],
+          [["r1"], ["r2"]],
+        );
       }));
   }
 
@@ -718,7 +939,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
         /Rolled back to r1, which is not healthy either \(exit 6\).*health_endpoint fails with r1 too, so the environment is suspected/,
       );
       assert.deepEqual([host.flags, host.current], [[], "releases/r1"]);
-      assert.deepEqual([Object.keys(host.state.quarantined), host.rollbacks[0]?.lifted], [[], true]);
+      assert.deepEqual(
+        [Object.keys(host.state.quarantined), host.rollbacks[0]?.lifted],
+        [[], true],
+      );
       assert.equal(host.state.rollbacks.length, 1, "it was a rollback all the same");
     }));
 
@@ -732,7 +956,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
       const run = await host.run(["rollback", "--confirm"]);
       assert.equal(run.code, 41, run.stderr);
       assert.doesNotMatch(run.stderr, /suspected/);
-      assert.deepEqual([Object.keys(host.state.quarantined), host.rollbacks[0]?.lifted], [["r2"], false]);
+      assert.deepEqual(
+        [Object.keys(host.state.quarantined), host.rollbacks[0]?.lifted],
+        [["r2"], false],
+      );
     }));
 
   test("--confirm exits 41 where the bot still runs from the release that was left", async () =>
@@ -742,7 +969,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
       assert.equal((await host.run(["rollback", "--switch"])).code, 0);
       const run = await host.run(["rollback", "--confirm"]);
       assert.equal(run.code, 41, run.stderr);
-      assert.match(run.stderr, /not healthy either \(exit 19: the bot was not started again after the switch\)/);
+      assert.match(
+        run.stderr,
+        /not healthy either \(exit 19: the bot was not started again after the switch\)/,
+      );
     }));
 
   test("--confirm exits 41 where no bot runs, within rollback.secondsMax and a few seconds", async () => {
@@ -754,7 +984,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
     assert.ok(run.ms > 2500 && run.ms < 12_000, `${run.ms} ms`);
   });
 
-  const byCommand = (script: string): Settings => ({ rollback: { auto: true, secondsMax: 3, command: ["sh", "-c", script] }, release: null });
+  const byCommand = (script: string): Settings => ({
+    rollback: { auto: true, secondsMax: 3, command: ["sh", "-c", script] },
+    release: null,
+  });
 
   test("rollback.command is run in place of the switch, once", async () =>
     withHost(twoReleases(), async (host) => {
@@ -766,8 +999,14 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
       assert.deepEqual([readIfThere(host.at("ran")), host.current], ["ran\n", "releases/r2"]);
       const confirmed = await host.run(["rollback", "--confirm"]);
       assert.equal(confirmed.code, 0, confirmed.stderr);
-      assert.match(confirmed.stderr, /Rolled back to what rollback\.command chose, which is healthy/);
-      assert.deepEqual([host.flags, host.state.rollbacks.length, Object.keys(host.state.quarantined)], [[], 1, ["1.4.2"]]);
+      assert.match(
+        confirmed.stderr,
+        /Rolled back to what rollback\.command chose, which is healthy/,
+      );
+      assert.deepEqual(
+        [host.flags, host.state.rollbacks.length, Object.keys(host.state.quarantined)],
+        [[], 1, ["1.4.2"]],
+      );
     }));
 
   test("rollback.command that fails exits 41, and its complaint is told", async () => {
@@ -776,7 +1015,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
     host.request({ release: "1.4.2" });
     const run = await host.run(["rollback", "--switch"]);
     assert.equal(run.code, 41, run.stderr);
-    assert.match(run.stderr, /^The rollback failed: rollback\.command exited 3 \(no such tag\)\.$/m);
+    assert.match(
+      run.stderr,
+      /^The rollback failed: rollback\.command exited 3 \(no such tag\)\.$/m,
+    );
     assert.deepEqual(host.flags, []);
     assert.deepEqual(
       host.rollbacks.map(({ verdict, exit, from }) => [verdict, exit, from]),
@@ -787,7 +1029,10 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
 
 // ---------------------------------------------------------------------------- what people ask for
 
-/** What the unit does when it is started: both halves, and between them the restart of the bot by whoever supervises it. */
+/**
+ * What the unit does when it is started: both halves, and between them the restart of the bot by
+ * whoever supervises it.
+ */
 const unitScript = (host: Host): string => `[ "$1" = cytube-rollback@prod.service ] || exit 64
 [ -e "${host.at("flags")}/prod.rollback" ] || exit 0
 half() { "${process.execPath}" "${programFor(undefined)}" rollback --env prod --config "${host.file}" "$1" 2>> "${host.at("journal")}"; }
@@ -803,11 +1048,17 @@ async function supervised(over: Settings = {}): Promise<Host> {
   return host;
 }
 
-/** The bot dies, and whoever supervises it starts it again, with the switches that its release has now. */
+/**
+ * The bot dies, and whoever supervises it starts it again, with the switches that its release has
+ * now.
+ */
 async function die({ bot }: Host): Promise<void> {
   const before = bot?.pid();
   await bot?.kill();
-  await until("the bot is there again", () => bot?.pid() !== before && existsSync(join(bot?.dir ?? "", "bot.pid")));
+  await until(
+    "the bot is there again",
+    () => bot?.pid() !== before && existsSync(join(bot?.dir ?? "", "bot.pid")),
+  );
 }
 
 describe("rollback for people", { concurrency: 2 }, () => {
@@ -853,7 +1104,10 @@ describe("rollback for people", { concurrency: 2 }, () => {
   test("exits 75 where a deployment holds the lock", async () => {
     const host = twoReleases();
     writeFileSync(host.at("units/start"), "echo Job failed >&2; exit 1\n");
-    writeFileSync(host.at("units/cytube-rollback@prod.service"), showOf(unitOf({ ActiveState: "failed", ExecMainStatus: "75" })));
+    writeFileSync(
+      host.at("units/cytube-rollback@prod.service"),
+      showOf(unitOf({ ActiveState: "failed", ExecMainStatus: "75" })),
+    );
     const run = await host.run(["rollback"]);
     assert.equal(run.code, 75, run.stderr);
     assert.match(run.stdout, /did not roll back: a deployment holds the lock \(exit 75\)/);
@@ -861,8 +1115,14 @@ describe("rollback for people", { concurrency: 2 }, () => {
 
   test("exits 77 where the unit may not be started", async () => {
     const host = twoReleases();
-    writeFileSync(host.at("units/start"), "echo Interactive authentication required. >&2; exit 1\n");
-    writeFileSync(host.at("units/cytube-rollback@prod.service"), showOf(unitOf({ ActiveState: "inactive", ExecMainStatus: "0" })));
+    writeFileSync(
+      host.at("units/start"),
+      "echo Interactive authentication required. >&2; exit 1\n",
+    );
+    writeFileSync(
+      host.at("units/cytube-rollback@prod.service"),
+      showOf(unitOf({ ActiveState: "inactive", ExecMainStatus: "0" })),
+    );
     const run = await host.run(["rollback"]);
     assert.equal(run.code, 77, run.stderr);
     assert.match(run.stdout, /did not roll back: Interactive authentication required\./);
@@ -879,7 +1139,11 @@ describe("rollback for people", { concurrency: 2 }, () => {
   for (const [args, code, says] of [
     [["--to", "r2"], 42, /^No rollback: r2 is the current release\. Nothing was changed\.$/m],
     [["--to", "r9"], 42, /there is no complete release r9/],
-    [["--to", "../../etc"], 64, /^--to "\.\.\/\.\.\/etc" is not a release: letters, digits, dots, dashes$/m],
+    [
+      ["--to", "../../etc"],
+      64,
+      /^--to "\.\.\/\.\.\/etc" is not a release: letters, digits, dots, dashes$/m,
+    ],
     [["--to", "r0"], 42, /r0 has never passed; --emergency overrides/],
   ] as [string[], number, RegExp][]) {
     test(`${args.join(" ")} exits ${code} before anything is asked for`, async () => {
@@ -901,7 +1165,10 @@ describe("rollback for people", { concurrency: 2 }, () => {
     host.configure({ release: null });
     const unconfigured = await host.run(["rollback"]);
     assert.equal(unconfigured.code, 40, unconfigured.stderr);
-    assert.match(unconfigured.stderr, /neither release\.directory nor rollback\.command is configured/);
+    assert.match(
+      unconfigured.stderr,
+      /neither release\.directory nor rollback\.command is configured/,
+    );
   });
 
   for (const args of [[], ["--to", "r0", "--emergency"]]) {
@@ -909,11 +1176,17 @@ describe("rollback for people", { concurrency: 2 }, () => {
       const host = twoReleases();
       host.deploy("r0");
       host.age("r0", 90);
-      const tree = (): string[] => (readdirSync(host.directory, { recursive: true }) as string[]).sort();
+      const tree = (): string[] =>
+        (readdirSync(host.directory, { recursive: true }) as string[]).sort();
       const before = tree();
       const run = await host.run(["rollback", "--dry-run", ...args]);
       assert.equal(run.code, 0, run.stderr);
-      assert.match(run.stdout, new RegExp(`^Would roll back r2 → ${args.length ? "r0" : "r1"}, and restart .*; nothing was changed\\.\n$`));
+      assert.match(
+        run.stdout,
+        new RegExp(
+          `^Would roll back r2 → ${args.length ? "r0" : "r1"}, and restart .*; nothing was changed\\.\n$`,
+        ),
+      );
       assert.deepEqual([tree(), host.current], [before, "releases/r2"]);
     });
   }
@@ -935,18 +1208,27 @@ describe("rollback for people", { concurrency: 2 }, () => {
     host.deploy("r0");
     host.age("r0", 90);
     const at = new Date().toISOString();
-    host.remember({ passed: { r1: passedNow() }, quarantined: { r0: { at, run: "run-0", checks: ["process", "database"] } } });
+    host.remember({
+      passed: { r1: passedNow() },
+      quarantined: { r0: { at, run: "run-0", checks: ["process", "database"] } },
+    });
     const run = await host.run(["rollback", "--list"]);
     assert.equal(run.code, 0, run.stderr);
-    assert.deepEqual(run.stdout.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "WHEN".padEnd(24)).split("\n"), [
-      "ID      VERSION  COMPLETE                  STATE",
-      "r2      -        WHEN                      current",
-      "r1      1.4.2    WHEN                      passed",
-      "r0      -        WHEN                      quarantined (process, database)",
-      "broken  -        -                         incomplete",
-      "",
-    ]);
-    const listed = (await host.run(["rollback", "--list", "--json"])).json as unknown as { id: string; current: boolean }[];
+    assert.deepEqual(
+      run.stdout.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "WHEN".padEnd(24)).split("\n"),
+      [
+        "ID      VERSION  COMPLETE                  STATE",
+        "r2      -        WHEN                      current",
+        "r1      1.4.2    WHEN                      passed",
+        "r0      -        WHEN                      quarantined (process, database)",
+        "broken  -        -                         incomplete",
+        "",
+      ],
+    );
+    const listed = (await host.run(["rollback", "--list", "--json"])).json as unknown as {
+      id: string;
+      current: boolean;
+    }[];
     assert.deepEqual(
       listed.map(({ id, current }) => [id, current]),
       [
@@ -961,7 +1243,10 @@ describe("rollback for people", { concurrency: 2 }, () => {
   test("--list where there is nothing to list says so", async () => {
     const host = new Host({ release: null });
     const run = await host.run(["rollback", "--list"]);
-    assert.deepEqual([run.code, run.stdout], [0, "There are no releases: release.directory is not set, or empty.\n"]);
+    assert.deepEqual(
+      [run.code, run.stdout],
+      [0, "There are no releases: release.directory is not set, or empty.\n"],
+    );
   });
 
   test("a state that may not be read exits 77 and says how it may, for --list and for status", async () => {
@@ -970,7 +1255,10 @@ describe("rollback for people", { concurrency: 2 }, () => {
     for (const args of [["rollback", "--list"], ["rollback"], ["status"]]) {
       const run = await host.run(args, { uid: unprivilegedUid });
       assert.equal(run.code, 77, run.stderr);
-      assert.match(run.stderr, /^EACCES: permission denied.*\nTry with sudo, or as a member of its group/);
+      assert.match(
+        run.stderr,
+        /^EACCES: permission denied.*\nTry with sudo, or as a member of its group/,
+      );
     }
   });
 });
@@ -1002,7 +1290,8 @@ describe("--rollback", { concurrency: 2 }, () => {
 
 // ---------------------------------------------------------------------------- status
 
-const timers = (next: number): string => JSON.stringify([{ next: next * 1000, left: 1, unit: "cytube-burnin@prod.timer" }]);
+const timers = (next: number): string =>
+  JSON.stringify([{ next: next * 1000, left: 1, unit: "cytube-burnin@prod.timer" }]);
 
 describe("status", { concurrency: 2 }, () => {
   test("before any verdict: a candidate, exit 75", async () =>
@@ -1010,7 +1299,10 @@ describe("status", { concurrency: 2 }, () => {
       await host.start();
       const run = await host.run(["status"]);
       assert.equal(run.code, 75, run.stderr);
-      assert.match(run.stdout, /^prod: candidate\n {2}bot {11}pid \d+ runs\n {2}release {7}r2, candidate\n {2}next tick {5}none: /);
+      assert.match(
+        run.stdout,
+        /^prod: candidate\n {2}bot {11}pid \d+ runs\n {2}release {7}r2, candidate\n {2}next tick {5}none: /,
+      );
     }));
 
   test("after a pass: verified, exit 0, with the next tick of the timer", async () =>
@@ -1022,16 +1314,25 @@ describe("status", { concurrency: 2 }, () => {
       assert.equal(run.code, 0, run.stderr);
       assert.match(run.stdout, /^prod: verified\n/);
       assert.match(run.stdout, /^ {2}passed {8}.* ago \(20/m);
-      assert.match(run.stdout, /^ {2}last verdict {2}(pass|warn), exit 0, [^,]* ago \([^,]*\) by \S+$/m);
+      assert.match(
+        run.stdout,
+        /^ {2}last verdict {2}(pass|warn), exit 0, [^,]* ago \([^,]*\) by \S+$/m,
+      );
       assert.match(run.stdout, /^ {2}next tick {5}2030-01-01T00:00:00\.000Z$/m);
       const json = (await host.run(["status", "--json"])).json as unknown as Settings;
-      assert.deepEqual([json.standing, json.judged, json.release, json.exit, json.nextTick], ["verified", true, "r2", 0, "2030-01-01T00:00:00.000Z"]);
+      assert.deepEqual(
+        [json.standing, json.judged, json.release, json.exit, json.nextTick],
+        ["verified", true, "r2", 0, "2030-01-01T00:00:00.000Z"],
+      );
 
       // A start that nobody has verified is none of that verdict.
       await host.start();
       const restarted = await host.run(["status"]);
       assert.equal(restarted.code, 75, restarted.stdout);
-      assert.match(restarted.stdout, /r2, unverified: it has passed before, but this start is unverified$/m);
+      assert.match(
+        restarted.stdout,
+        /r2, unverified: it has passed before, but this start is unverified$/m,
+      );
       assert.match(restarted.stdout, /^ {2}last verdict {2}.*, of an earlier start$/m);
 
       // And a deployment of the same id is another release.
@@ -1050,7 +1351,10 @@ describe("status", { concurrency: 2 }, () => {
       assert.equal((await host.run(["rollback", "--switch"])).code, 0);
       const left = await host.run(["status"]);
       assert.equal(left.code, 2, left.stderr);
-      assert.match(left.stdout, /^prod: quarantined\n[\s\S]*^ {2}quarantined {3}.* ago \(.*\), for connection$/m);
+      assert.match(
+        left.stdout,
+        /^prod: quarantined\n[\s\S]*^ {2}quarantined {3}.* ago \(.*\), for connection$/m,
+      );
     }));
 
   test("of a bot that is down says so, exit 75", async () => {
@@ -1064,13 +1368,21 @@ describe("status", { concurrency: 2 }, () => {
   /** Lets the program's own clock run so many times faster; the waits stay as they are. */
   const hurried = (times: number): string[] => {
     const script = `const now = performance.now.bind(performance); performance.now = () => now() * ${times};`;
-    return [process.execPath, "--import", `data:text/javascript,${encodeURIComponent(script)}`, programFor(undefined)];
+    return [
+      process.execPath,
+      "--import",
+      `data:text/javascript,${encodeURIComponent(script)}`,
+      programFor(undefined),
+    ];
   };
 
   test("--wait returns with the verdict of the present start", async () =>
     withHost(twoReleases(), async (host) => {
       await host.start();
-      const [waited, verified] = await Promise.all([host.run(["status", "--wait", "--release", "r2"]), host.verify()]);
+      const [waited, verified] = await Promise.all([
+        host.run(["status", "--wait", "--release", "r2"]),
+        host.verify(),
+      ]);
       assert.deepEqual([waited.code, verified.code], [0, 0], waited.stdout);
       assert.match(waited.stdout, /^prod: verified$/m);
     }));
@@ -1080,7 +1392,9 @@ describe("status", { concurrency: 2 }, () => {
       const over = { limits: { checksSecondsMax: 20 } };
       await host.start({}, over);
       assert.equal((await host.verify()).code, 0);
-      const other = await host.run(["status", "--wait", "--release", "r1"], { program: hurried(40) });
+      const other = await host.run(["status", "--wait", "--release", "r1"], {
+        program: hurried(40),
+      });
       assert.equal(other.code, 124, other.stdout);
       await host.start({}, over);
       const none = await host.run(["status", "--wait"], { program: hurried(40) });
@@ -1102,16 +1416,28 @@ describe("--attach", { concurrency: 2 }, () => {
     writeFileSync(host.file, readFileSync(host.file, "utf8").replace(/\n {2}pidFile: .*/, ""));
     writeFileSync(
       host.at(`units/${verifying}`),
-      showOf(unitOf({ Id: verifying, ActiveState: "activating", SubState: "start", InvocationID: invocation })),
+      showOf(
+        unitOf({
+          Id: verifying,
+          ActiveState: "activating",
+          SubState: "start",
+          InvocationID: invocation,
+        }),
+      ),
     );
     writeFileSync(
       host.at("units/cytube-bot.service"),
-      showOf(unitOf({ ActiveState: "inactive", SubState: "dead", MainPID: "0", InvocationID: second })),
+      showOf(
+        unitOf({ ActiveState: "inactive", SubState: "dead", MainPID: "0", InvocationID: second }),
+      ),
     );
     return host;
   }
   const finishUnit = (host: Host): void => {
-    writeFileSync(host.at("units/next"), showOf(unitOf({ Id: verifying, ActiveState: "inactive", SubState: "dead" })));
+    writeFileSync(
+      host.at("units/next"),
+      showOf(unitOf({ Id: verifying, ActiveState: "inactive", SubState: "dead" })),
+    );
     renameSync(host.at("units/next"), host.at(`units/${verifying}`));
   };
 
@@ -1137,9 +1463,16 @@ describe("--attach", { concurrency: 2 }, () => {
       finishUnit(host);
       const run = await running;
       assert.equal(run.code, 2, run.stderr);
-      assert.match(run.stderr, /cytube-verify@prod\.service is verifying this bot already; waiting for its verdict \(--no-attach runs beside it\)/);
+      assert.match(
+        run.stderr,
+        /cytube-verify@prod\.service is verifying this bot already; waiting for its verdict \(--no-attach runs beside it\)/,
+      );
       assert.deepEqual(run.json, JSON.parse(record));
-      assert.deepEqual([host.records.length, host.flags], [1, []], "it appends no record and leaves no flag of its own");
+      assert.deepEqual(
+        [host.records.length, host.flags],
+        [1, []],
+        "it appends no record and leaves no flag of its own",
+      );
     });
   }
 
@@ -1150,7 +1483,10 @@ describe("--attach", { concurrency: 2 }, () => {
     finishUnit(host);
     const run = await running;
     assert.deepEqual([run.code, run.stdout], [70, ""], run.stderr);
-    assert.match(run.stderr, /cytube-verify@prod\.service ended without a record; see journalctl -u cytube-verify@prod\.service/);
+    assert.match(
+      run.stderr,
+      /cytube-verify@prod\.service ended without a record; see journalctl -u cytube-verify@prod\.service/,
+    );
   });
 
   test("without a flag, a verification that ends without a record is done again here", async () => {
@@ -1178,7 +1514,10 @@ describe("--attach", { concurrency: 2 }, () => {
     const host = busyHost(first);
     finishUnit(host);
     const record = JSON.parse(await recordOf(first)) as Result & { identity: Settings };
-    writeFileSync(host.at("verify.jsonl"), `${JSON.stringify({ ...record, identity: { ...record.identity, invocation: second } })}\n`);
+    writeFileSync(
+      host.at("verify.jsonl"),
+      `${JSON.stringify({ ...record, identity: { ...record.identity, invocation: second } })}\n`,
+    );
     const run = await host.run(["--attach", "--json"]);
     assert.equal(run.code, 0, run.stderr);
     assert.equal(run.json?.run, record.run);
@@ -1189,7 +1528,10 @@ describe("--attach", { concurrency: 2 }, () => {
     finishUnit(host);
     const run = await host.run(["--attach"]);
     assert.equal(run.code, 75, run.stderr);
-    assert.match(run.stderr, /did not begin within 10 s; is the hook of cytube-bot\.service installed\?/);
+    assert.match(
+      run.stderr,
+      /did not begin within 10 s; is the hook of cytube-bot\.service installed\?/,
+    );
     assert.ok(run.ms > 10_000 && run.ms < 20_000, `${run.ms} ms`);
   });
 
@@ -1223,13 +1565,19 @@ describe("a unit's bot that is restarted during its verification", { concurrency
   async function unitHost(watchSeconds: number): Promise<Host> {
     const host = twoReleases();
     await host.start();
-    const config = readFileSync(host.configure({ limits: { watchSeconds } }), "utf8").replace("pidFile: bot.pid", "unit: cytube-bot.service");
+    const config = readFileSync(host.configure({ limits: { watchSeconds } }), "utf8").replace(
+      "pidFile: bot.pid",
+      "unit: cytube-bot.service",
+    );
     writeFileSync(host.file, config.replace("errorLogs:", "errorLogs:\n  journal: false"));
     show(host, {});
     return host;
   }
   function show(host: Host, over: UnitProperties): void {
-    writeFileSync(host.at("units/next"), showOf(unitOf({ MainPID: String(host.bot?.pid()), ...over })));
+    writeFileSync(
+      host.at("units/next"),
+      showOf(unitOf({ MainPID: String(host.bot?.pid()), ...over })),
+    );
     renameSync(host.at("units/next"), host.at("units/cytube-bot.service"));
   }
   const dead = { MainPID: "0", ActiveState: "deactivating", SubState: "stop-sigterm" };
@@ -1265,7 +1613,10 @@ describe("a unit's bot that is restarted during its verification", { concurrency
       };
       const run = await host.verify(["--json"], { onLine: [{ line: /^watch: /m, act: crash }] });
       assert.equal(run.code, 11, run.stderr);
-      assert.deepEqual([host.records.map(({ verdict }) => verdict), host.flags], [["fail"], ["prod.rollback"]]);
+      assert.deepEqual(
+        [host.records.map(({ verdict }) => verdict), host.flags],
+        [["fail"], ["prod.rollback"]],
+      );
     });
   });
 
@@ -1280,7 +1631,11 @@ describe("a unit's bot that is restarted during its verification", { concurrency
       assert.equal(run.code, 75, run.stderr);
       assert.deepEqual([host.records.map(({ verdict }) => verdict), host.flags], [["aborted"], []]);
       const tick = await host.run(["burnin", "--json"]);
-      assert.deepEqual([tick.code, tick.json?.verdict, tick.json?.kind], [0, "paused", "burnin"], tick.stderr);
+      assert.deepEqual(
+        [tick.code, tick.json?.verdict, tick.json?.kind],
+        [0, "paused", "burnin"],
+        tick.stderr,
+      );
     });
   });
 
@@ -1290,13 +1645,18 @@ describe("a unit's bot that is restarted during its verification", { concurrency
       const of = (start: string) => ({ NRestarts: "3", InvocationID: start });
       show(host, of(first));
       host.remember({ passed: { r1: passedNow() }, unjudged: ["c", "d"] });
-      const two = await host.verify([], { onLine: [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }] });
+      const two = await host.verify([], {
+        onLine: [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }],
+      });
       assert.equal(two.code, 143, two.stderr);
       assert.deepEqual([host.state.unjudged, host.flags], [["c", "d", first], []]);
       show(host, of(second));
       const three = await host.verify(["--json"]);
       assert.equal(three.code, 11, three.stderr);
-      assert.match(three.stderr + three.stdout, /systemd has restarted the bot 3 times, and no verification of it has come to a verdict/);
+      assert.match(
+        three.stderr + three.stdout,
+        /systemd has restarted the bot 3 times, and no verification of it has come to a verdict/,
+      );
       assert.deepEqual([host.state.unjudged, host.flags], [[], ["prod.rollback"]]);
     });
   });
@@ -1312,13 +1672,21 @@ describe("burnin", { concurrency: 2 }, () => {
       const before = host.state;
       const tick = await host.run(["burnin", "--json"]);
       assert.equal(tick.code, 0, tick.stderr);
-      assert.deepEqual([tick.json?.kind, tick.json?.whole, host.records.length], ["burnin", false, 2]);
+      assert.deepEqual(
+        [tick.json?.kind, tick.json?.whole, host.records.length],
+        ["burnin", false, 2],
+      );
       const { burnin, ...state } = host.state;
       assert.deepEqual(
         [host.flags, state],
-        [["prod.passed"], { ...before, burnin: undefined }].map((known) => JSON.parse(JSON.stringify(known))),
+        [["prod.passed"], { ...before, burnin: undefined }].map((known) =>
+          JSON.parse(JSON.stringify(known)),
+        ),
       );
-      assert.deepEqual([burnin?.id, burnin?.accounts.map(({ run }) => run)], [before.last?.run, [tick.json?.run]]);
+      assert.deepEqual(
+        [burnin?.id, burnin?.accounts.map(({ run }) => run)],
+        [before.last?.run, [tick.json?.run]],
+      );
     }));
 
   test("a start that nobody has verified leaves .unverified", async () =>
@@ -1326,7 +1694,10 @@ describe("burnin", { concurrency: 2 }, () => {
       await host.start();
       const tick = await host.run(["burnin", "--json"]);
       assert.equal(tick.code, 0, tick.stderr);
-      assert.deepEqual([host.flags, readIfThere(host.at("flags/prod.unverified"))], [["prod.unverified"], `${tick.json?.run}\n`]);
+      assert.deepEqual(
+        [host.flags, readIfThere(host.at("flags/prod.unverified"))],
+        [["prod.unverified"], `${tick.json?.run}\n`],
+      );
       assert.match(tick.stderr, /^nobody has verified this start of the bot$/m);
     }));
 
@@ -1344,9 +1715,27 @@ describe("burnin", { concurrency: 2 }, () => {
 
   const asTick = { CYTUBE_VERIFY_UNIT: "burnin" };
   const wanted: Settings = { burnin: { rollback: true } };
-  const redFlags: { what: string; over: Settings; spoil: string; unit?: boolean; current?: string; chatDown?: boolean; why: string | null }[] = [
-    { what: "where the site asks for a rollback", over: wanted, spoil: "--field=connected=false", why: null },
-    { what: "where the site does not", over: {}, spoil: "--field=connected=false", why: "burnin.rollback is not set" },
+  const redFlags: {
+    what: string;
+    over: Settings;
+    spoil: string;
+    unit?: boolean;
+    current?: string;
+    chatDown?: boolean;
+    why: string | null;
+  }[] = [
+    {
+      what: "where the site asks for a rollback",
+      over: wanted,
+      spoil: "--field=connected=false",
+      why: null,
+    },
+    {
+      what: "where the site does not",
+      over: {},
+      spoil: "--field=connected=false",
+      why: "burnin.rollback is not set",
+    },
     {
       what: "of a release that is not current any more",
       over: wanted,
@@ -1354,7 +1743,12 @@ describe("burnin", { concurrency: 2 }, () => {
       current: "r1",
       why: "r2 is not the current release",
     },
-    { what: "that the site does not roll back for", over: wanted, spoil: "--field=user_count=0", why: "user_count is not in rollback.on" },
+    {
+      what: "that the site does not roll back for",
+      over: wanted,
+      spoil: "--field=user_count=0",
+      why: "user_count is not in rollback.on",
+    },
     {
       what: "of a connection while the chat server is down",
       over: wanted,
@@ -1362,25 +1756,52 @@ describe("burnin", { concurrency: 2 }, () => {
       chatDown: true,
       why: "the chat server itself is down",
     },
-    { what: "of more than that while the chat server is down", over: wanted, spoil: "--status-code=500", chatDown: true, why: null },
-    { what: "seen by a person", over: wanted, spoil: "--field=connected=false", unit: false, why: "" },
+    {
+      what: "of more than that while the chat server is down",
+      over: wanted,
+      spoil: "--status-code=500",
+      chatDown: true,
+      why: null,
+    },
+    {
+      what: "seen by a person",
+      over: wanted,
+      spoil: "--field=connected=false",
+      unit: false,
+      why: "",
+    },
   ];
   for (const { what, over, spoil, unit = true, current, chatDown, why } of redFlags) {
     test(`a red flag ${what}: ${why === null ? "a rollback is due" : "no rollback"}`, async () =>
       withHost(twoReleases(), async (host) => {
         host.deploy("r2", spoil);
-        const chat = chatDown ? { chatServer: { url: `http://127.0.0.1:${await findFreePort()}/` } } : {};
+        const chat = chatDown
+          ? { chatServer: { url: `http://127.0.0.1:${await findFreePort()}/` } }
+          : {};
         await host.start({}, merge(over, chat));
         host.remember({ passed: { r1: passedNow(), r2: passedNow() } });
         if (current) host.point(current);
         const tick = await host.run(["burnin", "--json"], { env: unit ? asTick : {} });
         assert.equal(tick.code, 30, tick.stderr);
         assert.equal(host.flags.includes("prod.rollback"), why === null, tick.stderr);
-        assert.match(tick.stderr, why === null ? /^a rollback is due$/m : why ? new RegExp(`^no rollback: ${why}`, "m") : /^/);
+        assert.match(
+          tick.stderr,
+          why === null
+            ? /^a rollback is due$/m
+            : why
+              ? new RegExp(`^no rollback: ${why}`, "m")
+              : /^/,
+        );
         if (why !== null) return;
         const request = JSON.parse(readIfThere(host.at("flags/prod.rollback"))) as RollbackRequest;
-        assert.deepEqual([request.by, request.run, request.release, request.checks], ["verdict", tick.json?.run, "r2", ["burnin"]]);
-        assert.ok(!host.flags.includes("prod.unverified"), "a verification that begins now would take the request away");
+        assert.deepEqual(
+          [request.by, request.run, request.release, request.checks],
+          ["verdict", tick.json?.run, "r2", ["burnin"]],
+        );
+        assert.ok(
+          !host.flags.includes("prod.unverified"),
+          "a verification that begins now would take the request away",
+        );
         assert.equal((await host.run(["rollback", "--switch"])).code, 0);
         assert.equal(host.current, "releases/r1");
       }));
@@ -1394,7 +1815,11 @@ describe("burnin", { concurrency: 2 }, () => {
         [120, false],
       ] as const) {
         host.request();
-        utimesSync(host.at("flags/prod.rollback"), Date.now() / 1000 - age, Date.now() / 1000 - age);
+        utimesSync(
+          host.at("flags/prod.rollback"),
+          Date.now() / 1000 - age,
+          Date.now() / 1000 - age,
+        );
         assert.equal((await host.run(["burnin"], { env: asTick })).code, 0);
         assert.equal(host.flags.includes("prod.rollback"), stays);
       }
@@ -1406,21 +1831,57 @@ describe("burnin", { concurrency: 2 }, () => {
 const hostileText = "a\u001b[31mb\r\n::error::c\u009b%0A\u202e";
 
 test("renderGithub() gives each finding that is wrong one line, and escapes what a workflow would read as a command", () => {
-  const finding = { check: "process", phase: "final", measured: null, limit: null, unit: null, evidence: [], hint: null, parts: [] } as const;
+  const finding = {
+    check: "process",
+    phase: "final",
+    measured: null,
+    limit: null,
+    unit: null,
+    evidence: [],
+    hint: null,
+    parts: [],
+  } as const;
   const statuses = ["fail", "unknown", "warn", "pass", "skipped", "off"] as const;
-  const findings = statuses.map((status) => ({ ...finding, status, says: hostileText })) as unknown as VerifyResult["findings"];
-  const text = renderGithub({ findings, verdict: "fail", exit: 1, action: hostileText } as VerifyResult);
+  const findings = statuses.map((status) => ({
+    ...finding,
+    status,
+    says: hostileText,
+  })) as unknown as VerifyResult["findings"];
+  const text = renderGithub({
+    findings,
+    verdict: "fail",
+    exit: 1,
+    action: hostileText,
+  } as VerifyResult);
   assert.deepEqual(
     text.split("\n").map((line) => line.replace(/::(?!.*title=).*$/, "")),
-    ["::error title=process fail", "::error title=process unknown", "::warning title=process warn", "::notice title=cytube-verify", ""],
+    [
+      "::error title=process fail",
+      "::error title=process unknown",
+      "::warning title=process warn",
+      "::notice title=cytube-verify",
+      "",
+    ],
   );
   assert.doesNotMatch(text.replaceAll("\n", ""), /\p{Cc}|\p{Cf}|%(?!25)/u);
 });
 
 test("renderStatus() and renderReleases() let nothing reach a terminal that moves its cursor", () => {
-  const passed = { at: "2026-11-22T02:00:00.000Z", run: "run-1", version: hostileText, schema: null };
+  const passed = {
+    at: "2026-11-22T02:00:00.000Z",
+    run: "run-1",
+    version: hostileText,
+    schema: null,
+  };
   const quarantined = { at: passed.at, run: "run-1", checks: [hostileText] };
-  const last = { start: hostileText, release: hostileText, at: passed.at, run: "x", verdict: "fail" as const, exit: 3 };
+  const last = {
+    start: hostileText,
+    release: hostileText,
+    at: passed.at,
+    run: "x",
+    verdict: "fail" as const,
+    exit: 3,
+  };
   const status = {
     v: 1 as const,
     env: "prod",
@@ -1452,40 +1913,60 @@ describe("--format github", { concurrency: 2 }, () => {
       host.deploy("r2", "--field=connected=false");
       await host.start();
       writeFileSync(host.at("summary.md"), "# Before\n");
-      const run = await host.run(["--format", "github"], { env: { GITHUB_STEP_SUMMARY: host.at("summary.md") } });
+      const run = await host.run(["--format", "github"], {
+        env: { GITHUB_STEP_SUMMARY: host.at("summary.md") },
+      });
       assert.equal(run.code, 2, run.stderr);
       const lines = run.stdout.trimEnd().split("\n");
-      assert.ok(lines.length >= 2 && lines.every((line) => /^::(error|warning|notice) title=[\w -]+::\S/.test(line)), run.stdout);
+      assert.ok(
+        lines.length >= 2 &&
+          lines.every((line) => /^::(error|warning|notice) title=[\w -]+::\S/.test(line)),
+        run.stdout,
+      );
       assert.match(run.stdout, /^::error title=connection fail::/m);
       assert.match(lines.at(-1) ?? "", /^::notice title=cytube-verify::fail, exit 2\. Roll back/);
       const summary = readFileSync(host.at("summary.md"), "utf8");
-      assert.match(summary, /^# Before\n### cytube-verify prod: fail \(exit 2\)\n\nRelease 1\.4\.2\. Roll back/);
+      assert.match(
+        summary,
+        /^# Before\n### cytube-verify prod: fail \(exit 2\)\n\nRelease 1\.4\.2\. Roll back/,
+      );
       assert.match(summary, /^\| fail \| connection \| .* \|$/m);
-      for (const row of summary.split("\n").filter((line) => line.startsWith("|"))) assert.equal(row.split("|").length, 6, row);
+      for (const row of summary.split("\n").filter((line) => line.startsWith("|")))
+        assert.equal(row.split("|").length, 6, row);
     }));
 
   test("a pass has one notice, and without a summary file nothing is appended", async () =>
     withHost(twoReleases(), async (host) => {
       await host.start();
-      const run = await host.run(["--format", "github", "--only", "process"], { env: { GITHUB_STEP_SUMMARY: undefined } });
+      const run = await host.run(["--format", "github", "--only", "process"], {
+        env: { GITHUB_STEP_SUMMARY: undefined },
+      });
       assert.equal(run.code, 0, run.stderr);
-      assert.equal(run.stdout, "::notice title=cytube-verify::pass, exit 0. None; everything that was looked at is within its limits.\n");
+      assert.equal(
+        run.stdout,
+        "::notice title=cytube-verify::pass, exit 0. None; everything that was looked at is within its limits.\n",
+      );
     }));
 
   test("what the bot says forges neither an annotation nor a row of the table", async () =>
     withHost(twoReleases(), async (host) => {
-      const hostile = "100%25 %0A::error::forged\\r\\n::error title=x::forged | <img src=x> `x` [a](b)";
+      const hostile =
+        "100%25 %0A::error::forged\\r\\n::error title=x::forged | <img src=x> `x` [a](b)";
       writeFileSync(host.at("config.json"), "{}");
       host.deploy("r2");
       await host.start({ field: [`channel="${hostile}"`] });
-      const run = await host.run(["--format", "github"], { env: { GITHUB_STEP_SUMMARY: host.at("summary.md") } });
+      const run = await host.run(["--format", "github"], {
+        env: { GITHUB_STEP_SUMMARY: host.at("summary.md") },
+      });
       assert.equal(run.code, 10, run.stderr);
-      for (const line of run.stdout.trimEnd().split("\n")) assert.match(line, /^::(error|warning|notice) title=(cytube-verify|[a-z_]+ [a-z]+)::/);
+      for (const line of run.stdout.trimEnd().split("\n"))
+        assert.match(line, /^::(error|warning|notice) title=(cytube-verify|[a-z_]+ [a-z]+)::/);
       assert.doesNotMatch(run.stdout, /%(?!25)|\r/);
       assert.match(run.stdout, /100%2525 %250A::error::forged/);
       const summary = readFileSync(host.at("summary.md"), "utf8");
       assert.doesNotMatch(summary, /<img|`x`|\]\(b\)/);
-      for (const row of summary.split("\n").filter((line) => line.startsWith("|"))) assert.equal(row.split("|").length, 6, row);
+      for (const row of summary.split("\n").filter((line) => line.startsWith("|")))
+        assert.equal(row.split("|").length, 6, row);
       assert.match(summary, /forged/);
     }));
 });
@@ -1536,7 +2017,10 @@ describe("config --get", { concurrency: 2 }, () => {
 // ---------------------------------------------------------------------------- found wrong once
 
 describe("what was found wrong once", { concurrency: 2 }, () => {
-  const byCommand = (script: string): Settings => ({ rollback: { auto: true, secondsMax: 3, command: ["sh", "-c", script] }, release: null });
+  const byCommand = (script: string): Settings => ({
+    rollback: { auto: true, secondsMax: 3, command: ["sh", "-c", script] },
+    release: null,
+  });
 
   test("rollback.command that hangs exits 41 after rollback.secondsMax, with a record, and without the request", async () => {
     const host = twoReleases();
@@ -1550,7 +2034,10 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
 
   test("rollback.command that does not exist exits 41, with a record", async () => {
     const host = twoReleases();
-    host.configure({ rollback: { auto: true, secondsMax: 3, command: ["/nonexistent/rollback-bot"] }, release: null });
+    host.configure({
+      rollback: { auto: true, secondsMax: 3, command: ["/nonexistent/rollback-bot"] },
+      release: null,
+    });
     host.request({ release: "1.4.2" });
     const run = await host.run(["rollback", "--switch"]);
     assert.equal(run.code, 41, run.stderr);
@@ -1601,7 +2088,9 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
   test("a summary that cannot be written changes nothing about the verdict", async () =>
     withHost(twoReleases(), async (host) => {
       await host.start();
-      const run = await host.run(["--format", "github", "--only", "process"], { env: { GITHUB_STEP_SUMMARY: host.directory } });
+      const run = await host.run(["--format", "github", "--only", "process"], {
+        env: { GITHUB_STEP_SUMMARY: host.directory },
+      });
       assert.equal(run.code, 0, run.stderr);
     }));
 
@@ -1635,10 +2124,15 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
   test("a chat server with a long page is up", async () =>
     withHost(twoReleases(), async (host) => {
       host.deploy("r2", "--field=connected=false");
-      const server = createServer((_, response) => response.writeHead(200).end("x".repeat(3 << 20))).listen(0, "127.0.0.1");
+      const server = createServer((_, response) =>
+        response.writeHead(200).end("x".repeat(3 << 20)),
+      ).listen(0, "127.0.0.1");
       onCleanup(() => server.close());
       await new Promise((listening) => server.once("listening", listening));
-      await host.start({}, { chatServer: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } });
+      await host.start(
+        {},
+        { chatServer: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } },
+      );
       await host.verify();
       server.close();
       assert.deepEqual(host.flags, ["prod.rollback"]);
@@ -1647,7 +2141,10 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
   test("a release that a person left is listed without empty parentheses", async () => {
     const host = twoReleases();
     const at = new Date().toISOString();
-    host.remember({ passed: { r1: passedNow() }, quarantined: { r1: { at, run: "x", checks: [] } } });
+    host.remember({
+      passed: { r1: passedNow() },
+      quarantined: { r1: { at, run: "x", checks: [] } },
+    });
     assert.doesNotMatch((await host.run(["rollback", "--list"])).stdout, /\(\)/);
     assert.doesNotMatch((await host.run(["rollback", "--to", "r1"])).stderr, /\(\)/);
   });
@@ -1675,7 +2172,10 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
 
   test("a state of wrong kinds is built from the log", async () => {
     const host = twoReleases();
-    writeFileSync(host.at("state/prod.releases.json"), '{"v":1,"passed":null,"rollbacks":{},"quarantined":[]}');
+    writeFileSync(
+      host.at("state/prod.releases.json"),
+      '{"v":1,"passed":null,"rollbacks":{},"quarantined":[]}',
+    );
     const run = await host.run(["rollback", "--list"]);
     assert.equal(run.code, 0, run.stderr);
   });

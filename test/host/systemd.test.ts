@@ -22,7 +22,9 @@ log: { file: /run/verify/prod.jsonl }
 limits: { watchSeconds: 3, healthEverySeconds: 1, startupSecondsMax: 5, responseGapMs: 50, healthTriesMax: 2 }
 `;
 
-/** A unit that runs the sample bot as a user of its own, with more lines for its [Service] section. */
+/**
+ * A unit that runs the sample bot as a user of its own, with more lines for its [Service] section.
+ */
 const unitText = (more = ""): string => `[Unit]
 StartLimitIntervalSec=0
 [Service]
@@ -43,7 +45,8 @@ interface Verified {
 
 const reason = canBoot();
 
-// One suite, one machine: the scenes come one after the other and each begins with a unit of its own.
+// One suite, one machine: the scenes come one after the other and each begins with a unit of its
+// own.
 describe("a bot under a real systemd", { skip: reason ?? false }, () => {
   let machine: Container;
   const start = async (more = ""): Promise<void> => {
@@ -52,16 +55,31 @@ describe("a bot under a real systemd", { skip: reason ?? false }, () => {
     await machine.run(["sh", "-c", command]);
   };
 
-  /** Runs the verifier in the machine. `meanwhile` is a shell command that runs a second into the watch. */
-  const verify = async (settings: { uid?: number; config?: string; meanwhile?: string } = {}): Promise<Verified> => {
+  /**
+   * Runs the verifier in the machine. `meanwhile` is a shell command that runs a second into the
+   * watch.
+   */
+  const verify = async (
+    settings: { uid?: number; config?: string; meanwhile?: string } = {},
+  ): Promise<Verified> => {
     await machine.writeFile("/etc/cytube-verify/prod.yaml", settings.config ?? config);
-    const meanwhile = settings.meanwhile ? `(sleep 3; ${settings.meanwhile}) >/dev/null 2>&1 &` : "";
+    const meanwhile = settings.meanwhile
+      ? `(sleep 3; ${settings.meanwhile}) >/dev/null 2>&1 &`
+      : "";
     const command = `${meanwhile} exec ${process.execPath} ${program}/build/verify.js --env prod --json`;
-    const options = { timeoutMs: 60_000, ...(settings.uid === undefined ? {} : { uid: settings.uid }) };
+    const options = {
+      timeoutMs: 60_000,
+      ...(settings.uid === undefined ? {} : { uid: settings.uid }),
+    };
     const { code, stdout, stderr } = await machine.run(["sh", "-c", command], options);
     assert.ok(stdout.startsWith("{"), `no result: ${stderr}`);
-    const { findings } = JSON.parse(stdout) as { findings: { check: string; status: string; says: string }[] };
-    return { code, findings: Object.fromEntries(findings.map((finding) => [finding.check, finding])) };
+    const { findings } = JSON.parse(stdout) as {
+      findings: { check: string; status: string; says: string }[];
+    };
+    return {
+      code,
+      findings: Object.fromEntries(findings.map((finding) => [finding.check, finding])),
+    };
   };
 
   before(async () => {
@@ -134,13 +152,17 @@ describe("a bot under a real systemd", { skip: reason ?? false }, () => {
   });
 
   test("passes while a hook of its own start still runs", async () => {
-    await start("Type=exec\nExecStartPost=/bin/sh -c 'sleep 8 & echo $! > /run/verify/hook'\nTimeoutStopSec=1");
+    await start(
+      "Type=exec\nExecStartPost=/bin/sh -c 'sleep 8 & echo $! > /run/verify/hook'\nTimeoutStopSec=1",
+    );
     await machine.run(["sh", "-c", `systemctl --no-block restart ${unit}`]);
     assert.equal((await verify()).code, 0);
   });
 
   test("is unknown when there is no such unit, for then nothing was looked at", async () => {
-    const { code, findings } = await verify({ config: config.replace(unit, "no-such-bot.service") });
+    const { code, findings } = await verify({
+      config: config.replace(unit, "no-such-bot.service"),
+    });
     assert.notEqual(code, 0);
     assert.equal(findings.process?.status, "unknown");
   });

@@ -1,6 +1,8 @@
 /**
- * The program on a host, played on a booted systemd: restart → verification → rollback or burn-in, and everything that can come between.
- * Each scene has a host of its own (see host.ts); the figures that a scene measures are its diagnostics.
+ * The program on a host, played on a booted systemd: restart → verification → rollback or burn-in,
+ * and everything that can come between.
+ * Each scene has a host of its own (see host.ts); the figures that a scene measures are its
+ * diagnostics.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -31,22 +33,37 @@ import {
 
 endWithParent();
 
-/** What the scenes need beside a container: somebody who logs in, and somebody who looks at system calls. */
-const tools = { "/usr/sbin/sshd": "openssh-server", "/usr/bin/ssh": "openssh-client", "/usr/bin/sudo": "sudo", "/usr/bin/strace": "strace" };
+/**
+ * What the scenes need beside a container: somebody who logs in, and somebody who looks at system
+ * calls.
+ */
+const tools = {
+  "/usr/sbin/sshd": "openssh-server",
+  "/usr/bin/ssh": "openssh-client",
+  "/usr/bin/sudo": "sudo",
+  "/usr/bin/strace": "strace",
+};
 const missing = Object.entries(tools).find(([path]) => !existsSync(path));
-const reason = canBoot() ?? (missing ? `Cannot play the scenes on a host: no ${missing[0]} (apt-get install ${missing[1]})` : null);
+const reason =
+  canBoot() ??
+  (missing
+    ? `Cannot play the scenes on a host: no ${missing[0]} (apt-get install ${missing[1]})`
+    : null);
 const bot = "cytube-bot.service";
 const verification = "cytube-verify@prod.service";
 const rollback = "cytube-rollback@prod.service";
 const timer = "cytube-burnin@prod.timer";
 
 const isRollback = (record: LogRecord): boolean => record.kind === "rollback";
-const rollbacksOf = (host: Host, after = 0): LogRecord[] => host.records().slice(after).filter(isRollback);
-const waitForRollback = (host: Host, after: number) => host.waitForRecord("a rollback", isRollback, { after });
+const rollbacksOf = (host: Host, after = 0): LogRecord[] =>
+  host.records().slice(after).filter(isRollback);
+const waitForRollback = (host: Host, after: number) =>
+  host.waitForRecord("a rollback", isRollback, { after });
 
 /** What a person did is told at most as that. */
 function assertNoFailureTold(host: Host): void {
-  for (const { text } of host.outside.alerts) assert.match(text, /"title":"[^"]*: (paused|recovered)\b/);
+  for (const { text } of host.outside.alerts)
+    assert.match(text, /"title":"[^"]*: (paused|recovered)\b/);
 }
 
 /** The verdict on the start of the bot that is running now, whichever it is. */
@@ -55,16 +72,25 @@ function verdictOfThisStart(host: Host, deadlineMs = 30_000): Promise<LogRecord>
     "the present start of the bot has a verdict",
     async () => {
       const invocation = await host.invocation();
-      const judged = host.records().filter((record) => record.kind === "verify" && record.identity?.invocation === invocation);
+      const judged = host
+        .records()
+        .filter((record) => record.kind === "verify" && record.identity?.invocation === invocation);
       return judged.find((record) => ["pass", "warn", "fail", "unknown"].includes(record.verdict));
     },
     deadlineMs,
   );
 }
 
-/** What must be so after each rollback that works. Returns the milliseconds from the failing verdict until the old release answers. */
+/**
+ * What must be so after each rollback that works. Returns the milliseconds from the failing verdict
+ * until the old release answers.
+ */
 async function rollsBackToTheOld(host: Host, after: number, exits?: number): Promise<number> {
-  const failing = await host.waitForRecord("the failing verdict", (record) => record.kind === "verify" && record.verdict === "fail", { after });
+  const failing = await host.waitForRecord(
+    "the failing verdict",
+    (record) => record.kind === "verify" && record.verdict === "fail",
+    { after },
+  );
   if (exits !== undefined) assert.equal(failing.exit, exits, shortOf(failing));
   const upMs = (await host.botIsUp("r1")) - Date.parse(failing.ts);
   assert.equal(host.current(), "r1");
@@ -96,55 +122,82 @@ async function countsOf(host: Host, after: number): Promise<string> {
 describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_000 }, () => {
   // ------------------------------------------------------------------------- a good start
 
-  scene("a good start: the restart returns at once, the verdict follows, the burn-in is armed and ticks", async (host, t) => {
-    const { said, installMs } = await installOnce();
-    t.diagnostic(`install.sh took ${Math.round(installMs)} ms and printed ${said.split("\n").length} lines`);
-    await startProven(host);
-    const after = host.records().length;
-    await host.deploy("r2");
-    const restartMs = await host.restart();
-    t.diagnostic(`systemctl restart returned after ${Math.round(restartMs)} ms`);
-    assert.ok(restartMs < 1000, `${restartMs} ms`);
-    await host.waitForPass("r2", { after });
-    await waitFor("the timer is armed", () => host.isActive(timer));
-    const timers = await host.must("systemctl", "list-timers", "--no-pager");
-    assert.match(timers, /cytube-burnin@prod\.timer +cytube-burnin@prod\.service/);
-    t.diagnostic(timers.split("\n").find((line) => line.includes(timer)) ?? "");
-    const tick = await host.waitForRecord("a tick", (record) => record.kind === "burnin", { after });
-    assert.equal(tick.exit, 0, shortOf(tick));
-    const { code, stdout } = await host.status();
-    assert.equal(code, 0, stdout);
-    assert.match(stdout, /"verified"/);
-    assert.match(stdout, /r2/);
-    assert.deepEqual(host.outside.alerts, []);
-  });
+  scene(
+    "a good start: the restart returns at once, the verdict follows, the burn-in is armed and ticks",
+    async (host, t) => {
+      const { said, installMs } = await installOnce();
+      t.diagnostic(
+        `install.sh took ${Math.round(installMs)} ms and printed ${said.split("\n").length} lines`,
+      );
+      await startProven(host);
+      const after = host.records().length;
+      await host.deploy("r2");
+      const restartMs = await host.restart();
+      t.diagnostic(`systemctl restart returned after ${Math.round(restartMs)} ms`);
+      assert.ok(restartMs < 1000, `${restartMs} ms`);
+      await host.waitForPass("r2", { after });
+      await waitFor("the timer is armed", () => host.isActive(timer));
+      const timers = await host.must("systemctl", "list-timers", "--no-pager");
+      assert.match(timers, /cytube-burnin@prod\.timer +cytube-burnin@prod\.service/);
+      t.diagnostic(timers.split("\n").find((line) => line.includes(timer)) ?? "");
+      const tick = await host.waitForRecord("a tick", (record) => record.kind === "burnin", {
+        after,
+      });
+      assert.equal(tick.exit, 0, shortOf(tick));
+      const { code, stdout } = await host.status();
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /"verified"/);
+      assert.match(stdout, /r2/);
+      assert.deepEqual(host.outside.alerts, []);
+    },
+  );
 
-  // ------------------------------------------------------------------------- the seed's failure tests
+  // ------------------------------------------------------------------------- the seed's failure
+  // tests
 
   const killInWatch = async (host: Host) => {
     await host.verificationSays(/^watch:/m);
     await host.must("systemctl", "kill", "--signal=KILL", bot);
   };
-  const seedFailures: { seed: number; name: string; exits: number; release: Release; meanwhile?: (host: Host) => Promise<void> }[] = [
+  const seedFailures: {
+    seed: number;
+    name: string;
+    exits: number;
+    release: Release;
+    meanwhile?: (host: Host) => Promise<void>;
+  }[] = [
     { seed: 2, name: "memory over the limit", exits: 8, release: { switches: { mb: 400 } } },
-    { seed: 3, name: "an error in the log", exits: 9, release: { prelude: "echo ERROR:lib.bot:boom" } },
+    {
+      seed: 3,
+      name: "an error in the log",
+      exits: 9,
+      release: { prelude: "echo ERROR:lib.bot:boom" },
+    },
     { seed: 4, name: "the wrong configuration", exits: 10, release: { channel: "#elsewhere" } },
     { seed: 5, name: "killed during the watch", exits: 11, release: {}, meanwhile: killInWatch },
     { seed: 7, name: "slow responses", exits: 5, release: { switches: { "delay-ms": 800 } } },
   ];
   for (const { seed, name, exits, release, meanwhile } of seedFailures) {
-    scene(`failure test ${seed}, ${name}: exit ${exits}, and the old release is back`, async (host, t) => {
-      const after = await host.release("r2", release);
-      await meanwhile?.(host);
-      const upMs = await rollsBackToTheOld(host, after, exits);
-      // Whoever looks for the cause tomorrow finds what there was to see, also when the bot and its log are gone.
-      const { failed } = rollbacksOf(host, after)[0] as LogRecord;
-      assert.equal(failed?.exit, exits);
-      assert.ok(failed.findings.length > 0 && failed.findings.every((finding) => finding.status === "fail"));
-      if (seed === 5) assert.ok(failed.series, "the series of the watch is missing");
-      if (seed === 7) assert.ok(Number(failed.metrics.responseMsAvg) > 600, "the response times are missing");
-      t.diagnostic(`${upMs} ms from the failing verdict until the old release answers`);
-    });
+    scene(
+      `failure test ${seed}, ${name}: exit ${exits}, and the old release is back`,
+      async (host, t) => {
+        const after = await host.release("r2", release);
+        await meanwhile?.(host);
+        const upMs = await rollsBackToTheOld(host, after, exits);
+        // Whoever looks for the cause tomorrow finds what there was to see, also when the bot and
+        // its log are gone.
+        const { failed } = rollbacksOf(host, after)[0] as LogRecord;
+        assert.equal(failed?.exit, exits);
+        assert.ok(
+          failed.findings.length > 0 &&
+            failed.findings.every((finding) => finding.status === "fail"),
+        );
+        if (seed === 5) assert.ok(failed.series, "the series of the watch is missing");
+        if (seed === 7)
+          assert.ok(Number(failed.metrics.responseMsAvg) > 600, "the response times are missing");
+        t.diagnostic(`${upMs} ms from the failing verdict until the old release answers`);
+      },
+    );
   }
 
   for (const [says, switches] of [
@@ -198,35 +251,52 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     { config: { rollback: { on: ["process"] } } },
   );
 
-  // ------------------------------------------------------------------------- when going back does not help
+  // ------------------------------------------------------------------------- when going back does
+  // not help
 
-  scene("the target is bad too: exit 41, an alert, the bot stays on the target, and nothing goes round in circles", async (host, t) => {
-    await host.spoil("r1", "--field=connected=false");
-    const after = await host.release("r2", { switches: { mb: 400 } });
-    const done = await waitForRollback(host, after);
-    assert.equal(done.exit, 41, shortOf(done));
-    await waitForAlert(host, /41|still unhealthy|unhealthy/i);
-    assert.equal(host.current(), "r1");
-    await host.botIsUp("r1");
-    const settled = { restarts: await host.startsOf(bot), alerts: host.outside.alerts.length };
-    await neverWithin("there was a second rollback", 60_000, () => rollbacksOf(host, after).length > 1 || host.current() !== "r1");
-    t.diagnostic(`after a further minute: ${await countsOf(host, after)}`);
-    assert.equal(await host.startsOf(bot), settled.restarts, "the bot was restarted");
-    assert.ok(host.outside.alerts.length <= settled.alerts + 1, `${host.outside.alerts.length} alerts`);
-    assert.equal((await host.health())?.version, "r1");
-  });
+  scene(
+    "the target is bad too: exit 41, an alert, the bot stays on the target, and nothing goes round in circles",
+    async (host, t) => {
+      await host.spoil("r1", "--field=connected=false");
+      const after = await host.release("r2", { switches: { mb: 400 } });
+      const done = await waitForRollback(host, after);
+      assert.equal(done.exit, 41, shortOf(done));
+      await waitForAlert(host, /41|still unhealthy|unhealthy/i);
+      assert.equal(host.current(), "r1");
+      await host.botIsUp("r1");
+      const settled = { restarts: await host.startsOf(bot), alerts: host.outside.alerts.length };
+      await neverWithin(
+        "there was a second rollback",
+        60_000,
+        () => rollbacksOf(host, after).length > 1 || host.current() !== "r1",
+      );
+      t.diagnostic(`after a further minute: ${await countsOf(host, after)}`);
+      assert.equal(await host.startsOf(bot), settled.restarts, "the bot was restarted");
+      assert.ok(
+        host.outside.alerts.length <= settled.alerts + 1,
+        `${host.outside.alerts.length} alerts`,
+      );
+      assert.equal((await host.health())?.version, "r1");
+    },
+  );
 
-  scene("the old release fails the same check: the environment is suspected, and the release that failed is not quarantined", async (host) => {
-    await host.changeWorld("--field=connected=false");
-    const after = await host.release("r2");
-    const done = await waitForRollback(host, after);
-    assert.equal(done.exit, 41, shortOf(done));
-    await waitForAlert(host, /connection/);
-    await host.settle();
-    assert.equal(rollbacksOf(host, after).length, 1);
-    assert.equal(host.current(), "r1");
-    assert.doesNotMatch(await host.must("cytube-verify", "rollback", "--env", "prod", "--list"), /r2.*quarantined/);
-  });
+  scene(
+    "the old release fails the same check: the environment is suspected, and the release that failed is not quarantined",
+    async (host) => {
+      await host.changeWorld("--field=connected=false");
+      const after = await host.release("r2");
+      const done = await waitForRollback(host, after);
+      assert.equal(done.exit, 41, shortOf(done));
+      await waitForAlert(host, /connection/);
+      await host.settle();
+      assert.equal(rollbacksOf(host, after).length, 1);
+      assert.equal(host.current(), "r1");
+      assert.doesNotMatch(
+        await host.must("cytube-verify", "rollback", "--env", "prod", "--list"),
+        /r2.*quarantined/,
+      );
+    },
+  );
 
   scene(
     "the first deployment ever fails: exit 40, an alert, and nothing is touched",
@@ -238,7 +308,9 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(done.exit, 40, shortOf(done));
       await waitForAlert(host, /r1/);
       await host.settle();
-      const asked = await host.run(["cytube-verify", "rollback", "--env", "prod"], { timeoutMs: 60_000 });
+      const asked = await host.run(["cytube-verify", "rollback", "--env", "prod"], {
+        timeoutMs: 60_000,
+      });
       assert.equal(asked.code, 40, asked.stderr + asked.stdout);
       assert.match(asked.stdout + asked.stderr, /no other complete release/);
       assert.equal(host.current(), "r1");
@@ -261,14 +333,17 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     { config: { rollback: { maxPerDay: 1 } } },
   );
 
-  scene("a release that was mended and deployed again under its name is a candidate again", async (host) => {
-    await rollsBackToTheOld(host, await host.release("r2", { switches: { mb: 400 } }));
-    const after = await host.release("r2");
-    await host.waitForPass("r2", { after });
-    const { code, stdout } = await host.status();
-    assert.equal(code, 0, stdout);
-    assert.equal(host.current(), "r2");
-  });
+  scene(
+    "a release that was mended and deployed again under its name is a candidate again",
+    async (host) => {
+      await rollsBackToTheOld(host, await host.release("r2", { switches: { mb: 400 } }));
+      const after = await host.release("r2");
+      await host.waitForPass("r2", { after });
+      const { code, stdout } = await host.status();
+      assert.equal(code, 0, stdout);
+      assert.equal(host.current(), "r2");
+    },
+  );
 
   scene("an incomplete release is never a target", async (host) => {
     await startProven(host);
@@ -298,91 +373,112 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
 
   // ------------------------------------------------------------------------- proven releases
 
-  scene("a proven release fails at a reboot because the chat server is down: an alert, no rollback", async (host) => {
-    await host.deploy("r2");
-    await host.restart();
-    await host.waitForPass("r2");
-    await host.settle();
-    await host.outside.chatGoesDown();
-    await host.changeWorld("--field=connected=false");
-    const after = host.records().length;
-    await host.machine.powerOffAndBootAgain();
-    const failing = await host.waitForVerdict("r2", "fail", { after });
-    assert.equal(failing.exit, 2, shortOf(failing));
-    await waitForAlert(host, /connection/);
-    await host.settle();
-    assert.deepEqual(rollbacksOf(host, after), []);
-    assert.equal(host.current(), "r2");
-    assert.equal((await host.health())?.version, "r2");
-  });
+  scene(
+    "a proven release fails at a reboot because the chat server is down: an alert, no rollback",
+    async (host) => {
+      await host.deploy("r2");
+      await host.restart();
+      await host.waitForPass("r2");
+      await host.settle();
+      await host.outside.chatGoesDown();
+      await host.changeWorld("--field=connected=false");
+      const after = host.records().length;
+      await host.machine.powerOffAndBootAgain();
+      const failing = await host.waitForVerdict("r2", "fail", { after });
+      assert.equal(failing.exit, 2, shortOf(failing));
+      await waitForAlert(host, /connection/);
+      await host.settle();
+      assert.deepEqual(rollbacksOf(host, after), []);
+      assert.equal(host.current(), "r2");
+      assert.equal((await host.health())?.version, "r2");
+    },
+  );
 
-  scene("a candidate that is not connected while the chat server is down is not rolled back", async (host) => {
-    await host.outside.chatGoesDown();
-    await host.changeWorld("--field=connected=false");
-    const after = await host.release("r2");
-    const failing = await host.waitForVerdict("r2", "fail", { after });
-    assert.equal(failing.exit, 2, shortOf(failing));
-    await waitForAlert(host, /connection/);
-    await host.settle();
-    assert.deepEqual(rollbacksOf(host, after), []);
-    assert.equal(host.current(), "r2");
-  });
+  scene(
+    "a candidate that is not connected while the chat server is down is not rolled back",
+    async (host) => {
+      await host.outside.chatGoesDown();
+      await host.changeWorld("--field=connected=false");
+      const after = await host.release("r2");
+      const failing = await host.waitForVerdict("r2", "fail", { after });
+      assert.equal(failing.exit, 2, shortOf(failing));
+      await waitForAlert(host, /connection/);
+      await host.settle();
+      assert.deepEqual(rollbacksOf(host, after), []);
+      assert.equal(host.current(), "r2");
+    },
+  );
 
   // ------------------------------------------------------------------------- restarts and crashes
 
-  scene("a planned restart during a verification: the same process begins again, and nobody is alarmed", async (host) => {
-    const after = await host.release("r2");
-    await host.verificationSays(/^watch:/m);
-    const verifier = await host.show(verification, "MainPID");
-    await host.restart();
-    const record = await verdictOfThisStart(host);
-    assert.equal(record.exit, 0, shortOf(record));
-    assert.equal(await host.startsOf(verification), 1);
-    assert.notEqual(verifier, "0");
-    assert.match(JSON.stringify(host.records().slice(after)), /superseded/);
-    await waitFor("the timer is armed", () => host.isActive(timer));
-    assert.deepEqual(rollbacksOf(host, after), []);
-    assert.deepEqual(host.outside.alerts, []);
-  });
+  scene(
+    "a planned restart during a verification: the same process begins again, and nobody is alarmed",
+    async (host) => {
+      const after = await host.release("r2");
+      await host.verificationSays(/^watch:/m);
+      const verifier = await host.show(verification, "MainPID");
+      await host.restart();
+      const record = await verdictOfThisStart(host);
+      assert.equal(record.exit, 0, shortOf(record));
+      assert.equal(await host.startsOf(verification), 1);
+      assert.notEqual(verifier, "0");
+      assert.match(JSON.stringify(host.records().slice(after)), /superseded/);
+      await waitFor("the timer is armed", () => host.isActive(timer));
+      assert.deepEqual(rollbacksOf(host, after), []);
+      assert.deepEqual(host.outside.alerts, []);
+    },
+  );
 
-  scene("a planned restart in the last second of a verification: the same process begins again", async (host) => {
-    const after = await host.release("r2");
-    await host.verificationSays(/^final checks/m);
-    await host.restart();
-    const record = await verdictOfThisStart(host);
-    assert.equal(record.exit, 0, shortOf(record));
-    await host.settle();
-    assert.deepEqual(host.outside.alerts, []);
-    assert.deepEqual(
-      host
-        .records()
-        .slice(after)
-        .filter((one) => one.verdict === "fail" || isRollback(one)),
-      [],
-    );
-  });
-
-  scene("a planned restart after the verdict, before the verifier has ended: a tick notices it, and it gets a verdict of its own", async (host) => {
-    for (let tries = 1; ; tries++) {
+  scene(
+    "a planned restart in the last second of a verification: the same process begins again",
+    async (host) => {
       const after = await host.release("r2");
       await host.verificationSays(/^final checks/m);
-      const verifier = await host.mainProcess(verification);
-      // Between its record and its end lie milliseconds. Stopped there, it still holds its unit, so that the hook starts nothing.
-      for (const deadline = performance.now() + 10_000; host.records().length === after && performance.now() < deadline; ) await setImmediate();
-      if (!verifier || !sendSignal(verifier, "SIGSTOP")) assert.ok(tries < 5, "the verifier was never caught");
-      else {
-        await host.restart();
-        sendSignal(verifier, "SIGCONT");
-        break;
+      await host.restart();
+      const record = await verdictOfThisStart(host);
+      assert.equal(record.exit, 0, shortOf(record));
+      await host.settle();
+      assert.deepEqual(host.outside.alerts, []);
+      assert.deepEqual(
+        host
+          .records()
+          .slice(after)
+          .filter((one) => one.verdict === "fail" || isRollback(one)),
+        [],
+      );
+    },
+  );
+
+  scene(
+    "a planned restart after the verdict, before the verifier has ended: a tick notices it, and it gets a verdict of its own",
+    async (host) => {
+      for (let tries = 1; ; tries++) {
+        const after = await host.release("r2");
+        await host.verificationSays(/^final checks/m);
+        const verifier = await host.mainProcess(verification);
+        // Between its record and its end lie milliseconds. Stopped there, it still holds its unit,
+        // so that the hook starts nothing.
+        for (
+          const deadline = performance.now() + 10_000;
+          host.records().length === after && performance.now() < deadline;
+        )
+          await setImmediate();
+        if (!verifier || !sendSignal(verifier, "SIGSTOP"))
+          assert.ok(tries < 5, "the verifier was never caught");
+        else {
+          await host.restart();
+          sendSignal(verifier, "SIGCONT");
+          break;
+        }
       }
-    }
-    const starts = await host.startsOf(verification);
-    const record = await verdictOfThisStart(host);
-    assert.equal(record.exit, 0, shortOf(record));
-    assert.equal(await host.startsOf(verification), starts + 1);
-    await waitFor("the timer is armed", () => host.isActive(timer));
-    assert.deepEqual(host.outside.alerts, []);
-  });
+      const starts = await host.startsOf(verification);
+      const record = await verdictOfThisStart(host);
+      assert.equal(record.exit, 0, shortOf(record));
+      assert.equal(await host.startsOf(verification), starts + 1);
+      await waitFor("the timer is armed", () => host.isActive(timer));
+      assert.deepEqual(host.outside.alerts, []);
+    },
+  );
 
   scene(
     "a crash during the verification of a proven release: a failing verdict, an alert, no rollback, and the new start is verified",
@@ -410,7 +506,9 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       async (host, t) => {
         const after = await host.release("r2", { switches: { "crash-after-ms": dies } });
         const upMs = await rollsBackToTheOld(host, after);
-        t.diagnostic(`${upMs} ms from the failing verdict until the old release answers; ${await countsOf(host, after)}`);
+        t.diagnostic(
+          `${upMs} ms from the failing verdict until the old release answers; ${await countsOf(host, after)}`,
+        );
       },
       { unit: inUnit(unit), config: { limits: { watchSeconds: 5 } } },
     );
@@ -423,7 +521,11 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         const after = host.records().length;
         await host.restart();
         await host.waitForVerdict("r1", "fail", { after });
-        await neverWithin("there was a rollback", 30_000, () => rollbacksOf(host, after).length > 0);
+        await neverWithin(
+          "there was a rollback",
+          30_000,
+          () => rollbacksOf(host, after).length > 0,
+        );
         t.diagnostic(`in 30 s after the first verdict: ${await countsOf(host, after)}`);
         assert.ok(host.outside.alerts.length >= 1);
         assert.ok(host.outside.alerts.length <= 2, `${host.outside.alerts.length} alerts`);
@@ -476,77 +578,129 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
 
   // ------------------------------------------------------------------------- deployments meanwhile
 
-  scene("a deployment that holds the lock while a rollback is due: 75, an alert, and the next release is verified as usual", async (host) => {
-    const { directory } = host.place;
-    const lock = ["flock", `${directory}/releases`, "sleep", "300"];
-    await host.must("systemd-run", "--unit=deployment", `--uid=${deployer}`, `--gid=${deployer}`, ...lock);
-    await waitFor("the lock is held", async () => (await host.run(["flock", "--nonblock", `${directory}/releases`, "true"])).code !== 0);
-    // Under the lock that it holds already, the deployment has come as far as the link and the restart.
-    await host.shell(
-      'cp -a "$1/r1" "$1/r2"; touch "$1/r2/.complete"; ln -sfn releases/r2 "$1/../next"; mv -T "$1/../next" "$1/../current"',
-      `${directory}/releases`,
-    );
-    await host.must("sed", "-i", "s/--version=r1/--version=r2/; s/ --port=/ --mb=400 --port=/", `${directory}/releases/r2/run`);
-    const after = host.records().length;
-    await host.restart();
-    await host.waitForVerdict("r2", "fail", { after });
-    await waitFor("the rollback was refused", async () => (await host.show(rollback, "ExecMainStatus")) === "75");
-    await waitForAlert(host, /r2/);
-    await host.settle();
-    assert.equal(host.current(), "r2");
-    assert.equal((await host.health())?.version, "r2");
-    await host.must("systemctl", "stop", "deployment");
-    await host.release("r3");
-    await host.waitForPass("r3", { after });
-  });
+  scene(
+    "a deployment that holds the lock while a rollback is due: 75, an alert, and the next release is verified as usual",
+    async (host) => {
+      const { directory } = host.place;
+      const lock = ["flock", `${directory}/releases`, "sleep", "300"];
+      await host.must(
+        "systemd-run",
+        "--unit=deployment",
+        `--uid=${deployer}`,
+        `--gid=${deployer}`,
+        ...lock,
+      );
+      await waitFor(
+        "the lock is held",
+        async () =>
+          (await host.run(["flock", "--nonblock", `${directory}/releases`, "true"])).code !== 0,
+      );
+      // Under the lock that it holds already, the deployment has come as far as the link and the
+      // restart.
+      await host.shell(
+        'cp -a "$1/r1" "$1/r2"; touch "$1/r2/.complete"; ln -sfn releases/r2 "$1/../next"; mv -T "$1/../next" "$1/../current"',
+        `${directory}/releases`,
+      );
+      await host.must(
+        "sed",
+        "-i",
+        "s/--version=r1/--version=r2/; s/ --port=/ --mb=400 --port=/",
+        `${directory}/releases/r2/run`,
+      );
+      const after = host.records().length;
+      await host.restart();
+      await host.waitForVerdict("r2", "fail", { after });
+      await waitFor(
+        "the rollback was refused",
+        async () => (await host.show(rollback, "ExecMainStatus")) === "75",
+      );
+      await waitForAlert(host, /r2/);
+      await host.settle();
+      assert.equal(host.current(), "r2");
+      assert.equal((await host.health())?.version, "r2");
+      await host.must("systemctl", "stop", "deployment");
+      await host.release("r3");
+      await host.waitForPass("r3", { after });
+    },
+  );
 
-  scene("a deployment between the verdict and the rollback: `current` has moved on, 42, and nothing is touched", async (host) => {
-    await host.deploy("r3");
-    const switching = `ExecStartPre=+/bin/ln -sfnT releases/r3 ${host.place.directory}/current`;
-    await host.write("/etc/systemd/system/cytube-rollback@prod.service.d/zz-moved.conf", inUnit(switching));
-    await host.must("systemctl", "daemon-reload");
-    const after = await host.release("r2", { switches: { mb: 400 } });
-    const invocation = await host.invocation();
-    const refused = await waitForRollback(host, after);
-    assert.equal(refused.exit, 42, shortOf(refused));
-    await waitForAlert(host, /r2/);
-    await host.settle();
-    assert.equal(host.current(), "r3");
-    assert.equal(await host.invocation(), invocation, "the bot was restarted");
-  });
+  scene(
+    "a deployment between the verdict and the rollback: `current` has moved on, 42, and nothing is touched",
+    async (host) => {
+      await host.deploy("r3");
+      const switching = `ExecStartPre=+/bin/ln -sfnT releases/r3 ${host.place.directory}/current`;
+      await host.write(
+        "/etc/systemd/system/cytube-rollback@prod.service.d/zz-moved.conf",
+        inUnit(switching),
+      );
+      await host.must("systemctl", "daemon-reload");
+      const after = await host.release("r2", { switches: { mb: 400 } });
+      const invocation = await host.invocation();
+      const refused = await waitForRollback(host, after);
+      assert.equal(refused.exit, 42, shortOf(refused));
+      await waitForAlert(host, /r2/);
+      await host.settle();
+      assert.equal(host.current(), "r3");
+      assert.equal(await host.invocation(), invocation, "the bot was restarted");
+    },
+  );
 
-  scene("two bots on one host: the one that is bad is rolled back, the other is not touched", async (host) => {
-    await startProven(host);
-    const movies = await addBot(host, "prod-movies");
-    await host.settle("prod-movies");
-    const invocation = await host.invocation();
-    const records = host.records().filter((record) => record.kind !== "burnin").length;
-    const after = await host.release("r2", { switches: { mb: 400 } }, movies);
-    const failing = await host.waitForVerdict("r2", "fail", { after, place: movies });
-    assert.equal(failing.exit, 8, shortOf(failing));
-    await host.waitForRecord("a rollback", (record) => isRollback(record) && record.exit === 0, { after, place: movies });
-    await host.botIsUp("r1", 20_000, movies);
-    assert.equal(host.current(movies), "r1");
-    await waitFor("an alert came for it", () => host.outside.alerts.find((alert) => alert.path === "/prod-movies"));
-    assert.equal(await host.invocation(), invocation);
-    assert.equal(host.records().filter((record) => record.kind !== "burnin").length, records);
-    assert.deepEqual(
-      host.outside.alerts.filter((alert) => alert.path === "/prod"),
-      [],
-    );
-  });
+  scene(
+    "two bots on one host: the one that is bad is rolled back, the other is not touched",
+    async (host) => {
+      await startProven(host);
+      const movies = await addBot(host, "prod-movies");
+      await host.settle("prod-movies");
+      const invocation = await host.invocation();
+      const records = host.records().filter((record) => record.kind !== "burnin").length;
+      const after = await host.release("r2", { switches: { mb: 400 } }, movies);
+      const failing = await host.waitForVerdict("r2", "fail", { after, place: movies });
+      assert.equal(failing.exit, 8, shortOf(failing));
+      await host.waitForRecord("a rollback", (record) => isRollback(record) && record.exit === 0, {
+        after,
+        place: movies,
+      });
+      await host.botIsUp("r1", 20_000, movies);
+      assert.equal(host.current(movies), "r1");
+      await waitFor("an alert came for it", () =>
+        host.outside.alerts.find((alert) => alert.path === "/prod-movies"),
+      );
+      assert.equal(await host.invocation(), invocation);
+      assert.equal(host.records().filter((record) => record.kind !== "burnin").length, records);
+      assert.deepEqual(
+        host.outside.alerts.filter((alert) => alert.path === "/prod"),
+        [],
+      );
+    },
+  );
 
-  // ------------------------------------------------------------------------- the verifier itself dies
+  // ------------------------------------------------------------------------- the verifier itself
+  // dies
 
-  const verifierDeaths: { name: string; files?: Record<string, string>; act: (host: Host) => Promise<unknown>; alerts: boolean }[] = [
-    { name: "is killed", act: (host) => host.must("systemctl", "kill", "--signal=KILL", verification), alerts: true },
+  const verifierDeaths: {
+    name: string;
+    files?: Record<string, string>;
+    act: (host: Host) => Promise<unknown>;
+    alerts: boolean;
+  }[] = [
+    {
+      name: "is killed",
+      act: (host) => host.must("systemctl", "kill", "--signal=KILL", verification),
+      alerts: true,
+    },
     {
       name: "runs out of time",
-      files: { "/etc/systemd/system/cytube-verify@.service.d/quick.conf": inUnit("RuntimeMaxSec=3") },
+      files: {
+        "/etc/systemd/system/cytube-verify@.service.d/quick.conf": inUnit("RuntimeMaxSec=3"),
+      },
       act: () => Promise.resolve(),
       alerts: true,
     },
-    { name: "is stopped by a person", act: (host) => host.must("systemctl", "stop", verification), alerts: false },
+    {
+      name: "is stopped by a person",
+      act: (host) => host.must("systemctl", "stop", verification),
+      alerts: false,
+    },
   ];
   for (const { name, files = {}, act, alerts } of verifierDeaths) {
     scene(
@@ -555,7 +709,9 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         const after = await host.release("r2");
         await host.verificationSays(/^watch:/m);
         await act(host);
-        await waitFor("the verifier is gone", async () => /inactive|failed/.test(await host.show(verification, "ActiveState")));
+        await waitFor("the verifier is gone", async () =>
+          /inactive|failed/.test(await host.show(verification, "ActiveState")),
+        );
         if (alerts) await waitFor("an alert came", () => host.outside.alerts[0]);
         await host.settle();
         if (!alerts) assert.deepEqual(host.outside.alerts, []);
@@ -574,21 +730,27 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
 
   // ------------------------------------------------------------------------- stopped by a person
 
-  scene("the bot is stopped by a person during its verification: no verdict, nobody is alarmed, and its next start is verified", async (host) => {
-    const after = await host.release("r2");
-    await host.verificationSays(/^watch:/m);
-    await host.must("systemctl", "stop", bot);
-    await host.waitForRecord("it was cut short", (record) => record.verdict === "aborted", { after });
-    await host.settle();
-    assert.equal(await host.isActive(timer), false);
-    assert.equal(await host.isActive(bot), false);
-    await host.must("systemctl", "start", bot);
-    await host.waitForPass("r2", { after });
-    assertNoFailureTold(host);
-    assert.deepEqual(rollbacksOf(host, after), []);
-  });
+  scene(
+    "the bot is stopped by a person during its verification: no verdict, nobody is alarmed, and its next start is verified",
+    async (host) => {
+      const after = await host.release("r2");
+      await host.verificationSays(/^watch:/m);
+      await host.must("systemctl", "stop", bot);
+      await host.waitForRecord("it was cut short", (record) => record.verdict === "aborted", {
+        after,
+      });
+      await host.settle();
+      assert.equal(await host.isActive(timer), false);
+      assert.equal(await host.isActive(bot), false);
+      await host.must("systemctl", "start", bot);
+      await host.waitForPass("r2", { after });
+      assertNoFailureTold(host);
+      assert.deepEqual(rollbacksOf(host, after), []);
+    },
+  );
 
-  // systemd calls it a failure when a bot answers its stop with an error, or has to be killed after TimeoutStopSec=. So do many bots.
+  // systemd calls it a failure when a bot answers its stop with an error, or has to be killed after
+  // TimeoutStopSec=. So do many bots.
   const unclean = inUnit("KillSignal=SIGKILL");
   scene(
     "a planned restart, during its verification, of a bot that ends with an error when it is stopped: nobody is alarmed",
@@ -640,17 +802,24 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
 
   // ------------------------------------------------------------------------- the bot is down
 
-  scene("the bot is stopped by a person: the ticks record it as paused, and no failure is told", async (host) => {
-    await startProven(host);
-    const after = host.records().length;
-    await host.must("systemctl", "stop", bot);
-    const paused = await host.waitForRecord("a tick that is paused", (record) => record.kind === "burnin" && record.verdict === "paused", { after });
-    assert.equal(paused.exit, 0);
-    await host.settle();
-    assertNoFailureTold(host);
-    assert.equal(await host.isActive(timer), true);
-    assert.equal(await host.isActive(bot), false);
-  });
+  scene(
+    "the bot is stopped by a person: the ticks record it as paused, and no failure is told",
+    async (host) => {
+      await startProven(host);
+      const after = host.records().length;
+      await host.must("systemctl", "stop", bot);
+      const paused = await host.waitForRecord(
+        "a tick that is paused",
+        (record) => record.kind === "burnin" && record.verdict === "paused",
+        { after },
+      );
+      assert.equal(paused.exit, 0);
+      await host.settle();
+      assertNoFailureTold(host);
+      assert.equal(await host.isActive(timer), true);
+      assert.equal(await host.isActive(bot), false);
+    },
+  );
 
   scene(
     "the bot dies for good: a failing verdict, an alert, and no tick goes on as if nothing had happened",
@@ -658,7 +827,11 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       await startProven(host);
       const after = host.records().length;
       await host.must("systemctl", "kill", "--signal=KILL", bot);
-      const failing = await host.waitForRecord("a failing verdict", (record) => record.verdict === "fail", { after });
+      const failing = await host.waitForRecord(
+        "a failing verdict",
+        (record) => record.verdict === "fail",
+        { after },
+      );
       assert.ok([1, 30].includes(failing.exit), shortOf(failing));
       await waitForAlert(host, /process|down|dead|red flag/i);
       await host.settle();
@@ -672,65 +845,87 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     "the bot dies for good where no hook says so: the next tick is a red flag, and alerts",
     async (host) => {
       await startProven(host);
-      await host.shell("rm /etc/systemd/system/cytube-bot.service.d/verify.conf; systemctl daemon-reload");
+      await host.shell(
+        "rm /etc/systemd/system/cytube-bot.service.d/verify.conf; systemctl daemon-reload",
+      );
       const after = host.records().length;
       await host.must("systemctl", "kill", "--signal=KILL", bot);
-      const tick = await host.waitForRecord("a red flag", (record) => record.kind === "burnin" && record.exit !== 0, { after });
+      const tick = await host.waitForRecord(
+        "a red flag",
+        (record) => record.kind === "burnin" && record.exit !== 0,
+        { after },
+      );
       assert.equal(tick.exit, 30, shortOf(tick));
       await waitFor("an alert came", () => host.outside.alerts[0]);
     },
     { unit: inUnit("Restart=no") },
   );
 
-  scene("a reboot in the middle of a burn-in: the start is verified, the timer is armed again, and nobody is alarmed", async (host) => {
-    const before = await host.release("r2");
-    await host.waitForPass("r2", { after: before });
-    await host.waitForRecord("a tick", (record) => record.kind === "burnin", { after: before });
-    const after = host.records().length;
-    await host.machine.powerOffAndBootAgain();
-    await host.waitForPass("r2", { after });
-    await waitFor("the timer is armed", () => host.isActive(timer));
-    await host.waitForRecord("a tick", (record) => record.kind === "burnin" && record.exit === 0, { after });
-    await host.settle();
-    assert.deepEqual(host.outside.alerts, []);
-    assert.deepEqual(
-      host
-        .records()
-        .slice(before)
-        .filter((record) => record.verdict === "fail" || isRollback(record)),
-      [],
-    );
-  });
+  scene(
+    "a reboot in the middle of a burn-in: the start is verified, the timer is armed again, and nobody is alarmed",
+    async (host) => {
+      const before = await host.release("r2");
+      await host.waitForPass("r2", { after: before });
+      await host.waitForRecord("a tick", (record) => record.kind === "burnin", { after: before });
+      const after = host.records().length;
+      await host.machine.powerOffAndBootAgain();
+      await host.waitForPass("r2", { after });
+      await waitFor("the timer is armed", () => host.isActive(timer));
+      await host.waitForRecord(
+        "a tick",
+        (record) => record.kind === "burnin" && record.exit === 0,
+        { after },
+      );
+      await host.settle();
+      assert.deepEqual(host.outside.alerts, []);
+      assert.deepEqual(
+        host
+          .records()
+          .slice(before)
+          .filter((record) => record.verdict === "fail" || isRollback(record)),
+        [],
+      );
+    },
+  );
 
-  scene("a reboot in the middle of a verification: no verdict, no rollback, and the next start is verified", async (host) => {
-    const after = await host.release("r2");
-    await host.verificationSays(/^watch:/m);
-    await host.machine.powerOffAndBootAgain();
-    await host.waitForPass("r2", { after });
-    await host.settle();
-    assert.deepEqual(rollbacksOf(host, after), []);
-    assert.deepEqual(
-      host
-        .records()
-        .slice(after)
-        .filter((record) => record.verdict === "fail"),
-      [],
-    );
-    assert.deepEqual(host.outside.alerts, []);
-  });
+  scene(
+    "a reboot in the middle of a verification: no verdict, no rollback, and the next start is verified",
+    async (host) => {
+      const after = await host.release("r2");
+      await host.verificationSays(/^watch:/m);
+      await host.machine.powerOffAndBootAgain();
+      await host.waitForPass("r2", { after });
+      await host.settle();
+      assert.deepEqual(rollbacksOf(host, after), []);
+      assert.deepEqual(
+        host
+          .records()
+          .slice(after)
+          .filter((record) => record.verdict === "fail"),
+        [],
+      );
+      assert.deepEqual(host.outside.alerts, []);
+    },
+  );
 
-  // ------------------------------------------------------------------------- an installation that is not whole
+  // ------------------------------------------------------------------------- an installation that
+  // is not whole
 
-  scene("the verify unit is missing: the bot lives, and status says that its start is unverified", async (host) => {
-    await startProven(host);
-    await host.shell("systemctl stop cytube-burnin@prod.timer; rm /etc/systemd/system/cytube-verify@.service; systemctl daemon-reload");
-    await host.restart();
-    await host.botIsUp("r1");
-    assert.equal(await host.isActive(bot), true);
-    const { code, stdout } = await host.status();
-    assert.equal(code, 75, stdout);
-    assert.match(stdout, /unverified/);
-  });
+  scene(
+    "the verify unit is missing: the bot lives, and status says that its start is unverified",
+    async (host) => {
+      await startProven(host);
+      await host.shell(
+        "systemctl stop cytube-burnin@prod.timer; rm /etc/systemd/system/cytube-verify@.service; systemctl daemon-reload",
+      );
+      await host.restart();
+      await host.botIsUp("r1");
+      assert.equal(await host.isActive(bot), true);
+      const { code, stdout } = await host.status();
+      assert.equal(code, 75, stdout);
+      assert.match(stdout, /unverified/);
+    },
+  );
 
   scene(
     "the journal cannot be read: unknown, not a pass, and no reason to roll back",
@@ -745,7 +940,12 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(host.current(), "r2");
       assert.equal(existsSync(host.path("/run/cytube-verify/prod.passed")), false);
     },
-    { files: { "/etc/systemd/system/cytube-verify@.service.d/zz-blind.conf": inUnit("SupplementaryGroups=") } },
+    {
+      files: {
+        "/etc/systemd/system/cytube-verify@.service.d/zz-blind.conf":
+          inUnit("SupplementaryGroups="),
+      },
+    },
   );
 
   scene(
@@ -767,7 +967,9 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       await host.must("systemctl", "start", bot);
       await host.waitForPass("r1", { after: before });
       await host.settle();
-      const after = await host.release("r2", { prelude: "date '+[%Y-%m-%d %H:%M:%S] [lib.bot] [ERROR] boom'" });
+      const after = await host.release("r2", {
+        prelude: "date '+[%Y-%m-%d %H:%M:%S] [lib.bot] [ERROR] boom'",
+      });
       const failing = await host.waitForVerdict("r2", "fail", { after });
       assert.equal(failing.exit, 9, shortOf(failing));
       await waitForRollback(host, after);
@@ -781,45 +983,58 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
 
   // ------------------------------------------------------------------------- people
 
-  scene("a person rolls back: what would happen, what happens, and what is refused", async (host) => {
-    await host.release("r2");
-    await host.waitForPass("r2");
-    await host.settle();
-    const ask = (...flags: string[]) => host.run(["cytube-verify", "rollback", "--env", "prod", ...flags], { timeoutMs: 60_000 });
-    const dry = await ask("--dry-run");
-    assert.equal(dry.code, 0, dry.stderr);
-    assert.match(dry.stdout + dry.stderr, /r1/);
-    assert.equal(host.current(), "r2");
-    assert.ok([42, 64].includes((await ask("--to", "../r1")).code));
-    assert.notEqual((await ask("--to", "no-such-release")).code, 0);
-    assert.equal((await ask("--to", "r2")).code, 42, "to the release that runs");
-    const done = await ask("--to", "r1");
-    assert.equal(done.code, 0, done.stderr + done.stdout);
-    assert.equal(host.current(), "r1");
-    await host.botIsUp("r1");
-  });
+  scene(
+    "a person rolls back: what would happen, what happens, and what is refused",
+    async (host) => {
+      await host.release("r2");
+      await host.waitForPass("r2");
+      await host.settle();
+      const ask = (...flags: string[]) =>
+        host.run(["cytube-verify", "rollback", "--env", "prod", ...flags], { timeoutMs: 60_000 });
+      const dry = await ask("--dry-run");
+      assert.equal(dry.code, 0, dry.stderr);
+      assert.match(dry.stdout + dry.stderr, /r1/);
+      assert.equal(host.current(), "r2");
+      assert.ok([42, 64].includes((await ask("--to", "../r1")).code));
+      assert.notEqual((await ask("--to", "no-such-release")).code, 0);
+      assert.equal((await ask("--to", "r2")).code, 42, "to the release that runs");
+      const done = await ask("--to", "r1");
+      assert.equal(done.code, 0, done.stderr + done.stdout);
+      assert.equal(host.current(), "r1");
+      await host.botIsUp("r1");
+    },
+  );
 
-  scene("a person rolls back while the verification runs: the old release is verified, and nobody is alarmed about the new one", async (host) => {
-    const after = await host.release("r2");
-    await host.verificationSays(/^watch:/m);
-    const { code, stdout, stderr } = await host.run(["cytube-verify", "rollback", "--env", "prod"], { timeoutMs: 60_000 });
-    assert.equal(code, 0, stderr + stdout);
-    assert.equal(host.current(), "r1");
-    const record = await verdictOfThisStart(host);
-    assert.equal(record.exit, 0, shortOf(record));
-    assert.equal(record.release, "r1");
-    await host.settle();
-    assert.equal(rollbacksOf(host, after).length, 1);
-    assert.deepEqual(
-      host
-        .records()
-        .slice(after)
-        .filter((one) => one.verdict === "fail"),
-      [],
-    );
-  });
+  scene(
+    "a person rolls back while the verification runs: the old release is verified, and nobody is alarmed about the new one",
+    async (host) => {
+      const after = await host.release("r2");
+      await host.verificationSays(/^watch:/m);
+      const { code, stdout, stderr } = await host.run(
+        ["cytube-verify", "rollback", "--env", "prod"],
+        { timeoutMs: 60_000 },
+      );
+      assert.equal(code, 0, stderr + stdout);
+      assert.equal(host.current(), "r1");
+      const record = await verdictOfThisStart(host);
+      assert.equal(record.exit, 0, shortOf(record));
+      assert.equal(record.release, "r1");
+      await host.settle();
+      assert.equal(rollbacksOf(host, after).length, 1);
+      assert.deepEqual(
+        host
+          .records()
+          .slice(after)
+          .filter((one) => one.verdict === "fail"),
+        [],
+      );
+    },
+  );
 
-  /** sshd in the machine, and an operator who may do what the README lets operators do. Returns the words of his ssh command. */
+  /**
+   * sshd in the machine, and an operator who may do what the README lets operators do. Returns the
+   * words of his ssh command.
+   */
   async function openSsh(host: Host): Promise<string[]> {
     const port = String(await findSteadyPort());
     await host.shell(`
@@ -828,27 +1043,52 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       usermod -a -G cytube-verify,systemd-journal olga
       echo 'olga ALL=(root) NOPASSWD: /usr/bin/systemctl' > /etc/sudoers.d/olga; chmod 440 /etc/sudoers.d/olga
     `);
-    const options = ["-p", port, "-o", "ListenAddress=127.0.0.1", "-o", "UsePAM=no", "-o", "PidFile=none"];
+    const options = [
+      "-p",
+      port,
+      "-o",
+      "ListenAddress=127.0.0.1",
+      "-o",
+      "UsePAM=no",
+      "-o",
+      "PidFile=none",
+    ];
     await host.must("systemd-run", "--unit=sshd", "/usr/sbin/sshd", "-D", "-e", ...options);
-    const login = ["ssh", "-p", port, "-i", "/root/key", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "olga@127.0.0.1"];
+    const login = [
+      "ssh",
+      "-p",
+      port,
+      "-i",
+      "/root/key",
+      "-o",
+      "StrictHostKeyChecking=no",
+      "-o",
+      "LogLevel=ERROR",
+      "olga@127.0.0.1",
+    ];
     await waitFor("she can log in", async () => (await host.run([...login, "true"])).code === 0);
     return login;
   }
 
-  scene("a run by hand over SSH while the hook's run is going: one verification, one verdict for both", async (host) => {
-    const ssh = await openSsh(host);
-    const after = await host.release("r2");
-    await host.verificationSays(/^watch:/m);
-    const { code, stdout, stderr } = await host.run([...ssh, "cytube-verify --env prod"], { timeoutMs: 60_000 });
-    assert.equal(code, 0, stderr + stdout);
-    assert.equal(
-      host
-        .records()
-        .slice(after)
-        .filter((record) => record.kind === "verify").length,
-      1,
-    );
-  });
+  scene(
+    "a run by hand over SSH while the hook's run is going: one verification, one verdict for both",
+    async (host) => {
+      const ssh = await openSsh(host);
+      const after = await host.release("r2");
+      await host.verificationSays(/^watch:/m);
+      const { code, stdout, stderr } = await host.run([...ssh, "cytube-verify --env prod"], {
+        timeoutMs: 60_000,
+      });
+      assert.equal(code, 0, stderr + stdout);
+      assert.equal(
+        host
+          .records()
+          .slice(after)
+          .filter((record) => record.kind === "verify").length,
+        1,
+      );
+    },
+  );
 
   scene(
     "a run by hand over SSH whose session is cut: the hook's run goes on to its verdict",
@@ -857,11 +1097,17 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       const after = await host.release("r2");
       await host.verificationSays(/^watch:/m);
       await host.must("systemd-run", "--unit=session", ...ssh, "cytube-verify --env prod");
-      await waitFor("her run has begun", async () => (await host.run(["pgrep", "--uid", "olga", "--full", "verify.js"])).code === 0);
+      await waitFor(
+        "her run has begun",
+        async () => (await host.run(["pgrep", "--uid", "olga", "--full", "verify.js"])).code === 0,
+      );
       await host.must("systemctl", "kill", "--signal=KILL", "session");
       await host.waitForPass("r2", { after });
       assert.equal(await host.startsOf(verification), 1);
-      await waitFor("her run has ended", async () => (await host.run(["pgrep", "--uid", "olga", "--full", "verify.js"])).code !== 0);
+      await waitFor(
+        "her run has ended",
+        async () => (await host.run(["pgrep", "--uid", "olga", "--full", "verify.js"])).code !== 0,
+      );
     },
     { config: { limits: { watchSeconds: 8 } } },
   );
@@ -872,50 +1118,81 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       const ssh = await openSsh(host);
       const after = await host.release("r2");
       await host.verificationSays(/^watch:/m);
-      await host.must("systemd-run", "--unit=session", ssh[0] as string, "-tt", ...ssh.slice(1), "cytube-verify --env prod --no-attach");
-      await waitFor("her run watches", async () => /watch: /.test(await host.journal("session.service")));
+      await host.must(
+        "systemd-run",
+        "--unit=session",
+        ssh[0] as string,
+        "-tt",
+        ...ssh.slice(1),
+        "cytube-verify --env prod --no-attach",
+      );
+      await waitFor("her run watches", async () =>
+        /watch: /.test(await host.journal("session.service")),
+      );
       await host.must("systemctl", "kill", "--signal=KILL", "session");
-      const aborted = await host.waitForRecord("it was aborted", (record) => record.verdict === "aborted", { after });
+      const aborted = await host.waitForRecord(
+        "it was aborted",
+        (record) => record.verdict === "aborted",
+        { after },
+      );
       assert.equal(aborted.exit, 129, shortOf(aborted));
       await host.waitForPass("r2", { after });
     },
     { config: { limits: { watchSeconds: 8 } } },
   );
 
-  scene("a CI job over SSH follows the hook's verification of what it deployed, and reports why it failed", async (host) => {
-    const ssh = await openSsh(host);
-    const after = host.records().length;
-    await host.deploy("r2", { switches: { mb: 400 } });
-    const follow = "sudo -n systemctl restart cytube-bot && GITHUB_STEP_SUMMARY=/tmp/summary cytube-verify --env prod --attach --format github";
-    const { code, stdout, stderr } = await host.run([...ssh, follow], { timeoutMs: 60_000 });
-    assert.equal(code, 8, stderr + stdout);
-    assert.match(stdout, /^::error .*memory_usage/m);
-    assert.match(host.read("/tmp/summary"), /memory_usage/);
-    const verdicts = host
-      .records()
-      .slice(after)
-      .filter((record) => record.kind === "verify" && record.release === "r2");
-    assert.equal(verdicts.length, 1);
-    const waited = await host.run([...ssh, "cytube-verify status --env prod --wait --release r1"], { timeoutMs: 60_000 });
-    assert.equal(waited.code, 0, waited.stderr + waited.stdout);
-    assert.equal(host.current(), "r1");
-  });
+  scene(
+    "a CI job over SSH follows the hook's verification of what it deployed, and reports why it failed",
+    async (host) => {
+      const ssh = await openSsh(host);
+      const after = host.records().length;
+      await host.deploy("r2", { switches: { mb: 400 } });
+      const follow =
+        "sudo -n systemctl restart cytube-bot && GITHUB_STEP_SUMMARY=/tmp/summary cytube-verify --env prod --attach --format github";
+      const { code, stdout, stderr } = await host.run([...ssh, follow], { timeoutMs: 60_000 });
+      assert.equal(code, 8, stderr + stdout);
+      assert.match(stdout, /^::error .*memory_usage/m);
+      assert.match(host.read("/tmp/summary"), /memory_usage/);
+      const verdicts = host
+        .records()
+        .slice(after)
+        .filter((record) => record.kind === "verify" && record.release === "r2");
+      assert.equal(verdicts.length, 1);
+      const waited = await host.run(
+        [...ssh, "cytube-verify status --env prod --wait --release r1"],
+        { timeoutMs: 60_000 },
+      );
+      assert.equal(waited.code, 0, waited.stderr + waited.stdout);
+      assert.equal(host.current(), "r1");
+    },
+  );
 
-  scene("a person verifies with --rollback where no hook is installed: exit 8, and the old release is back when it returns", async (host) => {
-    const ssh = await openSsh(host);
-    await host.shell("rm /etc/systemd/system/cytube-bot.service.d/verify.conf; systemctl daemon-reload");
-    await host.release("r2", { switches: { mb: 400 } });
-    const { code, stdout, stderr } = await host.run([...ssh, "cytube-verify --env prod --rollback"], { timeoutMs: 60_000 });
-    assert.equal(code, 8, stderr + stdout);
-    assert.equal(host.current(), "r1");
-    assert.equal((await host.health())?.version, "r1");
-  });
+  scene(
+    "a person verifies with --rollback where no hook is installed: exit 8, and the old release is back when it returns",
+    async (host) => {
+      const ssh = await openSsh(host);
+      await host.shell(
+        "rm /etc/systemd/system/cytube-bot.service.d/verify.conf; systemctl daemon-reload",
+      );
+      await host.release("r2", { switches: { mb: 400 } });
+      const { code, stdout, stderr } = await host.run(
+        [...ssh, "cytube-verify --env prod --rollback"],
+        { timeoutMs: 60_000 },
+      );
+      assert.equal(code, 8, stderr + stdout);
+      assert.equal(host.current(), "r1");
+      assert.equal((await host.health())?.version, "r1");
+    },
+  );
 
-  // ------------------------------------------------------------------------- a rollback that is cut off
+  // ------------------------------------------------------------------------- a rollback that is
+  // cut off
 
   /** What the rollback executes, one line each, as the unit and its drop-ins say in the end. */
   async function rollbackSteps(host: Host): Promise<string[]> {
-    const lines = (await host.must("systemctl", "cat", rollback)).replaceAll("\\\n", " ").split("\n");
+    const lines = (await host.must("systemctl", "cat", rollback))
+      .replaceAll("\\\n", " ")
+      .split("\n");
     const steps: string[] = [];
     for (const line of lines.filter((text) => text.startsWith("ExecStart="))) {
       if (line === "ExecStart=") steps.length = 0;
@@ -928,14 +1205,20 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
 
   /** Puts the steps of the rollback into other words. */
   async function rewriteRollback(host: Host, steps: readonly string[], more = ""): Promise<void> {
-    await host.write(cutFile, inUnit(["ExecStart=", ...steps.map((step) => `ExecStart=${step}`), more].join("\n")));
+    await host.write(
+      cutFile,
+      inUnit(["ExecStart=", ...steps.map((step) => `ExecStart=${step}`), more].join("\n")),
+    );
     await host.must("systemctl", "daemon-reload");
   }
 
   function assertWhole(host: Host): void {
     const id = host.current();
     assert.ok(["r1", "r2"].includes(id), `current points at "${id}"`);
-    assert.ok(existsSync(host.path(`${host.place.directory}/releases/${id}/.complete`)), `${id} is not whole`);
+    assert.ok(
+      existsSync(host.path(`${host.place.directory}/releases/${id}/.complete`)),
+      `${id} is not whole`,
+    );
   }
 
   for (const after of [0, 1, 2, 3]) {
@@ -947,9 +1230,16 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         const barrier = "+/bin/sh -c 'touch /run/reached; exec sleep 300'";
         await rewriteRollback(host, [...steps.slice(0, after), barrier, ...steps.slice(after)]);
         await host.release("r2", { switches: { mb: 400 } });
-        await waitFor("the rollback has come there", () => existsSync(host.path("/run/reached")), 40_000);
+        await waitFor(
+          "the rollback has come there",
+          () => existsSync(host.path("/run/reached")),
+          40_000,
+        );
         await host.must("systemctl", "kill", "--kill-whom=all", "--signal=KILL", rollback);
-        await waitFor("the rollback is dead", async () => (await host.show(rollback, "ActiveState")) === "failed");
+        await waitFor(
+          "the rollback is dead",
+          async () => (await host.show(rollback, "ActiveState")) === "failed",
+        );
         assertWhole(host);
         assert.equal(host.current(), after === 0 ? "r2" : "r1");
         await host.must("rm", cutFile);
@@ -959,7 +1249,8 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         await host.botIsUp(up);
         const record = await verdictOfThisStart(host);
         t.diagnostic(`after the boot on ${up}: ${record.verdict}, exit ${record.exit}`);
-        // Cut off before the switch, the release is still bad and still a candidate: the rollback is made up for.
+        // Cut off before the switch, the release is still bad and still a candidate: the rollback
+        // is made up for.
         await host.botIsUp("r1", 40_000);
         await host.settle();
         assert.equal(host.current(), "r1");
@@ -967,67 +1258,86 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     );
   }
 
-  scene("the switch is made durable in order, and killed before any of its system calls it leaves a whole release", async (host, t) => {
-    // The rollback is held back until everything that it will read has been set aside.
-    const held = "/etc/systemd/system/cytube-rollback@prod.service.d/zz-held.conf";
-    await host.write(held, "[Unit]\nConditionPathExists=/run/allowed\n");
-    await host.must("systemctl", "daemon-reload");
-    await host.release("r2", { switches: { mb: 400 } });
-    await waitFor("a rollback is due", () => existsSync(host.path("/run/cytube-verify/prod.rollback")));
-    await host.settle();
-    // Each restart of the bot would start one, and that begins by taking the flags away.
-    await host.must("systemctl", "mask", "--runtime", verification);
-    await host.shell(`tar -cf /root/due.tar -C / run/cytube-verify var/lib/cytube-verify var/log/cytube-verify; rm ${held}; systemctl daemon-reload`);
-    const [first = "", ...others] = await rollbackSteps(host);
-    const restore = async () => {
+  scene(
+    "the switch is made durable in order, and killed before any of its system calls it leaves a whole release",
+    async (host, t) => {
+      // The rollback is held back until everything that it will read has been set aside.
+      const held = "/etc/systemd/system/cytube-rollback@prod.service.d/zz-held.conf";
+      await host.write(held, "[Unit]\nConditionPathExists=/run/allowed\n");
+      await host.must("systemctl", "daemon-reload");
+      await host.release("r2", { switches: { mb: 400 } });
+      await waitFor("a rollback is due", () =>
+        existsSync(host.path("/run/cytube-verify/prod.rollback")),
+      );
+      await host.settle();
+      // Each restart of the bot would start one, and that begins by taking the flags away.
+      await host.must("systemctl", "mask", "--runtime", verification);
       await host.shell(
-        'rm -rf /var/lib/cytube-verify/* /run/cytube-verify/*; tar -xpf /root/due.tar -C /; ln -sfn releases/r2 "$1/next"; mv -T "$1/next" "$1/current"',
-        host.place.directory,
+        `tar -cf /root/due.tar -C / run/cytube-verify var/lib/cytube-verify var/log/cytube-verify; rm ${held}; systemctl daemon-reload`,
       );
-      await host.shell(
-        'find "$1" -name ".*" -newer /root/due.tar; rm -f /var/log/cytube-verify/trace; touch /var/log/cytube-verify/trace; chmod 666 /var/log/cytube-verify/trace',
-        host.place.directory,
-      );
-      await host.run(["systemctl", "reset-failed", rollback]);
-    };
-    // strace needs what the unit's filter forbids; nothing else is loosened.
-    const traced = (more: string) =>
-      first.replace(
-        /^([-+!@:]*)/,
-        `$1/usr/bin/strace -f -y -o /var/log/cytube-verify/trace -e trace=symlink,symlinkat,rename,renameat,renameat2,fsync,fdatasync ${more} `,
-      );
-    const loosened = "SystemCallFilter=\nSystemCallErrorNumber=\nRestrictAddressFamilies=\nNoNewPrivileges=no";
-    await rewriteRollback(host, [traced(""), ...others], loosened);
-    await restore();
-    await host.must("systemctl", "start", rollback);
-    assert.equal(host.current(), "r1");
-    const calls = host
-      .read("/var/log/cytube-verify/trace")
-      .split("\n")
-      .filter((line) => /\b(symlink|rename|fsync|fdatasync)/.test(line) && / = 0/.test(line));
-    for (const call of calls) t.diagnostic(call.replace(/^\d+ +/, ""));
-    const renamed = calls.findIndex((call) => /rename/.test(call) && /\/current"/.test(call));
-    assert.ok(renamed > 0, "no rename of the link, or nothing before it");
-    assert.ok(
-      calls.slice(0, renamed).some((call) => /fsync/.test(call)),
-      "no fsync before the rename",
-    );
-    assert.ok(
-      calls.slice(renamed + 1).some((call) => /fsync\(\d+<\/srv\/cytube-bot>/.test(call)),
-      "the directory is not fsynced after the rename",
-    );
-    const kinds = calls.map((call) => /\b(symlinkat|symlink|renameat2|renameat|rename|fsync|fdatasync)\(/.exec(call)?.[1] ?? "");
-    const seen: Record<string, number> = {};
-    for (const kind of kinds) {
-      seen[kind] = (seen[kind] ?? 0) + 1;
-      await rewriteRollback(host, [traced(`-e inject=${kind}:signal=KILL:when=${seen[kind]}`), ...others], loosened);
+      const [first = "", ...others] = await rollbackSteps(host);
+      const restore = async () => {
+        await host.shell(
+          'rm -rf /var/lib/cytube-verify/* /run/cytube-verify/*; tar -xpf /root/due.tar -C /; ln -sfn releases/r2 "$1/next"; mv -T "$1/next" "$1/current"',
+          host.place.directory,
+        );
+        await host.shell(
+          'find "$1" -name ".*" -newer /root/due.tar; rm -f /var/log/cytube-verify/trace; touch /var/log/cytube-verify/trace; chmod 666 /var/log/cytube-verify/trace',
+          host.place.directory,
+        );
+        await host.run(["systemctl", "reset-failed", rollback]);
+      };
+      // strace needs what the unit's filter forbids; nothing else is loosened.
+      const traced = (more: string) =>
+        first.replace(
+          /^([-+!@:]*)/,
+          `$1/usr/bin/strace -f -y -o /var/log/cytube-verify/trace -e trace=symlink,symlinkat,rename,renameat,renameat2,fsync,fdatasync ${more} `,
+        );
+      const loosened =
+        "SystemCallFilter=\nSystemCallErrorNumber=\nRestrictAddressFamilies=\nNoNewPrivileges=no";
+      await rewriteRollback(host, [traced(""), ...others], loosened);
       await restore();
-      await host.run(["systemctl", "start", rollback]);
-      assertWhole(host);
-      assert.match(host.read("/var/log/cytube-verify/trace"), /killed by SIGKILL/, `${kind} ${seen[kind]}`);
-      t.diagnostic(`killed before ${kind} ${seen[kind]}: current is ${host.current()}`);
-    }
-  });
+      await host.must("systemctl", "start", rollback);
+      assert.equal(host.current(), "r1");
+      const calls = host
+        .read("/var/log/cytube-verify/trace")
+        .split("\n")
+        .filter((line) => /\b(symlink|rename|fsync|fdatasync)/.test(line) && / = 0/.test(line));
+      for (const call of calls) t.diagnostic(call.replace(/^\d+ +/, ""));
+      const renamed = calls.findIndex((call) => /rename/.test(call) && /\/current"/.test(call));
+      assert.ok(renamed > 0, "no rename of the link, or nothing before it");
+      assert.ok(
+        calls.slice(0, renamed).some((call) => /fsync/.test(call)),
+        "no fsync before the rename",
+      );
+      assert.ok(
+        calls.slice(renamed + 1).some((call) => /fsync\(\d+<\/srv\/cytube-bot>/.test(call)),
+        "the directory is not fsynced after the rename",
+      );
+      const kinds = calls.map(
+        (call) =>
+          /\b(symlinkat|symlink|renameat2|renameat|rename|fsync|fdatasync)\(/.exec(call)?.[1] ?? "",
+      );
+      const seen: Record<string, number> = {};
+      for (const kind of kinds) {
+        seen[kind] = (seen[kind] ?? 0) + 1;
+        await rewriteRollback(
+          host,
+          [traced(`-e inject=${kind}:signal=KILL:when=${seen[kind]}`), ...others],
+          loosened,
+        );
+        await restore();
+        await host.run(["systemctl", "start", rollback]);
+        assertWhole(host);
+        assert.match(
+          host.read("/var/log/cytube-verify/trace"),
+          /killed by SIGKILL/,
+          `${kind} ${seen[kind]}`,
+        );
+        t.diagnostic(`killed before ${kind} ${seen[kind]}: current is ${host.current()}`);
+      }
+    },
+  );
 
   // ------------------------------------------------------------------------- figures
 
@@ -1038,7 +1348,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       await host.botIsUp("r1");
       // The hook's own verifications would only take the processor away.
       await host.must("systemctl", "mask", "--runtime", "--now", verification);
-      const events = Array.from({ length: 20 }, (_, index) => ["KILL", "SEGV", "restart"][index % 3] as string);
+      const events = Array.from(
+        { length: 20 },
+        (_, index) => ["KILL", "SEGV", "restart"][index % 3] as string,
+      );
       const detectedMs: Record<string, number[]> = { KILL: [], SEGV: [], restart: [] };
       for (const event of events) {
         const run = host.run([
@@ -1050,13 +1363,21 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         const before = host.read("/run/said").length;
         const pid = (await host.mainProcess(bot)) as number;
         const happened = performance.now();
-        const acting = event === "restart" ? host.restart() : Promise.resolve(process.kill(pid, `SIG${event}` as NodeJS.Signals));
+        const acting =
+          event === "restart"
+            ? host.restart()
+            : Promise.resolve(process.kill(pid, `SIG${event}` as NodeJS.Signals));
         for (
           const deadline = happened + 5000;
-          performance.now() < deadline && !/restart|died|replaced|supersede/.test(host.read("/run/said").slice(before));
+          performance.now() < deadline &&
+          !/restart|died|replaced|supersede/.test(host.read("/run/said").slice(before));
         )
           await sleep(5);
-        assert.match(host.read("/run/said").slice(before), /restart|died|replaced|supersede/, `a ${event} was missed`);
+        assert.match(
+          host.read("/run/said").slice(before),
+          /restart|died|replaced|supersede/,
+          `a ${event} was missed`,
+        );
         detectedMs[event]?.push(performance.now() - happened);
         await acting;
         await host.shell("kill $(cat /run/probe) 2>/dev/null || true; rm -f /run/said");
@@ -1064,7 +1385,9 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         await host.botIsUp("r1");
       }
       for (const [event, times] of Object.entries(detectedMs))
-        t.diagnostic(`${event}: median ${Math.round(median(times))} ms, worst ${Math.round(Math.max(...times))} ms of ${times.length}`);
+        t.diagnostic(
+          `${event}: median ${Math.round(median(times))} ms, worst ${Math.round(Math.max(...times))} ms of ${times.length}`,
+        );
       const all = Object.values(detectedMs).flat();
       t.diagnostic(`all ${all.length}: median ${Math.round(median(all))} ms`);
       assert.ok(median(all) <= 200, `${median(all)} ms`);
@@ -1084,12 +1407,16 @@ function containersOf(pid: number): { processes: string[]; cgroups: string[]; mo
       return "";
     }
   };
-  const processes = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry) && read(`/proc/${entry}/cgroup`).includes(name));
+  const processes = readdirSync("/proc").filter(
+    (entry) => /^\d+$/.test(entry) && read(`/proc/${entry}/cgroup`).includes(name),
+  );
   const roots = read("/proc/mounts")
     .split("\n")
     .filter((line) => / cgroup2? /.test(line))
     .map((line) => line.split(" ")[1] as string);
-  const cgroups = roots.flatMap((root) => readdirSync(root).filter((entry) => entry.startsWith(name)));
+  const cgroups = roots.flatMap((root) =>
+    readdirSync(root).filter((entry) => entry.startsWith(name)),
+  );
   const mounts = read("/proc/mounts")
     .split("\n")
     .filter((line) => line.includes(name) || line.includes("/run/root"));
@@ -1098,20 +1425,46 @@ function containersOf(pid: number): { processes: string[]; cgroups: string[]; mo
 
 const nothing = { processes: [], cgroups: [], mounts: [] };
 
-test("no container, mount, process or cgroup is left after the suite", { skip: reason ?? false }, () => {
+test("no container, mount, process or cgroup is left after the suite", {
+  skip: reason ?? false,
+}, () => {
   assert.deepEqual(containersOf(process.pid), nothing);
 });
 
-test("nothing is left when the test runner is killed in the middle of a scene", { skip: reason ?? false }, async () => {
-  const args = ["--import", "tsx", "--test", "--test-name-pattern=a good start", "test/host/verification.test.ts"];
+test("nothing is left when the test runner is killed in the middle of a scene", {
+  skip: reason ?? false,
+}, async () => {
+  const args = [
+    "--import",
+    "tsx",
+    "--test",
+    "--test-name-pattern=a good start",
+    "test/host/verification.test.ts",
+  ];
   const { NODE_TEST_CONTEXT: _inherited, ...environment } = process.env;
-  const runner = spawn(process.execPath, args, { cwd: projectDirectory, env: environment, stdio: "ignore", detached: true });
-  const childrenOf = (pid: number) => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  const runner = spawn(process.execPath, args, {
+    cwd: projectDirectory,
+    env: environment,
+    stdio: "ignore",
+    detached: true,
+  });
+  const childrenOf = (pid: number) =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .split(" ")
+      .filter(Boolean)
+      .map(Number);
   const child = await waitFor("a container of its has a bot", () =>
-    childrenOf(runner.pid as number).find((pid) => containersOf(pid).processes.some((entry) => isBot(entry))),
+    childrenOf(runner.pid as number).find((pid) =>
+      containersOf(pid).processes.some((entry) => isBot(entry)),
+    ),
   );
   process.kill(runner.pid as number, "SIGKILL");
-  await waitFor("nothing of it is left", () => !existsSync(`/proc/${child}`) && JSON.stringify(containersOf(child)) === JSON.stringify(nothing));
+  await waitFor(
+    "nothing of it is left",
+    () =>
+      !existsSync(`/proc/${child}`) &&
+      JSON.stringify(containersOf(child)) === JSON.stringify(nothing),
+  );
 });
 
 function isBot(pid: string): boolean {

@@ -1,4 +1,7 @@
-/** The outputs: what a person reads (golden files; UPDATE_GOLDEN=1 rewrites them), what a program reads (the schema), and the log that must not lose a line. */
+/**
+ * The outputs: what a person reads (golden files; UPDATE_GOLDEN=1 rewrites them), what a program
+ * reads (the schema), and the log that must not lose a line.
+ */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,14 +28,21 @@ import {
   writeConfig,
 } from "../support/harness.ts";
 
-const schema = JSON.parse(readFileSync(join(projectDirectory, "config/result.schema.json"), "utf8")) as Record<string, unknown>;
-const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true, strict: true }).compile(schema);
+const schema = JSON.parse(
+  readFileSync(join(projectDirectory, "config/result.schema.json"), "utf8"),
+) as Record<string, unknown>;
+const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true, strict: true }).compile(
+  schema,
+);
 
 function assertValid(record: unknown): void {
   assert.ok(validate(record), JSON.stringify(validate.errors, null, 2));
 }
 
-/** What differs from run to run becomes a letter; limits, which come from the config, stay. The columns are tested with a result that is always the same. */
+/**
+ * What differs from run to run becomes a letter; limits, which come from the config, stay. The
+ * columns are tested with a result that is always the same.
+ */
 function maskVolatile(text: string, directory: string, port: number): string {
   return (
     text
@@ -50,7 +60,10 @@ function maskVolatile(text: string, directory: string, port: number): string {
       .replace(/(?:\b\d+(?:\.\d+)?, )+\d+(?:\.\d+)? (?=MB|ms)/g, "N, … ")
       .replace(/\b(\d+) (day|h|min) \d+ (h|min|s)\b/g, "N s")
       .replace(/(?<!limit )\b\d+(?:\.\d+)? (ms|s|min)\b/g, "T")
-      .replace(/(?<!limit )\b\d+(?:\.\d+)? (MB|users|bytes|lines?|polls?|warnings?)\b/g, (_, unit: string) => `N ${unit.replace(/s$/, "")}`)
+      .replace(
+        /(?<!limit )\b\d+(?:\.\d+)? (MB|users|bytes|lines?|polls?|warnings?)\b/g,
+        (_, unit: string) => `N ${unit.replace(/s$/, "")}`,
+      )
       .replace(/\b\d+ in the channel/g, "N in the channel")
       .replace(/\bCPU \d+(?:\.\d+)? %/g, "CPU N %")
       .replace(/median of \d+/g, "median of N")
@@ -85,31 +98,74 @@ const shortWatch = { limits: { watchSeconds: 1 } };
 const scenes: Scene[] = [
   { name: "pass", exit: 0, config: shortWatch },
   { name: "quiet-pass", exit: 0, config: shortWatch, args: ["--quiet"] },
-  { name: "fail-process", exit: 1, bot: null, prepare: (directory) => writeFileSync(join(directory, "bot.pid"), "999999\n") },
+  {
+    name: "fail-process",
+    exit: 1,
+    bot: null,
+    prepare: (directory) => writeFileSync(join(directory, "bot.pid"), "999999\n"),
+  },
   { name: "fail-connection", exit: 2, bot: { field: ["connected=false"] } },
   {
     name: "fail-database",
     exit: 3,
-    prepare: (directory) => ["", "-wal", "-shm"].forEach((end) => void rmSync(join(directory, `bot_data.db${end}`), { force: true })),
+    prepare: (directory) =>
+      ["", "-wal", "-shm"].forEach(
+        (end) => void rmSync(join(directory, `bot_data.db${end}`), { force: true }),
+      ),
   },
-  { name: "fail-response-time", exit: 5, bot: { "delay-ms": 120 }, config: { limits: { responseMsAvgMax: 60 } } },
+  {
+    name: "fail-response-time",
+    exit: 5,
+    bot: { "delay-ms": 120 },
+    config: { limits: { responseMsAvgMax: 60 } },
+  },
   { name: "fail-health-endpoint", exit: 6, bot: { "status-code": 500 } },
   { name: "fail-user-count", exit: 7, bot: { field: ["user_count=0"] } },
   { name: "fail-memory-usage", exit: 8, config: { limits: { memoryMbMax: 1 } } },
-  { name: "fail-error-logs", exit: 9, prepare: (directory) => appendLog(directory, "ERROR", "the room is gone") },
+  {
+    name: "fail-error-logs",
+    exit: 9,
+    prepare: (directory) => appendLog(directory, "ERROR", "the room is gone"),
+  },
   { name: "fail-configuration", exit: 10, config: { configuration: { channel: "#elsewhere" } } },
   { name: "fail-release", exit: 19, args: ["--expect-version", "9.9.9"] },
-  { name: "fail-uptime-stability", exit: 11, config: { limits: { watchSeconds: 5 } }, act: (bot) => [{ line: /^watch: /m, act: () => bot.kill() }] },
-  { name: "warn", exit: 0, bot: { "slow-every": 7, "slow-ms": 150 }, config: { limits: { watchSeconds: 0, responseMsAvgMax: 140 } } },
-  { name: "unknown", exit: 2, bot: { without: ["connected"] }, config: { limits: { watchSeconds: 0 } } },
+  {
+    name: "fail-uptime-stability",
+    exit: 11,
+    config: { limits: { watchSeconds: 5 } },
+    act: (bot) => [{ line: /^watch: /m, act: () => bot.kill() }],
+  },
+  {
+    name: "warn",
+    exit: 0,
+    bot: { "slow-every": 7, "slow-ms": 150 },
+    config: { limits: { watchSeconds: 0, responseMsAvgMax: 140 } },
+  },
+  {
+    name: "unknown",
+    exit: 2,
+    bot: { without: ["connected"] },
+    config: { limits: { watchSeconds: 0 } },
+  },
   {
     name: "off",
     exit: 0,
     bot: { without: ["environment", "user_count"] },
-    config: { ...shortWatch, off: { "configuration.environment": "this bot does not say", user_count: "this bot does not count" } },
+    config: {
+      ...shortWatch,
+      off: {
+        "configuration.environment": "this bot does not say",
+        user_count: "this bot does not count",
+      },
+    },
   },
   { name: "skipped", exit: 0, args: ["--only", "process,database"] },
-  { name: "aborted", exit: 143, config: { limits: { watchSeconds: 30 } }, act: () => [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }] },
+  {
+    name: "aborted",
+    exit: 143,
+    config: { limits: { watchSeconds: 30 } },
+    act: () => [{ line: /^watch: /m, act: (child) => child.kill("SIGTERM") }],
+  },
   { name: "log-not-written", exit: 73, config: { ...shortWatch, log: { file: "." } } },
 ];
 
@@ -131,7 +187,14 @@ describe("golden files of real runs", { concurrency: 2 }, () => {
         await prepare?.(directory, bot);
         const command = ["--env", "prod", "--config", file, ...args];
         const run = await runVerify(command, bot && act ? { onLine: act(bot) } : {});
-        const shown = [`$ verify.ts ${command.join(" ")}`, `exit ${run.code}`, "--- stdout", run.stdout, "--- stderr", run.stderr].join("\n");
+        const shown = [
+          `$ verify.ts ${command.join(" ")}`,
+          `exit ${run.code}`,
+          "--- stdout",
+          run.stdout,
+          "--- stderr",
+          run.stderr,
+        ].join("\n");
         assertGolden(`${name}.txt`, maskVolatile(shown, directory, port));
         assert.equal(run.code, exit);
         if (name === "log-not-written") return;
@@ -147,12 +210,20 @@ describe("golden files of real runs", { concurrency: 2 }, () => {
 
   test("--dry-run says what test/golden/dry-run.txt says, and touches nothing", async () => {
     const directory = createDirectory();
-    const file = writeConfig(directory, 9, { off: { "connection.heartbeat": "this bot has none", user_count: "nobody counts" } });
+    const file = writeConfig(directory, 9, {
+      off: { "connection.heartbeat": "this bot has none", user_count: "nobody counts" },
+    });
     const command = ["--env", "prod", "--config", file, "--dry-run", "--skip", "release"];
     const { code, stdout, stderr } = await runVerify(command);
     assert.equal(code, 0);
-    assertGolden("dry-run.txt", [`$ verify.ts ${command.join(" ")}`, stdout, "--- stderr", stderr].join("\n").replaceAll(directory, "DIR"));
-    for (const name of [...CHECK_NAMES, ...Object.keys(LIMITS)]) assert.match(stdout, new RegExp(`^ +${name} `, "m"));
+    assertGolden(
+      "dry-run.txt",
+      [`$ verify.ts ${command.join(" ")}`, stdout, "--- stderr", stderr]
+        .join("\n")
+        .replaceAll(directory, "DIR"),
+    );
+    for (const name of [...CHECK_NAMES, ...Object.keys(LIMITS)])
+      assert.match(stdout, new RegExp(`^ +${name} `, "m"));
     assert.deepEqual(readdirSync(directory), ["verify.yaml"]);
   });
 
@@ -167,7 +238,10 @@ describe("golden files of real runs", { concurrency: 2 }, () => {
   test("a config with mistakes says what test/golden/config-mistakes.txt says", async () => {
     const directory = createDirectory();
     const file = join(directory, "verify.yaml");
-    writeFileSync(file, "environment: production\nproces:\n  pidFile: bot.pid\nhealth:\n  url: 127.0.0.1:8080\nlimits:\n  watchSeconds: 5 min\n");
+    writeFileSync(
+      file,
+      "environment: production\nproces:\n  pidFile: bot.pid\nhealth:\n  url: 127.0.0.1:8080\nlimits:\n  watchSeconds: 5 min\n",
+    );
     const { code, stdout, stderr } = await runVerify(["--env", "prod", "--config", file]);
     assert.deepEqual([code, stdout], [78, ""]);
     assertGolden("config-mistakes.txt", stderr.replaceAll(directory, "DIR"));
@@ -178,7 +252,19 @@ describe("golden files of real runs", { concurrency: 2 }, () => {
 
 function findingOf(check: Finding["check"], status: Status, over: Partial<Finding> = {}): Finding {
   const says = `${check} is ${status}`;
-  return { check, status, phase: "final", measured: null, limit: null, unit: null, says, evidence: [], hint: null, parts: [], ...over };
+  return {
+    check,
+    status,
+    phase: "final",
+    measured: null,
+    limit: null,
+    unit: null,
+    says,
+    evidence: [],
+    hint: null,
+    parts: [],
+    ...over,
+  };
 }
 
 const evidence = Array.from({ length: 9 }, (_, index) => `line ${index + 1} of what it rests on`);
@@ -192,7 +278,14 @@ const fixed: Result = {
   user: "cytube-verify",
   verifier: VERSION,
   config: "/etc/cytube-verify/prod.yaml",
-  identity: { pid: 4711, startTicks: 900, startedAt: "2026-11-21T11:54:00.000Z", bootId: "b", invocation: null, release: "1.4.2" },
+  identity: {
+    pid: 4711,
+    startTicks: 900,
+    startedAt: "2026-11-21T11:54:00.000Z",
+    bootId: "b",
+    invocation: null,
+    release: "1.4.2",
+  },
   release: "1.4.2",
   unitInvocation: null,
   whole: true,
@@ -205,7 +298,11 @@ const fixed: Result = {
   action: "Roll back at once: the database is not usable.",
   ms: 312_345,
   findings: [
-    findingOf("process", "pass", { measured: "running", limit: "running", says: "pid 4711 (python3) has run for 6 min" }),
+    findingOf("process", "pass", {
+      measured: "running",
+      limit: "running",
+      says: "pid 4711 (python3) has run for 6 min",
+    }),
     findingOf("database", "fail", {
       measured: 2011,
       limit: 2000,
@@ -213,7 +310,12 @@ const fixed: Result = {
       evidence,
       hint: "ls -la /srv/bot/bot_data.db*; is the disk full (df -h)?",
     }),
-    findingOf("health_endpoint", "pass", { measured: 12.3, limit: 5000, unit: "ms", says: "answered in 12.3 ms" }),
+    findingOf("health_endpoint", "pass", {
+      measured: 12.3,
+      limit: 5000,
+      unit: "ms",
+      says: "answered in 12.3 ms",
+    }),
     findingOf("connection", "unknown", {
       says: "the document does not say whether the bot is connected",
       measured: "missing",
@@ -226,7 +328,16 @@ const fixed: Result = {
       unit: "ms",
       says: "slowest of 10: 1203 ms, p95 1203 ms",
       parts: [
-        { part: "average", status: "pass", says: "average 30 ms", measured: 30, limit: 1000, unit: "ms", evidence: [], hint: null },
+        {
+          part: "average",
+          status: "pass",
+          says: "average 30 ms",
+          measured: 30,
+          limit: 1000,
+          unit: "ms",
+          evidence: [],
+          hint: null,
+        },
         {
           part: "tail",
           status: "warn",
@@ -237,7 +348,16 @@ const fixed: Result = {
           evidence: [],
           hint: null,
         },
-        { part: "answers", status: "warn", says: "1 of 10 samples failed: HTTP 500", measured: 1, limit: 0, unit: null, evidence: [], hint: null },
+        {
+          part: "answers",
+          status: "warn",
+          says: "1 of 10 samples failed: HTTP 500",
+          measured: 1,
+          limit: 0,
+          unit: null,
+          evidence: [],
+          hint: null,
+        },
       ],
     }),
     findingOf("user_count", "off", { says: "the bot joins empty channels" }),
@@ -258,7 +378,10 @@ test("renderPretty() lays out every status, with and without colour", () => {
 
 test("renderPretty() shows every verdict and every status", () => {
   for (const verdict of ["pass", "warn", "fail", "unknown", "aborted"] as const)
-    assert.match(renderPretty({ ...fixed, verdict }, false), new RegExp(`^${verdict.toUpperCase()}  exit 3`, "m"));
+    assert.match(
+      renderPretty({ ...fixed, verdict }, false),
+      new RegExp(`^${verdict.toUpperCase()}  exit 3`, "m"),
+    );
   for (const status of STATUSES)
     assert.match(
       renderPretty({ ...fixed, findings: [findingOf("process", status)] }, false),
@@ -266,26 +389,65 @@ test("renderPretty() shows every verdict and every status", () => {
     );
 });
 
-test("renderPretty() says so when no bot was found", () => assert.match(renderPretty({ ...fixed, identity: null }, false), /^bot not found$/m));
+test("renderPretty() says so when no bot was found", () =>
+  assert.match(renderPretty({ ...fixed, identity: null }, false), /^bot not found$/m));
 
 const hostile = fc.string({
   unit: fc.oneof(
-    fc.constantFrom("\u001b", "\u001b[31m", "\u001b]0;title\u0007", "\r", "\n", "\u009b", "\u202e", "\u0000", "\u007f"),
+    fc.constantFrom(
+      "\u001b",
+      "\u001b[31m",
+      "\u001b]0;title\u0007",
+      "\r",
+      "\n",
+      "\u009b",
+      "\u202e",
+      "\u0000",
+      "\u007f",
+    ),
     fc.string({ maxLength: 3 }),
   ),
   maxLength: 12,
 });
 
 test("renderPretty() counts one in the singular, and leaves units alone", () => {
-  for (const [unit, shown] of Object.entries({ users: "1 user", errors: "1 error", ms: "1 ms", s: "1 s", MB: "1 MB" }))
-    assert.ok(renderPretty({ ...fixed, findings: [findingOf("database", "pass", { measured: 1, unit })] }, false).includes(` ${shown} `), unit);
+  for (const [unit, shown] of Object.entries({
+    users: "1 user",
+    errors: "1 error",
+    ms: "1 ms",
+    s: "1 s",
+    MB: "1 MB",
+  }))
+    assert.ok(
+      renderPretty(
+        { ...fixed, findings: [findingOf("database", "pass", { measured: 1, unit })] },
+        false,
+      ).includes(` ${shown} `),
+      unit,
+    );
 });
 
 test("renderPretty() lets nothing reach a terminal that moves its cursor", () => {
   fc.assert(
     fc.property(hostile, (text) => {
-      const part = { part: text, status: "warn" as const, says: `${text}!`, measured: text, limit: text, unit: null, evidence: [text], hint: text };
-      const finding = findingOf("process", "fail", { says: text, measured: text, limit: text, evidence: [text], hint: text, parts: [part] });
+      const part = {
+        part: text,
+        status: "warn" as const,
+        says: `${text}!`,
+        measured: text,
+        limit: text,
+        unit: null,
+        evidence: [text],
+        hint: text,
+      };
+      const finding = findingOf("process", "fail", {
+        says: text,
+        measured: text,
+        limit: text,
+        evidence: [text],
+        hint: text,
+        parts: [part],
+      });
       const shown = renderPretty(
         {
           ...fixed,
@@ -303,7 +465,19 @@ test("renderPretty() lets nothing reach a terminal that moves its cursor", () =>
       assert.equal(
         shown.split("\n").length,
         renderPretty(
-          { ...fixed, notes: ["x"], findings: [{ ...finding, says: "a", evidence: ["b"], hint: text && "c", parts: [{ ...part, says: "d" }] }] },
+          {
+            ...fixed,
+            notes: ["x"],
+            findings: [
+              {
+                ...finding,
+                says: "a",
+                evidence: ["b"],
+                hint: text && "c",
+                parts: [{ ...part, says: "d" }],
+              },
+            ],
+          },
           false,
         ).split("\n").length,
       );
@@ -315,12 +489,18 @@ test("renderPretty() lets nothing reach a terminal that moves its cursor", () =>
 test("renderJson() keeps the value and holds no control character", () => {
   fc.assert(
     fc.property(
-      fc.dictionary(fc.string(), fc.oneof(hostile, fc.integer(), fc.constant(null), fc.array(hostile))),
+      fc.dictionary(
+        fc.string(),
+        fc.oneof(hostile, fc.integer(), fc.constant(null), fc.array(hostile)),
+      ),
       fc.constantFrom(0, 2),
       (value, indent) => {
         const text = renderJson(value, indent);
         assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)));
-        assert.doesNotMatch(indent ? text.replaceAll("\n", "") : text, /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u);
+        assert.doesNotMatch(
+          indent ? text.replaceAll("\n", "") : text,
+          /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/u,
+        );
       },
     ),
     { numRuns: 300 },
@@ -329,11 +509,16 @@ test("renderJson() keeps the value and holds no control character", () => {
 
 // ---------------------------------------------------------------------------- schema
 
-function walk(node: unknown, at: string, visit: (node: Record<string, unknown>, at: string) => void): void {
+function walk(
+  node: unknown,
+  at: string,
+  visit: (node: Record<string, unknown>, at: string) => void,
+): void {
   if (typeof node !== "object" || node === null) return;
   const object = node as Record<string, unknown>;
   visit(object, at);
-  for (const [name, inner] of Object.entries((object.properties ?? {}) as Record<string, unknown>)) walk(inner, `${at}.${name}`, visit);
+  for (const [name, inner] of Object.entries((object.properties ?? {}) as Record<string, unknown>))
+    walk(inner, `${at}.${name}`, visit);
   walk(object.items, `${at}[]`, visit);
 }
 
@@ -341,14 +526,20 @@ test("config/result.schema.json describes every property, and allows no other", 
   const seen: string[] = [];
   walk(schema, "result", (node, at) => {
     seen.push(at);
-    assert.ok(typeof node.description === "string" && node.description.length > 8, `${at} has no description`);
+    assert.ok(
+      typeof node.description === "string" && node.description.length > 8,
+      `${at} has no description`,
+    );
     if (node.properties) assert.equal(node.additionalProperties, false, at);
   });
   assert.ok(seen.length > 50, `only ${seen.length} properties`);
 });
 
 test("config/result.schema.json knows the checks and the statuses of the program", () => {
-  const properties = schema.properties as Record<string, { items: { properties: Record<string, { enum: string[] }> } }>;
+  const properties = schema.properties as Record<
+    string,
+    { items: { properties: Record<string, { enum: string[] }> } }
+  >;
   const finding = properties.findings?.items.properties;
   assert.deepEqual(finding?.check?.enum, CHECK_NAMES);
   assert.deepEqual(finding?.status?.enum, STATUSES);
@@ -368,7 +559,8 @@ test("config/result.schema.json refuses what is no result", () => {
     { series: {} },
   ];
   for (const over of wrong) assert.ok(!validate({ ...fixed, ...over }), JSON.stringify(over));
-  for (const name of Object.keys(fixed)) assert.ok(!validate({ ...fixed, [name]: undefined }), `${name} may be missing`);
+  for (const name of Object.keys(fixed))
+    assert.ok(!validate({ ...fixed, [name]: undefined }), `${name} may be missing`);
 });
 
 describe("--json", { concurrency: 2 }, () => {
@@ -381,7 +573,13 @@ describe("--json", { concurrency: 2 }, () => {
       const directory = createDirectory();
       const bot = options && (await startBot(directory, options));
       try {
-        const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, bot?.port ?? 9, config), "--json"]);
+        const run = await runVerify([
+          "--env",
+          "prod",
+          "--config",
+          writeConfig(directory, bot?.port ?? 9, config),
+          "--json",
+        ]);
         assert.equal(run.code, exit, run.stderr);
         assertValid(run.json);
         assert.deepEqual(run.json, record(directory));
@@ -422,12 +620,21 @@ describe("the log", () => {
     const last = bytes.lastIndexOf(10, bytes.length - 2) + 1;
     for (let cut = last; cut <= bytes.length; cut++) {
       writeFileSync(file, bytes.subarray(0, cut));
-      const whole = cut >= bytes.length - 1; // Only its line break is missing, so nothing of the record is lost.
+      // Only its line break is missing, so nothing of the record is lost.
+      const whole = cut >= bytes.length - 1;
       const torn = cut > last && !whole ? 1 : 0;
       const kept = whole ? [entry(1), entry(2), entry(3)] : [entry(1), entry(2)];
-      assert.deepEqual(readRecords(file), { records: kept, torn }, `cut at ${cut - last} of ${bytes.length - last}`);
+      assert.deepEqual(
+        readRecords(file),
+        { records: kept, torn },
+        `cut at ${cut - last} of ${bytes.length - last}`,
+      );
       writeRecord(file, renderJson(entry(4), 0));
-      assert.deepEqual(readRecords(file), { records: [...kept, entry(4)], torn }, `appended after a cut at ${cut - last}`);
+      assert.deepEqual(
+        readRecords(file),
+        { records: [...kept, entry(4)], torn },
+        `appended after a cut at ${cut - last}`,
+      );
     }
   });
 
@@ -448,7 +655,16 @@ describe("the log", () => {
       for (let index = 0; index < ${each}; index++) writeRecord(process.argv[1], JSON.stringify({ v: 1, writer: Number(process.argv[2]), index, fill: "x".repeat(20000) }));`;
     const codes = await Promise.all(
       Array.from({ length: writers }, (_, writer) => {
-        const child = startProcess([process.execPath, "--import", "tsx", "--input-type=module", "-e", script, file, String(writer)]);
+        const child = startProcess([
+          process.execPath,
+          "--import",
+          "tsx",
+          "--input-type=module",
+          "-e",
+          script,
+          file,
+          String(writer),
+        ]);
         return new Promise((done) => child.once("exit", done)).finally(child.end);
       }),
     );
@@ -462,12 +678,15 @@ describe("the log", () => {
   test("writeRecord() refuses what it could not write whole", () => {
     assert.throws(() => writeRecord(directory, "{}"), { code: "EISDIR" });
     assert.throws(() => writeRecord("/dev/full", "{}"), { code: "ENOSPC" });
-    assert.throws(() => writeRecord(join(directory, "cut.jsonl/below.jsonl"), "{}"), { code: "ENOTDIR" });
+    assert.throws(() => writeRecord(join(directory, "cut.jsonl/below.jsonl"), "{}"), {
+      code: "ENOTDIR",
+    });
   });
 
   test("readRecords() reads the tail of a long log, and does not call the line torn that it cut itself", () => {
     const file = join(directory, "long.jsonl");
-    const filled = (index: number): string => JSON.stringify({ v: 1, index, fill: "x".repeat(9000) });
+    const filled = (index: number): string =>
+      JSON.stringify({ v: 1, index, fill: "x".repeat(9000) });
     writeFileSync(file, `${Array.from({ length: 400 }, (_, index) => filled(index)).join("\n")}\n`);
     const { records, torn } = readRecords(file);
     assert.equal(torn, 0);
@@ -484,7 +703,11 @@ describe("the log", () => {
 
   test("parseRecords() counts every line as a record or as torn, whatever it holds", () => {
     const line = fc
-      .oneof(fc.json(), fc.string(), fc.constantFrom("", '{"v":1}', '{"v":"1"}', "null", "[]", "{}"))
+      .oneof(
+        fc.json(),
+        fc.string(),
+        fc.constantFrom("", '{"v":1}', '{"v":"1"}', "null", "[]", "{}"),
+      )
       .map((text) => text.replaceAll("\n", " "));
     fc.assert(
       fc.property(fc.array(line), (lines) => {
@@ -503,24 +726,41 @@ describe("the log", () => {
       const file = writeConfig(traced, bot.port);
       // One file for each thread, so that no call is split in two lines.
       const run = await runVerify(["--env", "prod", "--config", file, "--only", "process"], {
-        wrap: (command) => ["strace", "-ff", "-e", "trace=openat,write,writev,pwrite64,fsync,fdatasync,close", "-o", trace, ...command],
+        wrap: (command) => [
+          "strace",
+          "-ff",
+          "-e",
+          "trace=openat,write,writev,pwrite64,fsync,fdatasync,close",
+          "-o",
+          trace,
+          ...command,
+        ],
       });
       assert.equal(run.code, 0, run.stderr);
       const calls = readdirSync(traced)
         .filter((name) => name.startsWith("trace."))
         .map((name) => readFileSync(join(traced, name), "utf8").split("\n"))
-        .find((lines) => lines.some((text) => /^openat\(.*verify\.jsonl", O_RDWR.*O_APPEND/.test(text)));
+        .find((lines) =>
+          lines.some((text) => /^openat\(.*verify\.jsonl", O_RDWR.*O_APPEND/.test(text)),
+        );
       assert.ok(calls, "the log was never opened for appending");
-      const opened = calls.findIndex((text) => /^openat\(.*verify\.jsonl", O_RDWR.*O_APPEND/.test(text));
+      const opened = calls.findIndex((text) =>
+        /^openat\(.*verify\.jsonl", O_RDWR.*O_APPEND/.test(text),
+      );
       const descriptor = /= (\d+)$/.exec(calls[opened] as string)?.[1];
-      const rest = calls.slice(opened + 1).filter((text) => new RegExp(`^\\w+\\(${descriptor}[,)]`).test(text));
+      const rest = calls
+        .slice(opened + 1)
+        .filter((text) => new RegExp(`^\\w+\\(${descriptor}[,)]`).test(text));
       const closed = rest.findIndex((text) => text.startsWith("close("));
       assert.deepEqual(
         rest.slice(0, closed + 1).map((text) => text.split("(")[0]),
         ["write", "fsync", "close"],
       );
       const [write, sync] = rest as [string, string];
-      assert.equal(Number(/= (\d+)$/.exec(write)?.[1]), statSync(join(traced, "verify.jsonl")).size);
+      assert.equal(
+        Number(/= (\d+)$/.exec(write)?.[1]),
+        statSync(join(traced, "verify.jsonl")).size,
+      );
       assert.match(sync, /= 0$/);
     } finally {
       await bot.stop();
@@ -532,7 +772,13 @@ describe("the log", () => {
     const bot = await startBot(cut);
     try {
       writeFileSync(join(cut, "verify.jsonl"), '{"v":1,"kind":"verify","ts":"2026-');
-      const run = await runVerify(["--env", "prod", "--config", writeConfig(cut, bot.port, shortWatch), "--json"]);
+      const run = await runVerify([
+        "--env",
+        "prod",
+        "--config",
+        writeConfig(cut, bot.port, shortWatch),
+        "--json",
+      ]);
       assert.equal(run.code, 0, run.stderr);
       const { records, torn } = readRecords(join(cut, "verify.jsonl"));
       assert.deepEqual([records.length, torn], [1, 1]);

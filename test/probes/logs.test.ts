@@ -1,5 +1,6 @@
 /**
- * Error logs: what a line's prefix says, what counts as one error, and that nothing of the window is missed or read twice,
+ * Error logs: what a line's prefix says, what counts as one error, and that nothing of the window
+ * is missed or read twice,
  * whatever the file has been through. The formats are those that loggers really write.
  */
 import assert from "node:assert/strict";
@@ -59,7 +60,13 @@ function tallyOf(text: string, rules: LogRules): LogTally {
   return tally;
 }
 
-function countsOf({ errors, warnings, noise, uncertain, undated }: LogTally): Record<string, number> {
+function countsOf({
+  errors,
+  warnings,
+  noise,
+  uncertain,
+  undated,
+}: LogTally): Record<string, number> {
   return { errors, warnings, noise, uncertain, undated };
 }
 
@@ -67,34 +74,158 @@ const clean = { errors: 0, warnings: 0, noise: 0, uncertain: 0, undated: 0 };
 
 // ---------------------------------------------------------------------------- prefixes
 
-/** Each format with `LEVEL` in it; the level's spelling, its severity and the time that must be read. */
+/**
+ * Each format with `LEVEL` in it; the level's spelling, its severity and the time that must be
+ * read.
+ */
 type Format = { name: string; line: string; levels: Record<string, Severity>; time: number | null };
 
-const python = { DEBUG: "other", INFO: "other", WARNING: "warning", ERROR: "error", CRITICAL: "error" } as const;
-const padded = { "DEBUG   ": "other", "INFO    ": "other", "WARNING ": "warning", "ERROR   ": "error", CRITICAL: "error" } as const;
-const lower = { debug: "other", info: "other", warn: "warning", warning: "warning", error: "error", fatal: "error" } as const;
-const upper = { TRACE: "other", DEBUG: "other", INFO: "other", WARN: "warning", ERROR: "error", FATAL: "error" } as const;
-const pino = { 10: "other", 20: "other", 30: "other", 40: "warning", 50: "error", 60: "error" } as const;
-const priorities = { 0: "error", 2: "error", 3: "error", 4: "warning", 5: "other", 6: "other", 7: "other" } as const;
+const python = {
+  DEBUG: "other",
+  INFO: "other",
+  WARNING: "warning",
+  ERROR: "error",
+  CRITICAL: "error",
+} as const;
+const padded = {
+  "DEBUG   ": "other",
+  "INFO    ": "other",
+  "WARNING ": "warning",
+  "ERROR   ": "error",
+  CRITICAL: "error",
+} as const;
+const lower = {
+  debug: "other",
+  info: "other",
+  warn: "warning",
+  warning: "warning",
+  error: "error",
+  fatal: "error",
+} as const;
+const upper = {
+  TRACE: "other",
+  DEBUG: "other",
+  INFO: "other",
+  WARN: "warning",
+  ERROR: "error",
+  FATAL: "error",
+} as const;
+const pino = {
+  10: "other",
+  20: "other",
+  30: "other",
+  40: "warning",
+  50: "error",
+  60: "error",
+} as const;
+const priorities = {
+  0: "error",
+  2: "error",
+  3: "error",
+  4: "warning",
+  5: "other",
+  6: "other",
+  7: "other",
+} as const;
 
 const FORMATS: Format[] = [
   // Python.
-  { name: "the public bot", line: "[2026-11-21 21:04:26] [lib.bot] [LEVEL] text", levels: python, time: stampedAt },
-  { name: "logging: time - name - level", line: "2026-11-21 21:04:26,123 - lib.bot - LEVEL - text", levels: python, time: stampedMs },
-  { name: "logging: time - level", line: "2026-11-21 21:04:26,123 - LEVEL - text", levels: python, time: stampedMs },
-  { name: "logging: time level", line: "2026-11-21 21:04:26,123 LEVEL text", levels: python, time: stampedMs },
-  { name: "logging: time padded level name", line: "2026-11-21 21:04:26,123 LEVEL lib.bot text", levels: padded, time: stampedMs },
-  { name: "logging: time [level] name", line: "2026-11-21 21:04:26,123 [LEVEL] lib.bot: text", levels: python, time: stampedMs },
-  { name: "logging: time:level:name", line: "2026-11-21 21:04:26,123:LEVEL:lib.bot:text", levels: python, time: stampedMs },
-  { name: "logging: time [thread] level", line: "2026-11-21 21:04:26,123 [MainThread] LEVEL lib.bot - text", levels: python, time: stampedMs },
-  { name: "logging: [time] level in module, as Flask has it", line: "[2026-11-21 21:04:26,123] LEVEL in app: text", levels: python, time: stampedMs },
-  { name: "logging: level time, as Django has it", line: "LEVEL 2026-11-21 21:04:26,123 views 12 34 text", levels: python, time: stampedMs },
-  { name: "logging: level:name, without a time", line: "LEVEL:root:text", levels: python, time: null },
-  { name: "loguru", line: "2026-11-21 21:04:26.123 | LEVEL | lib.bot:run:42 - text", levels: padded, time: stampedMs },
-  { name: "structlog", line: "2026-11-21T21:04:26.123456Z [LEVEL    ] text  key=1", levels: lower, time: stampedMs },
-  { name: "discord.py", line: "[2026-11-21 21:04:26] [LEVEL] discord.client: text", levels: padded, time: stampedAt },
-  { name: "gunicorn", line: "[2026-11-21 21:04:26 +0000] [123] [LEVEL] text", levels: python, time: stampedAt },
-  { name: "celery", line: "[2026-11-21 21:04:26,123: LEVEL/MainProcess] text", levels: python, time: stampedMs },
+  {
+    name: "the public bot",
+    line: "[2026-11-21 21:04:26] [lib.bot] [LEVEL] text",
+    levels: python,
+    time: stampedAt,
+  },
+  {
+    name: "logging: time - name - level",
+    line: "2026-11-21 21:04:26,123 - lib.bot - LEVEL - text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: time - level",
+    line: "2026-11-21 21:04:26,123 - LEVEL - text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: time level",
+    line: "2026-11-21 21:04:26,123 LEVEL text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: time padded level name",
+    line: "2026-11-21 21:04:26,123 LEVEL lib.bot text",
+    levels: padded,
+    time: stampedMs,
+  },
+  {
+    name: "logging: time [level] name",
+    line: "2026-11-21 21:04:26,123 [LEVEL] lib.bot: text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: time:level:name",
+    line: "2026-11-21 21:04:26,123:LEVEL:lib.bot:text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: time [thread] level",
+    line: "2026-11-21 21:04:26,123 [MainThread] LEVEL lib.bot - text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: [time] level in module, as Flask has it",
+    line: "[2026-11-21 21:04:26,123] LEVEL in app: text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: level time, as Django has it",
+    line: "LEVEL 2026-11-21 21:04:26,123 views 12 34 text",
+    levels: python,
+    time: stampedMs,
+  },
+  {
+    name: "logging: level:name, without a time",
+    line: "LEVEL:root:text",
+    levels: python,
+    time: null,
+  },
+  {
+    name: "loguru",
+    line: "2026-11-21 21:04:26.123 | LEVEL | lib.bot:run:42 - text",
+    levels: padded,
+    time: stampedMs,
+  },
+  {
+    name: "structlog",
+    line: "2026-11-21T21:04:26.123456Z [LEVEL    ] text  key=1",
+    levels: lower,
+    time: stampedMs,
+  },
+  {
+    name: "discord.py",
+    line: "[2026-11-21 21:04:26] [LEVEL] discord.client: text",
+    levels: padded,
+    time: stampedAt,
+  },
+  {
+    name: "gunicorn",
+    line: "[2026-11-21 21:04:26 +0000] [123] [LEVEL] text",
+    levels: python,
+    time: stampedAt,
+  },
+  {
+    name: "celery",
+    line: "[2026-11-21 21:04:26,123: LEVEL/MainProcess] text",
+    levels: python,
+    time: stampedMs,
+  },
   { name: "uvicorn", line: "LEVEL:     text", levels: python, time: null },
   {
     name: "python-json-logger",
@@ -109,7 +240,12 @@ const FORMATS: Format[] = [
     time: stampedMs,
   },
   // Node.
-  { name: "pino", line: '{"level":LEVEL,"time":1795295066123,"pid":1,"hostname":"h","msg":"text"}', levels: pino, time: stampedMs },
+  {
+    name: "pino",
+    line: '{"level":LEVEL,"time":1795295066123,"pid":1,"hostname":"h","msg":"text"}',
+    levels: pino,
+    time: stampedMs,
+  },
   {
     name: "pino, ISO time and a word for the level",
     line: '{"level":"LEVEL","time":"2026-11-21T21:04:26.123Z","msg":"text"}',
@@ -122,37 +258,117 @@ const FORMATS: Format[] = [
     levels: pino,
     time: stampedMs,
   },
-  { name: "winston, JSON", line: '{"level":"LEVEL","message":"text","timestamp":"2026-11-21T21:04:26.123Z"}', levels: lower, time: stampedMs },
-  { name: "winston, printf", line: "2026-11-21T21:04:26.123Z LEVEL: text", levels: lower, time: stampedMs },
-  { name: "winston, printf with brackets", line: "2026-11-21T21:04:26.123Z [LEVEL]: text", levels: lower, time: stampedMs },
-  { name: "log4js", line: "[2026-11-21T21:04:26.123] [LEVEL] default - text", levels: upper, time: stampedMs },
-  { name: "pino-pretty", line: "[2026-11-21 21:04:26.123 +0000] LEVEL (bot/12 on h): text", levels: upper, time: stampedMs },
-  { name: "bunyan's command line", line: "[2026-11-21T21:04:26.123Z] LEVEL: bot/12 on h: text", levels: upper, time: stampedMs },
+  {
+    name: "winston, JSON",
+    line: '{"level":"LEVEL","message":"text","timestamp":"2026-11-21T21:04:26.123Z"}',
+    levels: lower,
+    time: stampedMs,
+  },
+  {
+    name: "winston, printf",
+    line: "2026-11-21T21:04:26.123Z LEVEL: text",
+    levels: lower,
+    time: stampedMs,
+  },
+  {
+    name: "winston, printf with brackets",
+    line: "2026-11-21T21:04:26.123Z [LEVEL]: text",
+    levels: lower,
+    time: stampedMs,
+  },
+  {
+    name: "log4js",
+    line: "[2026-11-21T21:04:26.123] [LEVEL] default - text",
+    levels: upper,
+    time: stampedMs,
+  },
+  {
+    name: "pino-pretty",
+    line: "[2026-11-21 21:04:26.123 +0000] LEVEL (bot/12 on h): text",
+    levels: upper,
+    time: stampedMs,
+  },
+  {
+    name: "bunyan's command line",
+    line: "[2026-11-21T21:04:26.123Z] LEVEL: bot/12 on h: text",
+    levels: upper,
+    time: stampedMs,
+  },
   // Others that a bot or what it runs may write.
-  { name: "zap, console", line: "2026-11-21T21:04:26.123Z\tLEVEL\tcmd/main.go:12\ttext", levels: upper, time: stampedMs },
-  { name: "zap, JSON", line: '{"level":"LEVEL","ts":1795295066.123,"caller":"a.go:1","msg":"text"}', levels: lower, time: stampedMs },
-  { name: "Go's slog, default", line: "2026/11/21 21:04:26 LEVEL text key=1", levels: upper, time: stampedAt },
-  { name: "Rust's tracing", line: "2026-11-21T21:04:26.123456Z LEVEL bot::socket: text", levels: upper, time: stampedMs },
-  { name: "Rust's env_logger", line: "[2026-11-21T21:04:26Z LEVEL bot::socket] text", levels: upper, time: stampedAt },
-  { name: "Spring Boot", line: "2026-11-21T22:04:26.123+01:00 LEVEL 12 --- [           main] c.e.App : text", levels: upper, time: stampedMs },
-  { name: "log4j", line: "2026-11-21 21:04:26,123 [main] LEVEL c.e.App - text", levels: upper, time: stampedMs },
+  {
+    name: "zap, console",
+    line: "2026-11-21T21:04:26.123Z\tLEVEL\tcmd/main.go:12\ttext",
+    levels: upper,
+    time: stampedMs,
+  },
+  {
+    name: "zap, JSON",
+    line: '{"level":"LEVEL","ts":1795295066.123,"caller":"a.go:1","msg":"text"}',
+    levels: lower,
+    time: stampedMs,
+  },
+  {
+    name: "Go's slog, default",
+    line: "2026/11/21 21:04:26 LEVEL text key=1",
+    levels: upper,
+    time: stampedAt,
+  },
+  {
+    name: "Rust's tracing",
+    line: "2026-11-21T21:04:26.123456Z LEVEL bot::socket: text",
+    levels: upper,
+    time: stampedMs,
+  },
+  {
+    name: "Rust's env_logger",
+    line: "[2026-11-21T21:04:26Z LEVEL bot::socket] text",
+    levels: upper,
+    time: stampedAt,
+  },
+  {
+    name: "Spring Boot",
+    line: "2026-11-21T22:04:26.123+01:00 LEVEL 12 --- [           main] c.e.App : text",
+    levels: upper,
+    time: stampedMs,
+  },
+  {
+    name: "log4j",
+    line: "2026-11-21 21:04:26,123 [main] LEVEL c.e.App - text",
+    levels: upper,
+    time: stampedMs,
+  },
   {
     name: "PostgreSQL",
     line: "2026-11-21 21:04:26.123 UTC [12] LEVEL:  text",
     levels: { ERROR: "error", PANIC: "error", INFO: "other" },
     time: stampedMs,
   },
-  { name: "nginx", line: "2026/11/21 21:04:26 [LEVEL] 1#0: *1 text", levels: { emerg: "error", crit: "error", notice: "other" }, time: stampedAt },
+  {
+    name: "nginx",
+    line: "2026/11/21 21:04:26 [LEVEL] 1#0: *1 text",
+    levels: { emerg: "error", crit: "error", notice: "other" },
+    time: stampedAt,
+  },
   {
     name: "Elastic Common Schema",
     line: '{"@timestamp":"2026-11-21T21:04:26.123Z","log.level":"LEVEL","message":"text"}',
     levels: lower,
     time: stampedMs,
   },
-  { name: "Google Cloud", line: '{"severity":"LEVEL","time":"2026-11-21T21:04:26.123Z","message":"text"}', levels: python, time: stampedMs },
+  {
+    name: "Google Cloud",
+    line: '{"severity":"LEVEL","time":"2026-11-21T21:04:26.123Z","message":"text"}',
+    levels: python,
+    time: stampedMs,
+  },
   // Prefixes for journald.
   { name: "a priority for journald", line: "<LEVEL>text", levels: priorities, time: null },
-  { name: "a priority before a timestamp", line: "<LEVEL>[2026-11-21 21:04:26] text", levels: priorities, time: stampedAt },
+  {
+    name: "a priority before a timestamp",
+    line: "<LEVEL>[2026-11-21 21:04:26] text",
+    levels: priorities,
+    time: stampedAt,
+  },
 ];
 
 for (const { name, line, levels, time } of FORMATS) {
@@ -161,12 +377,18 @@ for (const { name, line, levels, time } of FORMATS) {
       const filled = line.replace("LEVEL", level);
       const prefix = parseLogPrefix(filled, rulesSince(0));
       // Some loggers write microseconds; a millisecond is all that is asked for.
-      assert.deepEqual(prefix && { ...prefix, time: prefix.time && Math.floor(prefix.time) }, { time, severity }, filled);
+      assert.deepEqual(
+        prefix && { ...prefix, time: prefix.time && Math.floor(prefix.time) },
+        { time, severity },
+        filled,
+      );
     }
   });
 }
 
-/** Severe words that stand in the message, after a level that is not severe: users' chat gets there. */
+/**
+ * Severe words that stand in the message, after a level that is not severe: users' chat gets there.
+ */
 const HARMLESS: [string, Severity][] = [
   ["[2026-11-21 21:04:26] [lib.chat] [INFO] alice: ERROR 500 again", "other"],
   ["[2026-11-21 21:04:26] [lib.chat] [INFO] ERROR: shouted alice", "other"],
@@ -195,11 +417,15 @@ const HARMLESS: [string, Severity][] = [
   ["INFO:lib.chat:ERROR: shouted alice", "other"],
   ['INFO:     127.0.0.1:1 - "GET /ERROR HTTP/1.1" 500 Internal Server Error', "other"],
   ['{"level":30,"time":1795295066123,"msg":"{\\"level\\":50} ERROR"}', "other"],
-  ['{"level":"info","timestamp":"2026-11-21T21:04:26.123Z","message":"x","error":"none","chat":{"level":"error"}}', "other"],
+  [
+    '{"level":"info","timestamp":"2026-11-21T21:04:26.123Z","message":"x","error":"none","chat":{"level":"error"}}',
+    "other",
+  ],
 ];
 
 test("parseLogPrefix() takes the level from the prefix only, never from the message", () => {
-  for (const [line, severity] of HARMLESS) assert.equal(parseLogPrefix(line, rulesSince(0))?.severity, severity, line);
+  for (const [line, severity] of HARMLESS)
+    assert.equal(parseLogPrefix(line, rulesSince(0))?.severity, severity, line);
 });
 
 test("parseLogPrefix() never lets a message change what the prefix of a known format says", () => {
@@ -217,9 +443,26 @@ test("parseLogPrefix() never lets a message change what the prefix of a known fo
     "<3>",
     "[31mERROR",
   );
-  const word = fc.oneof(severe, fc.constantFrom("alice", "said", "-", ":", "|", "[x]", "2026-11-21 21:04:26", "{", "lib.bot - "), fc.string());
-  const message = fc.array(word, { minLength: 1, maxLength: 5 }).map((words) => words.join(" ").replace(/[\r\n\0\u001b]/g, ""));
-  // JSON escapes its message, and behind a bare timestamp there is no prefix that a message could be told from.
+  const word = fc.oneof(
+    severe,
+    fc.constantFrom(
+      "alice",
+      "said",
+      "-",
+      ":",
+      "|",
+      "[x]",
+      "2026-11-21 21:04:26",
+      "{",
+      "lib.bot - ",
+    ),
+    fc.string(),
+  );
+  const message = fc
+    .array(word, { minLength: 1, maxLength: 5 })
+    .map((words) => words.join(" ").replace(/[\r\n\0\u001b]/g, ""));
+  // JSON escapes its message, and behind a bare timestamp there is no prefix that a message could
+  // be told from.
   const plain = FORMATS.filter(({ line }) => line.endsWith("text") && !line.startsWith("<"));
   fc.assert(
     fc.property(fc.constantFrom(...plain), fc.nat(), message, ({ line, levels }, pick, text) => {
@@ -242,16 +485,32 @@ test("parseLogPrefix() takes lines without a prefix for continuations", () => {
     "ERROR_COUNT 0",
     "errors",
   ];
-  lines.push("text <3> inside", "\tat a.b(C.java:1)", "{ not json", "{}", "[1, 2]", '{"text":"level error"}');
+  lines.push(
+    "text <3> inside",
+    "\tat a.b(C.java:1)",
+    "{ not json",
+    "{}",
+    "[1, 2]",
+    '{"text":"level error"}',
+  );
   for (const line of lines) assert.equal(parseLogPrefix(line, rulesSince(0)), null, line);
 });
 
 test("parseLogPrefix() uses a site's own prefix first, and the built-in ones where it does not match", () => {
   const prefix = /^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)│(?<level>\w+)│/;
   const rules = rulesSince(0, { prefix });
-  assert.deepEqual(parseLogPrefix("2026-11-21 21:04:26│ERROR│text", rules), { time: stampedAt, severity: "error" });
-  assert.deepEqual(parseLogPrefix("2026-11-21 21:04:26│INFO│ERROR: text", rules), { time: stampedAt, severity: "other" });
-  assert.deepEqual(parseLogPrefix("2026-11-21 21:04:26 ERROR text", rules), { time: stampedAt, severity: "error" });
+  assert.deepEqual(parseLogPrefix("2026-11-21 21:04:26│ERROR│text", rules), {
+    time: stampedAt,
+    severity: "error",
+  });
+  assert.deepEqual(parseLogPrefix("2026-11-21 21:04:26│INFO│ERROR: text", rules), {
+    time: stampedAt,
+    severity: "other",
+  });
+  assert.deepEqual(parseLogPrefix("2026-11-21 21:04:26 ERROR text", rules), {
+    time: stampedAt,
+    severity: "error",
+  });
 });
 
 test("parseStamp() reads fractions, zones and slashes, and takes a bare time as the config says", () => {
@@ -259,8 +518,10 @@ test("parseStamp() reads fractions, zones and slashes, and takes a bare time as 
   assert.equal(parseStamp("2026-11-21 21:04:26", false), local);
   assert.equal(parseStamp("2026-11-21 21:04:26", true), stampedAt);
   assert.equal(parseStamp("2026/11/21 21:04:26", true), stampedAt);
-  for (const fraction of [".123", ",123", ".123000000"]) assert.equal(parseStamp(`2026-11-21T21:04:26${fraction}`, true), stampedMs, fraction);
-  for (const zone of ["Z", " UTC", "+00:00", "-0000", " +0000"]) assert.equal(parseStamp(`2026-11-21T21:04:26${zone}`, false), stampedAt, zone);
+  for (const fraction of [".123", ",123", ".123000000"])
+    assert.equal(parseStamp(`2026-11-21T21:04:26${fraction}`, true), stampedMs, fraction);
+  for (const zone of ["Z", " UTC", "+00:00", "-0000", " +0000"])
+    assert.equal(parseStamp(`2026-11-21T21:04:26${zone}`, false), stampedAt, zone);
   assert.equal(parseStamp("2026-11-21T16:04:26-05:00", true), stampedAt);
   assert.equal(parseStamp("2026-11-21T23:04:26.123+0200", true), stampedMs);
   for (const impossible of ["2026-13-21 21:04:26", "2026-11-21 25:04:26", "2026-11-21 21:61:26"])
@@ -270,14 +531,34 @@ test("parseStamp() reads fractions, zones and slashes, and takes a bare time as 
 test("parseLogPrefix() takes linear time on hostile lines", () => {
   const long = 64 << 10;
   const stamp = "2026-11-21 21:04:26";
-  const hostile = [" ", "\t", "[", "]", "a", "a.", "a ", "- ", "Error", "A.", "[a]", "<3>", "ERROR ", "0", "{", '"'].flatMap((unit) => {
+  const hostile = [
+    " ",
+    "\t",
+    "[",
+    "]",
+    "a",
+    "a.",
+    "a ",
+    "- ",
+    "Error",
+    "A.",
+    "[a]",
+    "<3>",
+    "ERROR ",
+    "0",
+    "{",
+    '"',
+  ].flatMap((unit) => {
     const run = unit.repeat(long / unit.length);
     return [run, stamp + run, `${stamp} [${run}`, `[${stamp}] [a] ${run}`, `${stamp} a${run}`];
   });
   const begun = performance.now();
   for (const line of hostile) tallyOf(line, rulesSince(0));
   // Quadratic time would be minutes.
-  assert.ok(performance.now() - begun < 5000, `${hostile.length} lines took ${performance.now() - begun} ms`);
+  assert.ok(
+    performance.now() - begun < 5000,
+    `${hostile.length} lines took ${performance.now() - begun} ms`,
+  );
 });
 
 // ---------------------------------------------------------------------------- records of several lines
@@ -286,7 +567,12 @@ const since = stampedAt - 60_000;
 const bracketed = (level: string, text: string, at = stampedAt): string =>
   `[${new Date(at).toISOString().slice(0, 19).replace("T", " ")}] [lib.bot] [${level}] ${text}`;
 const info = bracketed("INFO", "goes on");
-const traceback = ["Traceback (most recent call last):", '  File "bot.py", line 10, in join', "    raise KeyError(name)", "KeyError: 'lobby'"];
+const traceback = [
+  "Traceback (most recent call last):",
+  '  File "bot.py", line 10, in join',
+  "    raise KeyError(name)",
+  "KeyError: 'lobby'",
+];
 const because = ["", "The above exception was the direct cause of the following exception:", ""];
 const during = ["", "During handling of the above exception, another exception occurred:", ""];
 const group = [
@@ -300,57 +586,182 @@ const group = [
   "    +------------------------------------",
 ];
 const frames = ["    at join (/opt/bot/index.js:3:9)", "    at async main (/opt/bot/index.js:9:3)"];
-const java = ["\tat c.e.App.run(App.java:3)", "Caused by: java.io.IOException: y", "\tat c.e.Io.read(Io.java:1)", "\t... 2 more"];
+const java = [
+  "\tat c.e.App.run(App.java:3)",
+  "Caused by: java.io.IOException: y",
+  "\tat c.e.Io.read(Io.java:1)",
+  "\t... 2 more",
+];
 
 const RECORDS: { name: string; lines: string[]; errors: number; warnings?: number }[] = [
   { name: "an ERROR line", lines: [bracketed("ERROR", "x")], errors: 1 },
   { name: "a WARNING line", lines: [bracketed("WARNING", "x")], errors: 0, warnings: 1 },
-  { name: "a traceback under its ERROR line", lines: [bracketed("ERROR", "x"), ...traceback], errors: 1 },
+  {
+    name: "a traceback under its ERROR line",
+    lines: [bracketed("ERROR", "x"), ...traceback],
+    errors: 1,
+  },
   { name: "a traceback that nobody stamped", lines: [info, ...traceback, info], errors: 1 },
   { name: "a traceback at the end of the text", lines: [info, ...traceback], errors: 1 },
   { name: "two tracebacks in a row", lines: [info, ...traceback, ...traceback, info], errors: 2 },
-  { name: "a chained traceback", lines: [info, ...traceback, ...because, ...traceback, info], errors: 1 },
-  { name: "a traceback chained three times", lines: [info, ...traceback, ...during, ...traceback, ...because, ...traceback], errors: 1 },
-  { name: "a chained traceback under its ERROR line", lines: [bracketed("ERROR", "x"), ...traceback, ...during, ...traceback], errors: 1 },
-  { name: "a traceback under a WARNING", lines: [bracketed("WARNING", "x"), ...traceback, info], errors: 0 },
-  { name: "a chained traceback under a WARNING", lines: [bracketed("WARNING", "x"), ...traceback, ...during, ...traceback, info], errors: 0 },
-  { name: "a traceback that the next record cuts", lines: [info, ...traceback.slice(0, 3), info], errors: 1 },
-  { name: "an exception of several lines", lines: [info, ...traceback, "second line", "third line", info], errors: 1 },
+  {
+    name: "a chained traceback",
+    lines: [info, ...traceback, ...because, ...traceback, info],
+    errors: 1,
+  },
+  {
+    name: "a traceback chained three times",
+    lines: [info, ...traceback, ...during, ...traceback, ...because, ...traceback],
+    errors: 1,
+  },
+  {
+    name: "a chained traceback under its ERROR line",
+    lines: [bracketed("ERROR", "x"), ...traceback, ...during, ...traceback],
+    errors: 1,
+  },
+  {
+    name: "a traceback under a WARNING",
+    lines: [bracketed("WARNING", "x"), ...traceback, info],
+    errors: 0,
+  },
+  {
+    name: "a chained traceback under a WARNING",
+    lines: [bracketed("WARNING", "x"), ...traceback, ...during, ...traceback, info],
+    errors: 0,
+  },
+  {
+    name: "a traceback that the next record cuts",
+    lines: [info, ...traceback.slice(0, 3), info],
+    errors: 1,
+  },
+  {
+    name: "an exception of several lines",
+    lines: [info, ...traceback, "second line", "third line", info],
+    errors: 1,
+  },
   { name: "an exception group", lines: [info, ...group, info], errors: 1 },
-  { name: "an exception in a thread", lines: [info, "Exception in thread Thread-1 (run):", ...traceback, info], errors: 1 },
-  { name: "a Node stack", lines: [info, "TypeError: x is not a function", ...frames, info], errors: 1 },
-  { name: "a Node stack of a plain Error", lines: [info, "Error: read ECONNRESET", ...frames, info], errors: 1 },
-  { name: "a Node stack of an Error with a code", lines: [info, "Error [ERR_STREAM_DESTROYED]: destroyed", ...frames, info], errors: 1 },
+  {
+    name: "an exception in a thread",
+    lines: [info, "Exception in thread Thread-1 (run):", ...traceback, info],
+    errors: 1,
+  },
+  {
+    name: "a Node stack",
+    lines: [info, "TypeError: x is not a function", ...frames, info],
+    errors: 1,
+  },
+  {
+    name: "a Node stack of a plain Error",
+    lines: [info, "Error: read ECONNRESET", ...frames, info],
+    errors: 1,
+  },
+  {
+    name: "a Node stack of an Error with a code",
+    lines: [info, "Error [ERR_STREAM_DESTROYED]: destroyed", ...frames, info],
+    errors: 1,
+  },
   {
     name: "an uncaught exception in Node",
-    lines: [info, "/opt/bot/index.js:3", "    throw new Error('x');", "    ^", "", "Error: x", ...frames, "", "Node.js v20.20.2"],
+    lines: [
+      info,
+      "/opt/bot/index.js:3",
+      "    throw new Error('x');",
+      "    ^",
+      "",
+      "Error: x",
+      ...frames,
+      "",
+      "Node.js v20.20.2",
+    ],
     errors: 1,
   },
-  { name: "an uncaught error with its word", lines: [info, "Uncaught Error: x", ...frames], errors: 1 },
-  { name: "a Node stack under its ERROR line", lines: [bracketed("ERROR", "x"), "TypeError: x", ...frames], errors: 1 },
-  { name: "a Node stack under a WARNING", lines: [bracketed("WARNING", "x"), "TypeError: x", ...frames, info], errors: 0, warnings: 1 },
-  { name: "a Java stack", lines: [info, 'Exception in thread "main" java.lang.IllegalStateException: x', ...java, info], errors: 1 },
-  { name: "a Java stack under its ERROR line", lines: [bracketed("ERROR", "x"), "java.lang.IllegalStateException: x", ...java], errors: 1 },
-  { name: "a fatal error of Python itself", lines: [info, "Fatal Python error: Segmentation fault", "", "Current thread 0x1:"], errors: 1 },
-  { name: "the last words of V8", lines: [info, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"], errors: 1 },
-  { name: "a panic in Go", lines: [info, "panic: runtime error: index out of range", "", "goroutine 1 [running]:"], errors: 1 },
-  { name: "a panic in Rust", lines: [info, "thread 'main' panicked at src/main.rs:1:1:", "x"], errors: 1 },
-  { name: "a message of several lines", lines: [info, "KeyError: is what alice said", "    indented", "", info], errors: 0 },
-  { name: "a quoted traceback in chat", lines: [bracketed("INFO", "alice: Traceback (most recent call last):"), info], errors: 0 },
+  {
+    name: "an uncaught error with its word",
+    lines: [info, "Uncaught Error: x", ...frames],
+    errors: 1,
+  },
+  {
+    name: "a Node stack under its ERROR line",
+    lines: [bracketed("ERROR", "x"), "TypeError: x", ...frames],
+    errors: 1,
+  },
+  {
+    name: "a Node stack under a WARNING",
+    lines: [bracketed("WARNING", "x"), "TypeError: x", ...frames, info],
+    errors: 0,
+    warnings: 1,
+  },
+  {
+    name: "a Java stack",
+    lines: [info, 'Exception in thread "main" java.lang.IllegalStateException: x', ...java, info],
+    errors: 1,
+  },
+  {
+    name: "a Java stack under its ERROR line",
+    lines: [bracketed("ERROR", "x"), "java.lang.IllegalStateException: x", ...java],
+    errors: 1,
+  },
+  {
+    name: "a fatal error of Python itself",
+    lines: [info, "Fatal Python error: Segmentation fault", "", "Current thread 0x1:"],
+    errors: 1,
+  },
+  {
+    name: "the last words of V8",
+    lines: [
+      info,
+      "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+    ],
+    errors: 1,
+  },
+  {
+    name: "a panic in Go",
+    lines: [info, "panic: runtime error: index out of range", "", "goroutine 1 [running]:"],
+    errors: 1,
+  },
+  {
+    name: "a panic in Rust",
+    lines: [info, "thread 'main' panicked at src/main.rs:1:1:", "x"],
+    errors: 1,
+  },
+  {
+    name: "a message of several lines",
+    lines: [info, "KeyError: is what alice said", "    indented", "", info],
+    errors: 0,
+  },
+  {
+    name: "a quoted traceback in chat",
+    lines: [bracketed("INFO", "alice: Traceback (most recent call last):"), info],
+    errors: 0,
+  },
   { name: "the word at in a message", lines: [info, "meet", "    at noon", info], errors: 0 },
-  { name: "a coloured level", lines: [`[2026-11-21 21:04:26] [lib.bot] [\u001b[31mERROR\u001b[0m] x`], errors: 1 },
+  {
+    name: "a coloured level",
+    lines: [`[2026-11-21 21:04:26] [lib.bot] [\u001b[31mERROR\u001b[0m] x`],
+    errors: 1,
+  },
   {
     name: "a coloured line",
-    lines: [`\u001b[32m2026-11-21 21:04:26.123\u001b[0m | \u001b[31m\u001b[1mERROR   \u001b[0m | lib:run:1 - x`],
+    lines: [
+      `\u001b[32m2026-11-21 21:04:26.123\u001b[0m | \u001b[31m\u001b[1mERROR   \u001b[0m | lib:run:1 - x`,
+    ],
     errors: 1,
   },
-  { name: "a carriage return at the end", lines: [`${bracketed("ERROR", "x")}\r`, `${info}\r`], errors: 1 },
+  {
+    name: "a carriage return at the end",
+    lines: [`${bracketed("ERROR", "x")}\r`, `${info}\r`],
+    errors: 1,
+  },
 ];
 
 for (const { name, lines, errors, warnings } of RECORDS) {
   test(`addLogLine() counts ${errors === 1 ? "one error" : `${errors} errors`} for ${name}`, () => {
     const tally = tallyOf([info, ...lines].join("\n"), rulesSince(since));
-    assert.deepEqual({ ...countsOf(tally), warnings: 0 }, { ...clean, errors }, JSON.stringify(tally.examples));
+    assert.deepEqual(
+      { ...countsOf(tally), warnings: 0 },
+      { ...clean, errors },
+      JSON.stringify(tally.examples),
+    );
     if (warnings !== undefined) assert.equal(tally.warnings, warnings);
   });
 }
@@ -364,29 +775,54 @@ test("addLogLine() counts by the line's own time: at the beginning of the window
 });
 
 test("addLogLine() is certain that a stamped error before the window does not count", () => {
-  const text = [bracketed("ERROR", "old", since - 60_000), bracketed("INFO", "new", since + 1000)].join("\n");
+  const text = [
+    bracketed("ERROR", "old", since - 60_000),
+    bracketed("INFO", "new", since + 1000),
+  ].join("\n");
   assert.deepEqual(countsOf(tallyOf(text, rulesSince(since))), clean);
 });
 
 test("addLogLine() is uncertain about an unstamped error between a record before the window and one within", () => {
-  const text = [bracketed("INFO", "old", since - 60_000), ...traceback, bracketed("INFO", "new", since + 1000)].join("\n");
+  const text = [
+    bracketed("INFO", "old", since - 60_000),
+    ...traceback,
+    bracketed("INFO", "new", since + 1000),
+  ].join("\n");
   assert.deepEqual(countsOf(tallyOf(text, rulesSince(since))), { ...clean, uncertain: 1 });
-  const settled = [bracketed("INFO", "old", since - 60_000), ...traceback, bracketed("INFO", "old too", since - 30_000), info].join("\n");
+  const settled = [
+    bracketed("INFO", "old", since - 60_000),
+    ...traceback,
+    bracketed("INFO", "old too", since - 30_000),
+    info,
+  ].join("\n");
   assert.deepEqual(countsOf(tallyOf(settled, rulesSince(since))), clean);
 });
 
 test("addLogLine() keeps errors apart that come before any timestamp", () => {
-  assert.deepEqual(countsOf(tallyOf(["ERROR:root:x", ...traceback, "CRITICAL:root:y"].join("\n"), rulesSince(since))), { ...clean, undated: 2 });
+  assert.deepEqual(
+    countsOf(
+      tallyOf(["ERROR:root:x", ...traceback, "CRITICAL:root:y"].join("\n"), rulesSince(since)),
+    ),
+    { ...clean, undated: 2 },
+  );
 });
 
 test("addLogLine() counts known noise as noise, and nothing else", () => {
   const rules = rulesSince(since, { noise: [/user exists$/, /^Traceback … KeyError/] });
-  const text = [bracketed("ERROR", "user exists"), bracketed("ERROR", "user exists no more"), info, ...traceback, info].join("\n");
+  const text = [
+    bracketed("ERROR", "user exists"),
+    bracketed("ERROR", "user exists no more"),
+    info,
+    ...traceback,
+    info,
+  ].join("\n");
   assert.deepEqual(countsOf(tallyOf(text, rules)), { ...clean, errors: 1, noise: 2 });
 });
 
 test("addLogLine() keeps few and short examples, and counts all", () => {
-  const text = Array.from({ length: 1000 }, (_, index) => bracketed("ERROR", `${index} ${"x".repeat(2000)}`)).join("\n");
+  const text = Array.from({ length: 1000 }, (_, index) =>
+    bracketed("ERROR", `${index} ${"x".repeat(2000)}`),
+  ).join("\n");
   const { errors, examples } = tallyOf(text, rulesSince(since));
   assert.equal(errors, 1000);
   assert.ok(examples.length > 0 && examples.length <= 10, String(examples.length));
@@ -405,12 +841,23 @@ function configWith(over: Record<string, number> = {}, silent = false): Config {
   return { limits: { ...limits, ...over }, errorLogs: { silent } } as unknown as Config;
 }
 
-/** Follows a file as the verifier does. Its own clock is that of the machine, so its lines are stamped relative to now. */
-async function follow(file: string, rules: LogRules, over: Record<string, number> = {}): Promise<LogFollower> {
+/**
+ * Follows a file as the verifier does. Its own clock is that of the machine, so its lines are
+ * stamped relative to now.
+ */
+async function follow(
+  file: string,
+  rules: LogRules,
+  over: Record<string, number> = {},
+): Promise<LogFollower> {
   return followLogFile(configWith(over), file, rules, null, never);
 }
 
-async function readOnce(file: string, rules: LogRules, over: Record<string, number> = {}): Promise<LogFollower["source"]> {
+async function readOnce(
+  file: string,
+  rules: LogRules,
+  over: Record<string, number> = {},
+): Promise<LogFollower["source"]> {
   const follower = await follow(file, rules, over);
   follower.close();
   return follower.source;
@@ -418,10 +865,19 @@ async function readOnce(file: string, rules: LogRules, over: Record<string, numb
 
 const now = Math.floor(Date.now() / 1000) * 1000;
 const windowStart = now - 300_000;
-const recent = (level: string, text: string, secondsAgo = 10): string => bracketed(level, text, now - secondsAgo * 1000);
+const recent = (level: string, text: string, secondsAgo = 10): string =>
+  bracketed(level, text, now - secondsAgo * 1000);
 
-/** One record: when, how severe, whether a traceback or a stack comes unstamped behind it, and how much else. */
-type Entry = { at: number; level: keyof typeof python; tail: "none" | "traceback" | "chained" | "stack" | "text"; padding: number };
+/**
+ * One record: when, how severe, whether a traceback or a stack comes unstamped behind it, and how
+ * much else.
+ */
+type Entry = {
+  at: number;
+  level: keyof typeof python;
+  tail: "none" | "traceback" | "chained" | "stack" | "text";
+  padding: number;
+};
 
 const TAILS: Record<Entry["tail"], string[]> = {
   none: [],
@@ -432,16 +888,25 @@ const TAILS: Record<Entry["tail"], string[]> = {
 };
 
 function renderEntry({ at, level, tail, padding }: Entry): string {
-  return [bracketed(level, `é${"x".repeat(padding)}`, at), ...TAILS[tail]].map((line) => `${line}\n`).join("");
+  return [bracketed(level, `é${"x".repeat(padding)}`, at), ...TAILS[tail]]
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
-/** What a person would count: one error for a severe record, one for a traceback under a harmless one, none under a warning. */
+/**
+ * What a person would count: one error for a severe record, one for a traceback under a harmless
+ * one, none under a warning.
+ */
 function countByHand(entries: readonly Entry[], from: number): number {
-  const isError = ({ level, tail }: Entry) => python[level] === "error" || (python[level] === "other" && !["none", "text"].includes(tail));
+  const isError = ({ level, tail }: Entry) =>
+    python[level] === "error" || (python[level] === "other" && !["none", "text"].includes(tail));
   return entries.filter((entry) => entry.at >= from && isError(entry)).length;
 }
 
-/** Records in order, but for a few seconds, across the beginning of the window; some lines are longer than what is kept of a line. */
+/**
+ * Records in order, but for a few seconds, across the beginning of the window; some lines are
+ * longer than what is kept of a line.
+ */
 const entriesOf = fc
   .array(
     fc.record({
@@ -449,7 +914,11 @@ const entriesOf = fc
       disorderMs: fc.constantFrom(0, 0, 0, 1000, 3000),
       level: fc.constantFrom(...(Object.keys(python) as Entry["level"][])),
       tail: fc.constantFrom(...(Object.keys(TAILS) as Entry["tail"][])),
-      padding: fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 5000, max: 50_000 }), fc.constantFrom(65_000, 65_536, 262_144, 600_000)),
+      padding: fc.oneof(
+        fc.integer({ min: 0, max: 200 }),
+        fc.integer({ min: 5000, max: 50_000 }),
+        fc.constantFrom(65_000, 65_536, 262_144, 600_000),
+      ),
     }),
     { minLength: 1, maxLength: 40 },
   )
@@ -472,7 +941,12 @@ test("findWindow() and addLogLine() count what reading the whole file counts, fo
       const rules = rulesSince(windowStart);
       const descriptor = openSync(file, "r");
       try {
-        const { offset, bounded } = await findWindow(descriptor, statSync(file).size, rules, 1 << 30);
+        const { offset, bounded } = await findWindow(
+          descriptor,
+          statSync(file).size,
+          rules,
+          1 << 30,
+        );
         assert.equal(bounded, false);
         const found = tallyOf(Buffer.from(text).subarray(offset).toString(), rules);
         assert.equal(found.errors, countByHand(entries, windowStart));
@@ -489,10 +963,15 @@ test("findWindow() and addLogLine() count what reading the whole file counts, fo
 test("followLogFile() counts what a person counts, however the file grows", async () => {
   await fc.assert(
     fc.asyncProperty(entriesOf, fc.array(fc.nat(), { maxLength: 12 }), async (entries, cuts) => {
-      // Only what is in the window: what arrives while a file is followed is new, whatever its stamp.
+      // Only what is in the window: what arrives while a file is followed is new, whatever its
+      // stamp.
       const within = entries.filter(({ at }) => at >= windowStart);
-      const bytes = Buffer.from([info, ...within.map(renderEntry)].join("\n").replace(info, recent("INFO", "first", 299)));
-      const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+      const bytes = Buffer.from(
+        [info, ...within.map(renderEntry)].join("\n").replace(info, recent("INFO", "first", 299)),
+      );
+      const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort(
+        (a, b) => a - b,
+      );
       const file = newFile();
       writeFileSync(file, "");
       const follower = await follow(file, rulesSince(windowStart));
@@ -514,7 +993,8 @@ test("followLogFile() counts what a person counts, however the file grows", asyn
 });
 
 /** Bytes that this process has read, files and pipes alike. */
-const bytesRead = (): number => Number(/^rchar: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
+const bytesRead = (): number =>
+  Number(/^rchar: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
 
 test("followLogFile() finds the window of a 1 GB file by reading little more than the window", async () => {
   const file = newFile();
@@ -522,7 +1002,8 @@ test("followLogFile() finds the window of a 1 GB file by reading little more tha
   // Most of it is a hole, which reads like any other file; its end is real.
   ftruncateSync(descriptor, 1 << 30);
   const old = `${recent("ERROR", "old", 3600)}\n`.repeat(5000);
-  const fresh = `${recent("INFO", "x".repeat(100))}\n`.repeat(3000) + `${recent("ERROR", "boom")}\n`.repeat(7);
+  const fresh =
+    `${recent("INFO", "x".repeat(100))}\n`.repeat(3000) + `${recent("ERROR", "boom")}\n`.repeat(7);
   writeSync(descriptor, `\n${old}${fresh}`, 1 << 30);
   closeSync(descriptor);
   const before = bytesRead();
@@ -535,12 +1016,18 @@ test("followLogFile() finds the window of a 1 GB file by reading little more tha
 
 test("followLogFile() finds the window by seeking where a site's prefix has letters beyond ASCII", async () => {
   const file = newFile();
-  const line = (level: string, secondsAgo: number) => recent(level, "x", secondsAgo).replace("] [lib.bot] [", "│").replace("] ", "│").slice(1);
+  const line = (level: string, secondsAgo: number) =>
+    recent(level, "x", secondsAgo).replace("] [lib.bot] [", "│").replace("] ", "│").slice(1);
   const prefix = /^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)│(?<level>\w+)│/;
   writeFileSync(file, `${`${line("INFO", 3600)}\n`.repeat(60_000)}${line("ERROR", 10)}\n`);
   const descriptor = openSync(file, "r");
   const { size } = statSync(file);
-  const { offset, covered } = await findWindow(descriptor, size, rulesSince(windowStart, { prefix }), 1 << 30);
+  const { offset, covered } = await findWindow(
+    descriptor,
+    size,
+    rulesSince(windowStart, { prefix }),
+    1 << 30,
+  );
   closeSync(descriptor);
   assert.equal(covered, true);
   assert.ok(size - offset < 1 << 20, `begins at ${offset} of ${size}`);
@@ -549,15 +1036,27 @@ test("followLogFile() finds the window by seeking where a site's prefix has lett
 test("followLogFile() says unknown, not none, when the window is larger than its bounds", async () => {
   const file = newFile();
   writeFileSync(file, `${recent("INFO", "x".repeat(1000))}\n`.repeat(4000));
-  assert.match((await readOnce(file, rulesSince(windowStart), { logMegabytesMax: 1 })).unseen ?? "", /logMegabytesMax/);
-  assert.match((await readOnce(file, rulesSince(windowStart), { logSecondsMax: 0 })).unseen ?? "", /logSecondsMax/);
-  assert.equal((await readOnce(file, rulesSince(windowStart), { logMegabytesMax: 5 })).unseen, null);
+  assert.match(
+    (await readOnce(file, rulesSince(windowStart), { logMegabytesMax: 1 })).unseen ?? "",
+    /logMegabytesMax/,
+  );
+  assert.match(
+    (await readOnce(file, rulesSince(windowStart), { logSecondsMax: 0 })).unseen ?? "",
+    /logSecondsMax/,
+  );
+  assert.equal(
+    (await readOnce(file, rulesSince(windowStart), { logMegabytesMax: 5 })).unseen,
+    null,
+  );
 });
 
 test("followLogFile() reads a line longer than it keeps as one line, by its prefix", async () => {
   const file = newFile();
   const long = "ERROR \u001b[31m[ERROR] ".repeat(600_000);
-  writeFileSync(file, `${recent("INFO", long)}\n${recent("ERROR", long)}\n${recent("INFO", "x")}\n`);
+  writeFileSync(
+    file,
+    `${recent("INFO", long)}\n${recent("ERROR", long)}\n${recent("INFO", "x")}\n`,
+  );
   const { tally, unseen } = await readOnce(file, rulesSince(windowStart));
   assert.deepEqual([unseen, tally.errors, tally.lines], [null, 1, 3]);
   assert.ok((tally.examples[0] ?? "").length <= 1000);
@@ -565,17 +1064,22 @@ test("followLogFile() reads a line longer than it keeps as one line, by its pref
 
 test("followLogFile() reads the level of a JSON record that is longer than it keeps of a line", async () => {
   const file = newFile();
-  const record = (level: number) => JSON.stringify({ level, time: now - 10_000, pid: 1, msg: "x".repeat(100_000) });
+  const record = (level: number) =>
+    JSON.stringify({ level, time: now - 10_000, pid: 1, msg: "x".repeat(100_000) });
   writeFileSync(file, `${record(30)}\n${record(50)}\n${record(30)}\n`);
   const { tally, unseen } = await readOnce(file, rulesSince(windowStart));
-  // A count that misses a record would be a green light: either it is counted, or the source says that it could not be read.
+  // A count that misses a record would be a green light: either it is counted, or the source says
+  // that it could not be read.
   assert.ok(tally.errors === 1 || tally.undated > 0 || unseen !== null, JSON.stringify(tally));
 });
 
 test("followLogFile() reads a first line behind the NUL bytes that a truncated file is left with", async () => {
   for (const length of [10, 70_000, 300_000]) {
     const file = newFile();
-    writeFileSync(file, `${"\0".repeat(length)}${recent("ERROR", "boom")}\n${recent("INFO", "x")}\n`);
+    writeFileSync(
+      file,
+      `${"\0".repeat(length)}${recent("ERROR", "boom")}\n${recent("INFO", "x")}\n`,
+    );
     const { tally } = await readOnce(file, rulesSince(windowStart));
     assert.equal(tally.errors, 1, `${length} NUL bytes`);
   }
@@ -636,7 +1140,10 @@ test("followLogFile() counts an unstamped error that comes while it follows", as
 
 // ---------------------------------------------------------------------------- formats that nobody knows
 
-/** A clock or a level where the built-in prefixes do not look: dated or not, an ERROR in them must not be read as a healthy line. */
+/**
+ * A clock or a level where the built-in prefixes do not look: dated or not, an ERROR in them must
+ * not be read as a healthy line.
+ */
 const UNKNOWN_FORMATS = [
   "Nov 21 21:04:26 host bot[12]: LEVEL: text",
   "TIME host bot[12]: LEVEL text",
@@ -660,11 +1167,16 @@ const UNKNOWN_FORMATS = [
 for (const format of UNKNOWN_FORMATS) {
   test(`followLogFile() does not call a log clean whose lines are \`${format}\``, async () => {
     const file = newFile();
-    const filled = format.replace("LEVEL", "ERROR").replace("TIME", new Date(now - 10_000).toISOString());
+    const filled = format
+      .replace("LEVEL", "ERROR")
+      .replace("TIME", new Date(now - 10_000).toISOString());
     writeFileSync(file, `${filled}\n`.repeat(20));
     const { tally, unseen } = await readOnce(file, rulesSince(windowStart));
     const doubted = tally.strange > 0 && tally.levelled === 0;
-    assert.ok(doubted || unseen !== null || tally.undated > 0 || tally.errors > 0, "20 errors were read as no error at all");
+    assert.ok(
+      doubted || unseen !== null || tally.undated > 0 || tally.errors > 0,
+      "20 errors were read as no error at all",
+    );
   });
 }
 
@@ -678,7 +1190,11 @@ test("followLogFile() has no doubt about a log of bare lines, as a healthy bot w
 test("followLogFile() keeps dated and undated errors apart", async () => {
   const file = newFile();
   writeFileSync(file, `ERROR:root:x\n${recent("INFO", "x")}\nERROR:root:y\n`);
-  assert.deepEqual(countsOf((await readOnce(file, rulesSince(windowStart))).tally), { ...clean, undated: 1, errors: 1 });
+  assert.deepEqual(countsOf((await readOnce(file, rulesSince(windowStart))).tally), {
+    ...clean,
+    undated: 1,
+    errors: 1,
+  });
 });
 
 // ---------------------------------------------------------------------------- rotation
@@ -727,14 +1243,20 @@ test("followLogFile() notices a file that was cut and has grown beyond where it 
   const file = newFile();
   writeFileSync(file, `${recent("INFO", "x")}\n`);
   const follower = await follow(file, rulesSince(windowStart));
-  writeFileSync(file, `${recent("ERROR", "first")}\n${recent("INFO", "a longer line than the one before")}\n`);
+  writeFileSync(
+    file,
+    `${recent("ERROR", "first")}\n${recent("INFO", "a longer line than the one before")}\n`,
+  );
   await follower.poll();
   assert.equal(follower.source.tally.errors, 1);
   follower.close();
 });
 
 test("addLogLine() reads the record behind a progress bar, and keeps the level of one with a return in its text", async () => {
-  for (const line of [` 50%|##  |\r${recent("ERROR", "boom")}`, `${recent("ERROR", "boom")} over\rwritten`]) {
+  for (const line of [
+    ` 50%|##  |\r${recent("ERROR", "boom")}`,
+    `${recent("ERROR", "boom")} over\rwritten`,
+  ]) {
     const tally = emptyTally();
     addLogLine(tally, emptyPosition(), rulesSince(windowStart), line);
     assert.equal(tally.errors, 1, line);
@@ -806,7 +1328,10 @@ test("followLogFile() reads rotated neighbours that reach into the window, plain
   const file = newFile();
   writeFileSync(file, `${recent("ERROR", "zero", 10)}\n`);
   writeFileSync(`${file}.1`, `${recent("ERROR", "one", 60)}\n`);
-  writeFileSync(`${file}.2.gz`, gzipSync(`${recent("ERROR", "old", 900)}\n${recent("ERROR", "two", 120)}\n`));
+  writeFileSync(
+    `${file}.2.gz`,
+    gzipSync(`${recent("ERROR", "old", 900)}\n${recent("ERROR", "two", 120)}\n`),
+  );
   writeFileSync(`${file}.3.gz`, "not gzip, and too old to be read");
   writeFileSync(`${file}.bak`, `${recent("ERROR", "a stray copy", 60)}\n`);
   const ages: [string, number][] = [
@@ -815,7 +1340,8 @@ test("followLogFile() reads rotated neighbours that reach into the window, plain
     [`${file}.2.gz`, 120],
     [`${file}.3.gz`, 1000],
   ];
-  for (const [name, secondsAgo] of ages) utimesSync(name, new Date(now - secondsAgo * 1000), new Date(now - secondsAgo * 1000));
+  for (const [name, secondsAgo] of ages)
+    utimesSync(name, new Date(now - secondsAgo * 1000), new Date(now - secondsAgo * 1000));
   const { tally, unseen } = await readOnce(file, rulesSince(windowStart));
   assert.deepEqual([unseen, tally.errors], [null, 3]);
 });
@@ -855,7 +1381,10 @@ test("followLogFile() says unknown, and goes on, when the file after a rotation 
 test("followLogFile() does not need the neighbour when the file itself covers the window", async () => {
   const file = newFile();
   writeFileSync(file, `${recent("INFO", "old", 3600)}\n${recent("ERROR", "x")}\n`);
-  writeFileSync(`${file}.1`, `${recent("ERROR", "stamped wrongly, in a file that need not be read", 20)}\n`);
+  writeFileSync(
+    `${file}.1`,
+    `${recent("ERROR", "stamped wrongly, in a file that need not be read", 20)}\n`,
+  );
   const { tally, unseen } = await readOnce(file, rulesSince(windowStart));
   assert.deepEqual([unseen, tally.errors], [null, 1]);
 });
@@ -871,8 +1400,16 @@ test("followLogFile() lets a record run on from the rotated file into the next",
 // ---------------------------------------------------------------------------- is it the bot's log, and can it be read?
 
 /** A process that has a file open for appending, as a bot has its log. */
-async function startWriter(file: string): Promise<{ pid: number; startedAt: number; end: () => void }> {
-  const writer = startProcess(["/bin/sh", "-c", `exec 3>>"$1"; echo ready >&3; exec sleep 600`, "writer", file]);
+async function startWriter(
+  file: string,
+): Promise<{ pid: number; startedAt: number; end: () => void }> {
+  const writer = startProcess([
+    "/bin/sh",
+    "-c",
+    `exec 3>>"$1"; echo ready >&3; exec sleep 600`,
+    "writer",
+    file,
+  ]);
   await until("the writer has opened its log", () => readFileSync(file, "utf8").includes("ready"));
   return { pid: writer.pid as number, startedAt: Date.now(), end: writer.end };
 }
@@ -896,7 +1433,13 @@ test("followLogFile() doubts a file that nobody has open and nobody has written 
   utimesSync(file, new Date(now - 3_600_000), new Date(now - 3_600_000));
   const doubtful = await followLogFile(configWith(), file, rulesSince(windowStart), writer, never);
   assert.match(doubtful.source.unseen ?? "", /is this where the bot logs/);
-  const trusted = await followLogFile(configWith({}, true), file, rulesSince(windowStart), writer, never);
+  const trusted = await followLogFile(
+    configWith({}, true),
+    file,
+    rulesSince(windowStart),
+    writer,
+    never,
+  );
   assert.equal(trusted.source.unseen, null);
   for (const follower of [doubtful, trusted]) follower.close();
   writer.end();
@@ -917,8 +1460,14 @@ test("followLogFile() says unknown when the bot still writes to a deleted file",
 });
 
 test("followLogFile() says unknown for what is no readable file", async () => {
-  assert.match((await readOnce(join(directory, "missing.log"), rulesSince(windowStart))).unseen ?? "", /no such file/);
-  assert.match((await readOnce(directory, rulesSince(windowStart))).unseen ?? "", /not a regular file/);
+  assert.match(
+    (await readOnce(join(directory, "missing.log"), rulesSince(windowStart))).unseen ?? "",
+    /no such file/,
+  );
+  assert.match(
+    (await readOnce(directory, rulesSince(windowStart))).unseen ?? "",
+    /not a regular file/,
+  );
 });
 
 test("clockTrouble() sees lines from the future and from another time zone, and nothing in an ordinary log", () => {
@@ -930,8 +1479,13 @@ test("clockTrouble() sees lines from the future and from another time zone, and 
   assert.match(clockTrouble(now + 3 * minute, now, true, now) ?? "", /future/);
   assert.match(clockTrouble(now + 5 * hour, now, true, now) ?? "", /future/);
   for (const zoneHours of [0.5, 1, 5, 5.5, 9.5, 14])
-    assert.match(clockTrouble(now - zoneHours * hour, now, true, now) ?? "", /time zone/, `${zoneHours} h`);
-  for (const minutes of [1, 10, 25, 40, 75, 15 * 60]) assert.equal(clockTrouble(now - minutes * minute, now, true, now), null, `${minutes} min`);
+    assert.match(
+      clockTrouble(now - zoneHours * hour, now, true, now) ?? "",
+      /time zone/,
+      `${zoneHours} h`,
+    );
+  for (const minutes of [1, 10, 25, 40, 75, 15 * 60])
+    assert.equal(clockTrouble(now - minutes * minute, now, true, now), null, `${minutes} min`);
   // A last line without a stamp says nothing about the zone.
   assert.equal(clockTrouble(now - hour, now, false, now), null);
 });
@@ -968,8 +1522,10 @@ const captured = join(projectDirectory, "test/captured");
 type Journal = { unit: string; next?: string; blind?: string; stderr?: string; exit?: number };
 
 /**
- * A journalctl that answers `--unit` with one captured file, with the next one when a cursor comes along, and the question for root's records
- * with another; it exits 64 for an option that the captured commands do not have. Returns what it was asked.
+ * A journalctl that answers `--unit` with one captured file, with the next one when a cursor comes
+ * along, and the question for root's records
+ * with another; it exits 64 for an option that the captured commands do not have. Returns what it
+ * was asked.
  */
 async function withJournalctl<T>(
   { unit, next = unit, blind = "sees-all-probe.jsonl", stderr = "", exit = 0 }: Journal,
@@ -1005,13 +1561,19 @@ exit ${exit}
   }
 }
 
-const invocationOf = (file: string): string => /"_SYSTEMD_INVOCATION_ID":"(\w{32})"/.exec(readFileSync(join(captured, file), "utf8"))?.[1] ?? "";
+const invocationOf = (file: string): string =>
+  /"_SYSTEMD_INVOCATION_ID":"(\w{32})"/.exec(readFileSync(join(captured, file), "utf8"))?.[1] ?? "";
 
-async function readJournal(file: string, over: Partial<Journal> & { invocation?: string; rules?: Partial<LogRules> } = {}) {
+async function readJournal(
+  file: string,
+  over: Partial<Journal> & { invocation?: string; rules?: Partial<LogRules> } = {},
+) {
   const invocation = over.invocation ?? invocationOf(file);
   return withJournalctl(
     { unit: file, ...over },
-    async () => (await followJournal("cytube-bot.service", invocation, rulesSince(0, over.rules), never)).source,
+    async () =>
+      (await followJournal("cytube-bot.service", invocation, rulesSince(0, over.rules), never))
+        .source,
   );
 }
 
@@ -1028,7 +1590,11 @@ const JOURNALS: [file: string, errors: number, what: string][] = [
 for (const [file, errors, what] of JOURNALS) {
   test(`followJournal() counts ${errors} for ${what}`, async () => {
     const { result } = await readJournal(file);
-    assert.deepEqual([result.unseen, result.tally.errors], [null, errors], JSON.stringify(result.tally.examples));
+    assert.deepEqual(
+      [result.unseen, result.tally.errors],
+      [null, errors],
+      JSON.stringify(result.tally.examples),
+    );
   });
 }
 
@@ -1041,7 +1607,9 @@ test("followJournal() leaves out records of other starts and of systemd itself",
   const { result } = await readJournal("journal-errors.jsonl", { invocation: "0".repeat(32) });
   assert.equal(result.tally.errors, 0);
   const records = readFileSync(join(captured, "pid1-start-limit.jsonl"), "utf8").trim().split("\n");
-  const { INVOCATION_ID: invocation } = JSON.parse(records.at(-1) as string) as { INVOCATION_ID: string };
+  const { INVOCATION_ID: invocation } = JSON.parse(records.at(-1) as string) as {
+    INVOCATION_ID: string;
+  };
   assert.equal(invocation.length, 32);
   const limit = await readJournal("pid1-start-limit.jsonl", { invocation });
   assert.equal(limit.result.tally.errors, 0);
@@ -1050,10 +1618,17 @@ test("followJournal() leaves out records of other starts and of systemd itself",
 test("followJournal() tells a silent bot from a blind user", async () => {
   const silent = await readJournal("silent.jsonl", { invocation: "1".repeat(32) });
   assert.equal(silent.result.unseen, null);
-  const blind = await readJournal("blind-own-journal.jsonl", { invocation: "1".repeat(32), blind: "blind-own-journal-probe.jsonl" });
+  const blind = await readJournal("blind-own-journal.jsonl", {
+    invocation: "1".repeat(32),
+    blind: "blind-own-journal-probe.jsonl",
+  });
   assert.match(blind.result.unseen ?? "", /cannot read the journal/);
   assert.match(blind.result.hint ?? "", /systemd-journal/);
-  const refused = await readJournal("blind-no-group.jsonl", { invocation: "1".repeat(32), stderr: "blind-no-group.stderr", exit: 1 });
+  const refused = await readJournal("blind-no-group.jsonl", {
+    invocation: "1".repeat(32),
+    stderr: "blind-no-group.stderr",
+    exit: 1,
+  });
   assert.match(refused.result.unseen ?? "", /exited 1/);
 });
 
@@ -1077,13 +1652,32 @@ test("followJournal() follows by cursor, and loses and repeats no record, also w
 });
 
 test("journalIsUsed() follows what systemd says of the unit's output", () => {
-  const config = (errorLogs: object | undefined, unit: string | undefined = "bot.service") => ({ process: { unit }, errorLogs }) as unknown as Config;
-  const unit = (StandardOutput: string, StandardError = "inherit") => ({ StandardOutput, StandardError });
-  assert.deepEqual(journalIsUsed(config(undefined), unit("journal")), { used: true, trouble: null });
-  assert.deepEqual(journalIsUsed(config({ files: ["a.log"] }), unit("append")), { used: false, trouble: null });
-  assert.deepEqual(journalIsUsed(config({ files: ["a.log"] }), unit("append", "journal")), { used: true, trouble: null });
-  assert.deepEqual(journalIsUsed(config({ journal: false, files: ["a.log"] }), unit("journal")), { used: false, trouble: null });
-  assert.equal(journalIsUsed({ process: { pidFile: "bot.pid" } } as unknown as Config, null).used, false);
+  const config = (errorLogs: object | undefined, unit: string | undefined = "bot.service") =>
+    ({ process: { unit }, errorLogs }) as unknown as Config;
+  const unit = (StandardOutput: string, StandardError = "inherit") => ({
+    StandardOutput,
+    StandardError,
+  });
+  assert.deepEqual(journalIsUsed(config(undefined), unit("journal")), {
+    used: true,
+    trouble: null,
+  });
+  assert.deepEqual(journalIsUsed(config({ files: ["a.log"] }), unit("append")), {
+    used: false,
+    trouble: null,
+  });
+  assert.deepEqual(journalIsUsed(config({ files: ["a.log"] }), unit("append", "journal")), {
+    used: true,
+    trouble: null,
+  });
+  assert.deepEqual(journalIsUsed(config({ journal: false, files: ["a.log"] }), unit("journal")), {
+    used: false,
+    trouble: null,
+  });
+  assert.equal(
+    journalIsUsed({ process: { pidFile: "bot.pid" } } as unknown as Config, null).used,
+    false,
+  );
   for (const logs of [undefined, { journal: true, files: ["a.log"] }]) {
     const { used, trouble } = journalIsUsed(config(logs), unit("append"));
     assert.equal(used, true);
@@ -1101,8 +1695,18 @@ test("followLogs() looks back to the start of the bot, to the second, and never 
   ];
   writeFileSync(file, [...lines, recent("INFO", "x"), ""].join("\n"));
   const errorsWhen = async (bornAt: number): Promise<number | undefined> => {
-    const config = { ...configWith(), process: {}, errorLogs: { files: [file], timeZone: "utc", silent: true } } as unknown as Config;
-    const identity = { pid: process.pid, startTicks: 1, startedAt: bornAt, bootId: "", invocation: null };
+    const config = {
+      ...configWith(),
+      process: {},
+      errorLogs: { files: [file], timeZone: "utc", silent: true },
+    } as unknown as Config;
+    const identity = {
+      pid: process.pid,
+      startTicks: 1,
+      startedAt: bornAt,
+      bootId: "",
+      invocation: null,
+    };
     const found = { source: "", matches: [], unit: null, stat: null, identity, trouble: null };
     const [follower] = await followLogs(config, found, never);
     follower?.close();
@@ -1115,6 +1719,9 @@ test("followLogs() looks back to the start of the bot, to the second, and never 
 test("rotated neighbours of other logs are not read", async () => {
   const file = newFile();
   writeFileSync(file, `${recent("INFO", "x")}\n`);
-  writeFileSync(join(directory, `${basename(file)}-access.1`), `${recent("ERROR", "of another log")}\n`);
+  writeFileSync(
+    join(directory, `${basename(file)}-access.1`),
+    `${recent("ERROR", "of another log")}\n`,
+  );
   assert.equal((await readOnce(file, rulesSince(windowStart))).tally.errors, 0);
 });

@@ -1,5 +1,6 @@
 /**
- * What is asked of Prometheus and Alertmanager: the real ones, over a day whose truth is known and over a bot that is scraped meanwhile, and
+ * What is asked of Prometheus and Alertmanager: the real ones, over a day whose truth is known and
+ * over a bot that is scraped meanwhile, and
  * servers that misbehave.
  */
 import assert from "node:assert/strict";
@@ -10,17 +11,42 @@ import fc from "fast-check";
 import { Unobservable } from "../../lib/attempt.ts";
 import type { Config } from "../../lib/config.ts";
 import { readFiring } from "../../lib/probes/alertmanager.ts";
-import { comparePrometheus, measureSamples, type PrometheusView, readPrometheus, type Sample } from "../../lib/probes/prometheus.ts";
+import {
+  comparePrometheus,
+  measureSamples,
+  type PrometheusView,
+  readPrometheus,
+  type Sample,
+} from "../../lib/probes/prometheus.ts";
 import { findFreePort } from "../support/harness.ts";
-import { createHistory, eventually, query, type Service, startAlertmanager, startPrometheus } from "../support/monitoring.ts";
+import {
+  createHistory,
+  eventually,
+  query,
+  type Service,
+  startAlertmanager,
+  startPrometheus,
+} from "../support/monitoring.ts";
 
 type PrometheusConfig = NonNullable<Config["prometheus"]>;
 const read = (prometheus: PrometheusConfig, seconds: number): Promise<PrometheusView> =>
-  readPrometheus({ prometheus, headers: { authorization: "Bearer of-the-health-endpoint" } } as unknown as Config, seconds);
+  readPrometheus(
+    {
+      prometheus,
+      headers: { authorization: "Bearer of-the-health-endpoint" },
+    } as unknown as Config,
+    seconds,
+  );
 const fire = (alertmanager: NonNullable<Config["alertmanager"]>) =>
-  readFiring({ alertmanager, headers: { authorization: "Bearer of-the-health-endpoint" } } as unknown as Config);
+  readFiring({
+    alertmanager,
+    headers: { authorization: "Bearer of-the-health-endpoint" },
+  } as unknown as Config);
 const within = (value: number | null, low: number, high: number, what: string): void =>
-  assert.ok(value !== null && value >= low && value <= high, `${what}: ${value} is not within ${low} and ${high}`);
+  assert.ok(
+    value !== null && value >= low && value <= high,
+    `${what}: ${value} is not within ${low} and ${high}`,
+  );
 const hour = 3600;
 const day = 24 * hour;
 
@@ -42,10 +68,14 @@ type Life = {
   says?: (at: number) => number;
   labels?: string[];
 };
-const isIn = (away: Away[] | undefined, at: number): boolean => Boolean(away?.some(({ from, to }) => at >= from && at < to));
+const isIn = (away: Away[] | undefined, at: number): boolean =>
+  Boolean(away?.some(({ from, to }) => at >= from && at < to));
 const everySeconds = 15;
 
-/** Exposes a life as the scrapes of Prometheus have it, from two hours before the burn-in until ten minutes after the day. */
+/**
+ * Exposes a life as the scrapes of Prometheus have it, from two hours before the burn-in until ten
+ * minutes after the day.
+ */
 function exposeLife(name: string, life: Life, begun: number, random: () => number): string[] {
   const lines: string[] = [];
   const phase = random() * everySeconds;
@@ -55,12 +85,15 @@ function exposeLife(name: string, life: Life, begun: number, random: () => numbe
     const stamp = (begun + at + (random() - 0.5) * 0.01).toFixed(3);
     const start = starts.filter((each) => each <= at).at(-1) ?? 0;
     const counted = (life.errors ?? []).filter((each) => each >= start && each <= at).length;
-    const values: Record<string, number> = { bot_connected: life.says?.(at) ?? Number(!isIn(life.disconnected, at)) };
+    const values: Record<string, number> = {
+      bot_connected: life.says?.(at) ?? Number(!isIn(life.disconnected, at)),
+    };
     if (life.restarts) values.bot_uptime_seconds = at - start;
     if (life.errors) values.bot_errors_total = counted;
     if (life.memory) values.process_resident_memory_bytes = Math.round(life.memory(at) * 2 ** 20);
     for (const [metric, value] of Object.entries(values))
-      for (const more of life.labels ?? [""]) lines.push(`${metric}{env="production",life="${name}"${more}} ${value} ${stamp}`);
+      for (const more of life.labels ?? [""])
+        lines.push(`${metric}{env="production",life="${name}"${more}} ${value} ${stamp}`);
   }
   return lines;
 }
@@ -79,9 +112,18 @@ const random = seeded(7);
 /** Sawtooth of a garbage collector, noise, and caches that fill in the first hour. */
 const heap = (perHour: number) => (time: number) => {
   const warmUp = 300 * Math.min(1, Math.max(0, time) / 3000);
-  return 150 + warmUp + (30 * (time % 1100)) / 1100 + 10 * random() + (perHour * Math.max(0, time)) / hour;
+  return (
+    150 +
+    warmUp +
+    (30 * (time % 1100)) / 1100 +
+    10 * random() +
+    (perHour * Math.max(0, time)) / hour
+  );
 };
-const flapping = Array.from({ length: 20 }, (_, index) => ({ from: 3 * hour + index * 300, to: 3 * hour + index * 300 + 20 }));
+const flapping = Array.from({ length: 20 }, (_, index) => ({
+  from: 3 * hour + index * 300,
+  to: 3 * hour + index * 300 + 20,
+}));
 const lives: Record<string, Life> = {
   healthy: { restarts: [], errors: [], memory: heap(0) },
   outages: {
@@ -96,7 +138,11 @@ const lives: Record<string, Life> = {
   restarts: { restarts: at(3, 3.1, 20), errors: [] },
   errors: {
     restarts: at(6),
-    errors: [...at(1, 1.001, 2, 4, 5.9), 6 * hour - 0.1, ...Array.from({ length: 25 }, (_, index) => 12 * hour + index * 7)],
+    errors: [
+      ...at(1, 1.001, 2, 4, 5.9),
+      6 * hour - 0.1,
+      ...Array.from({ length: 25 }, (_, index) => 12 * hour + index * 7),
+    ],
   },
   leak12: { memory: heap(12) },
   leak60: { memory: heap(60) },
@@ -117,20 +163,34 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
   let prometheus: Service;
   before(async () => {
     const begun = Math.floor(Date.now() / 1000) - day;
-    const lines = Object.entries(lives).flatMap(([name, life]) => exposeLife(name, life, begun, random));
-    prometheus = await startPrometheus([], { directory: createHistory(`${lines.join("\n")}\n# EOF\n`) });
+    const lines = Object.entries(lives).flatMap(([name, life]) =>
+      exposeLife(name, life, begun, random),
+    );
+    prometheus = await startPrometheus([], {
+      directory: createHistory(`${lines.join("\n")}\n# EOF\n`),
+    });
   });
   after(() => prometheus?.stop());
   const look = async (name: string): Promise<PrometheusView> => {
     const { restarts, errors, memory } = lives[name] ?? {};
-    const metrics = { ...(!restarts && { uptime: null }), ...(!errors && { errors: null }), ...(!memory && { memory: null }) };
-    return read({ url: prometheus.url, selector: `{env="production",life="${name}"}`, metrics }, day);
+    const metrics = {
+      ...(!restarts && { uptime: null }),
+      ...(!errors && { errors: null }),
+      ...(!memory && { memory: null }),
+    };
+    return read(
+      { url: prometheus.url, selector: `{env="production",life="${name}"}`, metrics },
+      day,
+    );
   };
 
   test("finds nothing wrong with a healthy day", async () => {
     const view = await look("healthy");
     assert.deepEqual(view.problems, []);
-    assert.deepEqual([view.uptimePercent, view.errors, view.errorsPerMinute, view.restarts], [100, 0, 0, 0]);
+    assert.deepEqual(
+      [view.uptimePercent, view.errors, view.errorsPerMinute, view.restarts],
+      [100, 0, 0, 0],
+    );
     assert.deepEqual(view.downSeconds, { low: 0, high: 0 });
     within(view.memoryMbPerHour, -0.5, 0.5, "growth without the warm-up");
     within(view.samples, day / everySeconds - 1, day / everySeconds + 1, "samples");
@@ -149,11 +209,26 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
       within(view.downSeconds?.low ?? null, seconds - pieces * 2 * everySeconds, seconds, "least");
       within(view.downSeconds?.high ?? null, seconds, seconds + pieces * 2 * everySeconds, "most");
       const off = (100 * pieces * everySeconds) / day;
-      within(view.uptimePercent, 100 - (100 * seconds) / day - off, 100 - (100 * seconds) / day + off, "uptime");
+      within(
+        view.uptimePercent,
+        100 - (100 * seconds) / day - off,
+        100 - (100 * seconds) / day + off,
+        "uptime",
+      );
       const uptime = 100 - (100 * seconds) / day;
-      const log = { uptimeLow: uptime, uptimeHigh: uptime, errors: 0, restarts: 0, memoryMbPerHour: null, outages: pieces };
+      const log = {
+        uptimeLow: uptime,
+        uptimeHigh: uptime,
+        errors: 0,
+        restarts: 0,
+        memoryMbPerHour: null,
+        outages: pieces,
+      };
       assert.deepEqual(comparePrometheus(view, log, day), []);
-      assert.match(comparePrometheus(view, { ...log, uptimeLow: 100, uptimeHigh: 100 }, day).join(), /^outages: .* by Prometheus, .* by the log$/);
+      assert.match(
+        comparePrometheus(view, { ...log, uptimeLow: 100, uptimeHigh: 100 }, day).join(),
+        /^outages: .* by Prometheus, .* by the log$/,
+      );
     });
   }
 
@@ -162,14 +237,23 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
     assert.equal(view.uptimePercent, 100);
     within(view.downSeconds?.high ?? null, 90, 120, "most");
     assert.equal(view.downSeconds?.low, 0);
-    const log = { uptimeLow: 100 - 9000 / day, uptimeHigh: 100 - 9000 / day, errors: 0, restarts: 1, memoryMbPerHour: null };
+    const log = {
+      uptimeLow: 100 - 9000 / day,
+      uptimeHigh: 100 - 9000 / day,
+      errors: 0,
+      restarts: 1,
+      memoryMbPerHour: null,
+    };
     assert.deepEqual(comparePrometheus({ ...view, restarts: 1 }, log, day), []);
   });
 
   test("counts each start once, where the seed's count(changes()) says how many series there are", async () => {
     const { restarts, problems } = await look("restarts");
     assert.deepEqual([restarts, problems], [3, []]);
-    const [seed] = await query(prometheus, `count(changes(bot_uptime_seconds{life="restarts"}[${day}s]))`);
+    const [seed] = await query(
+      prometheus,
+      `count(changes(bot_uptime_seconds{life="restarts"}[${day}s]))`,
+    );
     assert.equal(seed?.value[1], "1");
   });
 
@@ -186,14 +270,25 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
   ] as const) {
     test(`measures a leak of ${perHour} MB/h under a garbage collector's sawtooth, where the seed's rate() adds up its falls`, async () => {
       within((await look(name)).memoryMbPerHour, perHour - 0.5, perHour + 0.5, "growth");
-      const [seed] = await query(prometheus, `3600 / 2^20 * rate(process_resident_memory_bytes{life="${name}"}[${day}s])`);
+      const [seed] = await query(
+        prometheus,
+        `3600 / 2^20 * rate(process_resident_memory_bytes{life="${name}"}[${day}s])`,
+      );
       assert.ok(Number(seed?.value[1]) > 10 * perHour, seed?.value[1]);
     });
   }
 
   for (const [name, problem, samples] of [
-    ["gap", /^40 of 57(?:59|60|61) samples are missing \/ no sample from \d{4}-.*Z for 10 min(?: \d+ s)?$/, [5718, 5722]],
-    ["late", /^43(?:19|20|21) of 57\d\d samples are missing \/ no sample from \d{4}-.*Z for (?:17 h 59 min|18 h)$/, [1438, 1442]],
+    [
+      "gap",
+      /^40 of 57(?:59|60|61) samples are missing \/ no sample from \d{4}-.*Z for 10 min(?: \d+ s)?$/,
+      [5718, 5722],
+    ],
+    [
+      "late",
+      /^43(?:19|20|21) of 57\d\d samples are missing \/ no sample from \d{4}-.*Z for (?:17 h 59 min|18 h)$/,
+      [1438, 1442],
+    ],
     [
       "stale",
       /^\d+ of \d+ samples are missing \/ no sample from .* for 20 min(?: \d+ s)? \/ the newest sample is 20 min(?: \d+ s)? old$/,
@@ -204,7 +299,9 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
   ] as const) {
     test(`says so of a history that is ${name}`, async () => {
       const view = await look(name);
-      const said = view.problems.map((each) => each.replace(`bot_connected{env="production",life="${name}"}: `, ""));
+      const said = view.problems.map((each) =>
+        each.replace(`bot_connected{env="production",life="${name}"}: `, ""),
+      );
       assert.match(said.join(" / "), problem);
       within(view.samples, samples[0], samples[1], "samples");
     });
@@ -216,41 +313,80 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
   });
 
   test("does not choose between two series: null, once, with the labels that differ", async () => {
-    const { uptimePercent, samples, everySeconds: every, staleSeconds, downSeconds, problems } = await look("twins");
-    assert.deepEqual([uptimePercent, samples, every, staleSeconds, downSeconds], [null, null, null, null, null]);
+    const {
+      uptimePercent,
+      samples,
+      everySeconds: every,
+      staleSeconds,
+      downSeconds,
+      problems,
+    } = await look("twins");
+    assert.deepEqual(
+      [uptimePercent, samples, every, staleSeconds, downSeconds],
+      [null, null, null, null, null],
+    );
     const [said, ...more] = problems;
     assert.deepEqual(more, []);
-    assert.match(said ?? "", /has 2 series bot_connected\{.*prometheus\.selector has to name one: .*a:1.*b:1/);
+    assert.match(
+      said ?? "",
+      /has 2 series bot_connected\{.*prometheus\.selector has to name one: .*a:1.*b:1/,
+    );
   });
 
   test("says of each metric that is not there, and is silent of those that the config says there are none of", async () => {
-    const { problems, ...rest } = await read({ url: prometheus.url, selector: '{env="none"}', metrics: { memory: null } }, day);
+    const { problems, ...rest } = await read(
+      { url: prometheus.url, selector: '{env="none"}', metrics: { memory: null } },
+      day,
+    );
     assert.deepEqual(new Set(Object.values(rest)), new Set([null]));
-    const says = (metric: string) => `Prometheus at ${new URL(prometheus.url).host} has no series ${metric}{env="none"}, or not enough samples of it`;
-    assert.deepEqual(problems, ["bot_connected", "bot_errors_total", "bot_uptime_seconds"].map(says));
+    const says = (metric: string) =>
+      `Prometheus at ${new URL(prometheus.url).host} has no series ${metric}{env="none"}, or not enough samples of it`;
+    assert.deepEqual(
+      problems,
+      ["bot_connected", "bot_errors_total", "bot_uptime_seconds"].map(says),
+    );
   });
 
   test("shows Prometheus's own words where it refuses a query", async () => {
     const { problems } = await read({ url: prometheus.url, selector: '{env=~"("}' }, day);
-    assert.match(problems[0] ?? "", /^Prometheus at \S+ did not answer: HTTP 400: .*missing closing \)/);
+    assert.match(
+      problems[0] ?? "",
+      /^Prometheus at \S+ did not answer: HTTP 400: .*missing closing \)/,
+    );
   });
 });
 
 // ---------------------------------------------------------------------------- samples
 
-const away = fc.record({ from: fc.integer({ min: 60, max: 3400 }), seconds: fc.integer({ min: 1, max: 180 }), isDead: fc.boolean() });
-/** An hour scraped with some jitter; a bot that is disconnected says 0, one that is dead says nothing. */
-function scrape(every: number, phase: number, outages: { from: number; seconds: number; isDead: boolean }[], jitter: () => number): Sample[] {
+const away = fc.record({
+  from: fc.integer({ min: 60, max: 3400 }),
+  seconds: fc.integer({ min: 1, max: 180 }),
+  isDead: fc.boolean(),
+});
+/**
+ * An hour scraped with some jitter; a bot that is disconnected says 0, one that is dead says
+ * nothing.
+ */
+function scrape(
+  every: number,
+  phase: number,
+  outages: { from: number; seconds: number; isDead: boolean }[],
+  jitter: () => number,
+): Sample[] {
   const samples: Sample[] = [];
   for (let time = phase * every; time < hour; time += every) {
     const out = outages.filter(({ from, seconds }) => time >= from && time < from + seconds);
-    if (!out.some(({ isDead }) => isDead)) samples.push([1e9 + time + jitter() * 0.02, out.length ? "0" : "1"]);
+    if (!out.some(({ isDead }) => isDead))
+      samples.push([1e9 + time + jitter() * 0.02, out.length ? "0" : "1"]);
   }
   return samples;
 }
 const lengthOf = (outages: { from: number; seconds: number }[]): number =>
-  new Set(outages.flatMap(({ from, seconds }) => Array.from({ length: seconds }, (_, second) => from + second)).filter((second) => second < hour))
-    .size;
+  new Set(
+    outages
+      .flatMap(({ from, seconds }) => Array.from({ length: seconds }, (_, second) => from + second))
+      .filter((second) => second < hour),
+  ).size;
 const viewOf = (samples: Sample[]): PrometheusView => ({
   ...{ errors: 0, errorsPerMinute: 0, restarts: 0, memoryMbPerHour: 0, uptimePercent: 0 },
   ...measureSamples(samples, 1e9, 1e9 + hour),
@@ -261,59 +397,142 @@ const phases = fc.double({ min: 0, max: 0.99, noNaN: true });
 
 test("measureSamples() bounds what was really out, but for what falls between two scrapes", () => {
   fc.assert(
-    fc.property(interval, phases, fc.array(away, { maxLength: 6 }), fc.integer(), (every, phase, outages, seed) => {
-      const { downSeconds } = measureSamples(scrape(every, phase, outages, seeded(seed)), 1e9, 1e9 + hour);
-      const truth = lengthOf(outages);
-      assert.ok(downSeconds);
-      assert.ok(downSeconds.low <= truth + 1, `at least ${downSeconds.low}, and ${truth} in truth`);
-      assert.ok(downSeconds.high + (outages.length + 1) * every + 1 >= truth, `at most ${downSeconds.high}, and ${truth} in truth`);
-    }),
+    fc.property(
+      interval,
+      phases,
+      fc.array(away, { maxLength: 6 }),
+      fc.integer(),
+      (every, phase, outages, seed) => {
+        const { downSeconds } = measureSamples(
+          scrape(every, phase, outages, seeded(seed)),
+          1e9,
+          1e9 + hour,
+        );
+        const truth = lengthOf(outages);
+        assert.ok(downSeconds);
+        assert.ok(
+          downSeconds.low <= truth + 1,
+          `at least ${downSeconds.low}, and ${truth} in truth`,
+        );
+        assert.ok(
+          downSeconds.high + (outages.length + 1) * every + 1 >= truth,
+          `at most ${downSeconds.high}, and ${truth} in truth`,
+        );
+      },
+    ),
   );
 });
 
 test("comparePrometheus() agrees with a log that tells the truth, however the scrapes fall", () => {
   fc.assert(
-    fc.property(interval, phases, fc.array(away, { maxLength: 6 }), fc.integer(), (every, phase, outages, seed) => {
-      const uptime = 100 - (100 * lengthOf(outages)) / hour;
-      const log = { uptimeLow: uptime, uptimeHigh: uptime, errors: 0, restarts: 0, memoryMbPerHour: 0, outages: outages.length };
-      assert.deepEqual(comparePrometheus(viewOf(scrape(every, phase, outages, seeded(seed))), log, hour), []);
-    }),
+    fc.property(
+      interval,
+      phases,
+      fc.array(away, { maxLength: 6 }),
+      fc.integer(),
+      (every, phase, outages, seed) => {
+        const uptime = 100 - (100 * lengthOf(outages)) / hour;
+        const log = {
+          uptimeLow: uptime,
+          uptimeHigh: uptime,
+          errors: 0,
+          restarts: 0,
+          memoryMbPerHour: 0,
+          outages: outages.length,
+        };
+        assert.deepEqual(
+          comparePrometheus(viewOf(scrape(every, phase, outages, seeded(seed))), log, hour),
+          [],
+        );
+      },
+    ),
   );
 });
 
 test("comparePrometheus() sees a 30 s outage that only one of the two saw, at scrapes of 15 s and less", () => {
   fc.assert(
-    fc.property(fc.constantFrom(5, 10, 15), phases, fc.integer({ min: 60, max: 3500 }), fc.integer(), (every, phase, from, seed) => {
-      const log = { uptimeLow: 100, uptimeHigh: 100, errors: 0, restarts: 0, memoryMbPerHour: 0 };
-      const saw = viewOf(scrape(every, phase, [{ from, seconds: 30, isDead: false }], seeded(seed)));
-      assert.match(
-        comparePrometheus(saw, log, hour).join(),
-        /^outages: (?:at least \d+ s|a sample) by Prometheus, (?:at most 0 ms|none) by the log$/,
-      );
-      const blind = viewOf(scrape(every, phase, [], seeded(seed)));
-      const uptime = 100 - 3000 / hour;
-      const says = comparePrometheus(blind, { ...log, uptimeLow: uptime, uptimeHigh: uptime, outages: 1 }, hour);
-      assert.match(says.join(), /^outages: at most \d+ s by Prometheus, at least 30 s by the log$/);
-    }),
+    fc.property(
+      fc.constantFrom(5, 10, 15),
+      phases,
+      fc.integer({ min: 60, max: 3500 }),
+      fc.integer(),
+      (every, phase, from, seed) => {
+        const log = { uptimeLow: 100, uptimeHigh: 100, errors: 0, restarts: 0, memoryMbPerHour: 0 };
+        const saw = viewOf(
+          scrape(every, phase, [{ from, seconds: 30, isDead: false }], seeded(seed)),
+        );
+        assert.match(
+          comparePrometheus(saw, log, hour).join(),
+          /^outages: (?:at least \d+ s|a sample) by Prometheus, (?:at most 0 ms|none) by the log$/,
+        );
+        const blind = viewOf(scrape(every, phase, [], seeded(seed)));
+        const uptime = 100 - 3000 / hour;
+        const says = comparePrometheus(
+          blind,
+          { ...log, uptimeLow: uptime, uptimeHigh: uptime, outages: 1 },
+          hour,
+        );
+        assert.match(
+          says.join(),
+          /^outages: at most \d+ s by Prometheus, at least 30 s by the log$/,
+        );
+      },
+    ),
   );
 });
 
 const agreeing: PrometheusView = {
   ...{ uptimePercent: 100, errors: 4.02, errorsPerMinute: 0.003, restarts: 0, memoryMbPerHour: 3 },
-  ...{ samples: 5760, everySeconds: 15, staleSeconds: 4, downSeconds: { low: 0, high: 0 }, problems: [] },
+  ...{
+    samples: 5760,
+    everySeconds: 15,
+    staleSeconds: 4,
+    downSeconds: { low: 0, high: 0 },
+    problems: [],
+  },
 };
 const log = { uptimeLow: 100, uptimeHigh: 100, errors: 4, restarts: 0, memoryMbPerHour: 1 };
 for (const [name, view, over, says] of [
   ["agrees within its tolerances", {}, {}, []],
   ["lets an error stand between the last scrape and now", { errors: 3 }, {}, []],
-  ["sees errors that the log has not", { errors: 12 }, {}, ["errors: 12 by Prometheus, 4 by the log"]],
-  ["sees errors that were not counted", { errors: 0 }, { errors: 40 }, ["errors: 0 by Prometheus, 40 by the log"]],
-  ["lets a dying bot's last errors go uncounted", { errors: 1, restarts: 1 }, { errors: 6, restarts: 1 }, []],
+  [
+    "sees errors that the log has not",
+    { errors: 12 },
+    {},
+    ["errors: 12 by Prometheus, 4 by the log"],
+  ],
+  [
+    "sees errors that were not counted",
+    { errors: 0 },
+    { errors: 40 },
+    ["errors: 0 by Prometheus, 40 by the log"],
+  ],
+  [
+    "lets a dying bot's last errors go uncounted",
+    { errors: 1, restarts: 1 },
+    { errors: 6, restarts: 1 },
+    [],
+  ],
   ["lets increase() extrapolate a thousand errors", { errors: 1040 }, { errors: 1000 }, []],
-  ["sees a restart that the log has not", { restarts: 1 }, {}, ["restarts: 1 by Prometheus, 0 by the log"]],
-  ["sees that no start of the bot shows in its uptime", { restarts: 0, errors: null }, { restarts: 2 }, ["restarts: 0 by Prometheus, 2 by the log"]],
+  [
+    "sees a restart that the log has not",
+    { restarts: 1 },
+    {},
+    ["restarts: 1 by Prometheus, 0 by the log"],
+  ],
+  [
+    "sees that no start of the bot shows in its uptime",
+    { restarts: 0, errors: null },
+    { restarts: 2 },
+    ["restarts: 0 by Prometheus, 2 by the log"],
+  ],
   ["lets two restarts between two scrapes be one", { restarts: 1 }, { restarts: 2 }, []],
-  ["sees a leak that the log has not", { memoryMbPerHour: 30 }, {}, ["memory growth: 30 MB/h by Prometheus, 1 MB/h by the log"]],
+  [
+    "sees a leak that the log has not",
+    { memoryMbPerHour: 30 },
+    {},
+    ["memory growth: 30 MB/h by Prometheus, 1 MB/h by the log"],
+  ],
   [
     "sees a leak of the tree that is not the process's",
     { memoryMbPerHour: 0 },
@@ -324,11 +543,23 @@ for (const [name, view, over, says] of [
   ["draws no line through a restart", { memoryMbPerHour: -40, restarts: 1 }, { restarts: 1 }, []],
   [
     "compares nothing that one of the two does not know",
-    { ...agreeing, errors: null, restarts: null, memoryMbPerHour: null, downSeconds: null, everySeconds: null },
+    {
+      ...agreeing,
+      errors: null,
+      restarts: null,
+      memoryMbPerHour: null,
+      downSeconds: null,
+      everySeconds: null,
+    },
     { uptimeHigh: 90, uptimeLow: 80, memoryMbPerHour: null, errors: 99, restarts: 9 },
     [],
   ],
-  ["lets a log with holes be as bad as Prometheus says", { downSeconds: { low: 400, high: 500 }, uptimePercent: 99.5 }, { uptimeLow: 95 }, []],
+  [
+    "lets a log with holes be as bad as Prometheus says",
+    { downSeconds: { low: 400, high: 500 }, uptimePercent: 99.5 },
+    { uptimeLow: 95 },
+    [],
+  ],
   [
     "lets three short outages hide between scrapes, if they are three",
     {},
@@ -337,7 +568,10 @@ for (const [name, view, over, says] of [
   ],
 ] as const) {
   test(`comparePrometheus() ${name}`, () =>
-    assert.deepEqual(comparePrometheus({ ...agreeing, ...view } as PrometheusView, { ...log, ...over }, day), says));
+    assert.deepEqual(
+      comparePrometheus({ ...agreeing, ...view } as PrometheusView, { ...log, ...over }, day),
+      says,
+    ));
 }
 
 test("comparePrometheus() takes no trend from the first hours", () =>
@@ -345,15 +579,28 @@ test("comparePrometheus() takes no trend from the first hours", () =>
 
 /** A day of scrapes, without those that the function names. */
 const dayWithout = (isLost: (index: number) => boolean, last = day): Sample[] =>
-  Array.from({ length: day / everySeconds }, (_, index): Sample => [1e9 + index * everySeconds, "1"]).filter(
-    ([time], index) => time <= 1e9 + last && !isLost(index),
-  );
+  Array.from(
+    { length: day / everySeconds },
+    (_, index): Sample => [1e9 + index * everySeconds, "1"],
+  ).filter(([time], index) => time <= 1e9 + last && !isLost(index));
 for (const [name, samples, problems] of [
   ["one missed scrape", dayWithout((index) => index === 99), []],
-  ["five missed scrapes, which is less than a thousandth", dayWithout((index) => index % 1200 === 99), []],
-  ["six missed scrapes", dayWithout((index) => index % 900 === 99), [/^7 of 5760 samples are missing$/, /^no sample from .* for 30 s$/]],
+  [
+    "five missed scrapes, which is less than a thousandth",
+    dayWithout((index) => index % 1200 === 99),
+    [],
+  ],
+  [
+    "six missed scrapes",
+    dayWithout((index) => index % 900 === 99),
+    [/^7 of 5760 samples are missing$/, /^no sample from .* for 30 s$/],
+  ],
   ["a newest sample of 25 s", dayWithout(() => false, day - 25), []],
-  ["a newest sample of 31 s", dayWithout(() => false, day - 31), [/^the newest sample is 45 s old$/]],
+  [
+    "a newest sample of 31 s",
+    dayWithout(() => false, day - 31),
+    [/^the newest sample is 45 s old$/],
+  ],
 ] as const) {
   test(`measureSamples() ${problems.length ? "tells of" : "is silent of"} ${name}`, () => {
     const found = measureSamples(samples, 1e9, 1e9 + day).problems;
@@ -367,7 +614,10 @@ test("measureSamples() does not say what a bot was between two samples that are 
     ([time], index): Sample => [time, index === 1000 || index === 1001 ? "0" : "1"],
   );
   const around = 2 * everySeconds;
-  assert.deepEqual(measureSamples(samples, 1e9, 1e9 + day).downSeconds, { low: 0, high: 1500 + around });
+  assert.deepEqual(measureSamples(samples, 1e9, 1e9 + day).downSeconds, {
+    low: 0,
+    high: 1500 + around,
+  });
 });
 
 test("measureSamples() takes a scrape a minute for what it is", () => {
@@ -385,10 +635,14 @@ describe("readPrometheus() while it scrapes a bot", () => {
       `bot_connected{env="production"} ${bot.connected}\nbot_errors_total{env="production"} ${bot.errors}\n` +
       `bot_uptime_seconds{env="production"} ${(performance.now() - bot.startedAt) / 1000}\nprocess_resident_memory_bytes{env="production"} 1e8\n`;
     let isDown = false;
-    const server = createServer((_, response) => (isDown ? response.writeHead(503).end() : response.end(expose()))).listen(0, "127.0.0.1");
+    const server = createServer((_, response) =>
+      isDown ? response.writeHead(503).end() : response.end(expose()),
+    ).listen(0, "127.0.0.1");
     await eventually("the bot listens", async () => server.listening);
     const targets = [`127.0.0.1:${(server.address() as AddressInfo).port}`];
-    const prometheus = await startPrometheus([{ job_name: "bot", static_configs: [{ targets }] }], { prefix: "/prom" });
+    const prometheus = await startPrometheus([{ job_name: "bot", static_configs: [{ targets }] }], {
+      prefix: "/prom",
+    });
     try {
       const url = `${prometheus.url}/prom/`;
       const when = (what: string, holds: (view: PrometheusView) => boolean) =>
@@ -396,13 +650,21 @@ describe("readPrometheus() while it scrapes a bot", () => {
           const view = await read({ url }, 3);
           return holds(view) && view;
         });
-      await when("three seconds are full of samples", (view) => (view.samples ?? 0) >= 11 && view.problems.length === 0);
+      await when(
+        "three seconds are full of samples",
+        (view) => (view.samples ?? 0) >= 11 && view.problems.length === 0,
+      );
       bot.connected = 0;
-      const out = await when("it is seen disconnected", ({ downSeconds }) => (downSeconds?.low ?? 0) > 0.9);
+      const out = await when(
+        "it is seen disconnected",
+        ({ downSeconds }) => (downSeconds?.low ?? 0) > 0.9,
+      );
       assert.ok((out.uptimePercent ?? 100) < 80);
       assert.deepEqual([out.errors, out.restarts, out.memoryMbPerHour], [0, 0, 0]);
       isDown = true;
-      const dead = await when("its samples are missed", ({ problems }) => problems.some((each) => / samples are missing/.test(each)));
+      const dead = await when("its samples are missed", ({ problems }) =>
+        problems.some((each) => / samples are missing/.test(each)),
+      );
       within(dead.everySeconds, 0.2, 0.3, "scrape interval");
       Object.assign(bot, { connected: 1, errors: 7, startedAt: performance.now() });
       isDown = false;
@@ -418,7 +680,10 @@ describe("readPrometheus() while it scrapes a bot", () => {
 
 // ---------------------------------------------------------------------------- servers that misbehave
 
-async function withServer<T>(listener: RequestListener, act: (url: string) => Promise<T>): Promise<T> {
+async function withServer<T>(
+  listener: RequestListener,
+  act: (url: string) => Promise<T>,
+): Promise<T> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await eventually("the server listens", async () => server.listening);
   try {
@@ -432,18 +697,39 @@ async function withServer<T>(listener: RequestListener, act: (url: string) => Pr
 const answering =
   (body: unknown, code = 200): RequestListener =>
   (_, response) =>
-    void response.writeHead(code, { "content-type": "application/json" }).end(typeof body === "string" ? body : JSON.stringify(body));
+    void response
+      .writeHead(code, { "content-type": "application/json" })
+      .end(typeof body === "string" ? body : JSON.stringify(body));
 const flood: RequestListener = (_, response) => {
-  const more = (): void => void (response.destroyed || (response.write("x".repeat(65_536)) ? setImmediate(more) : response.once("drain", more)));
+  const more = (): void =>
+    void (
+      response.destroyed ||
+      (response.write("x".repeat(65_536)) ? setImmediate(more) : response.once("drain", more))
+    );
   more();
 };
 const one = (series: unknown) => ({ status: "success", data: { result: [series] } });
 
 describe("a server that misbehaves", { concurrency: true }, () => {
   for (const [name, listener, says, alertsSay] of [
-    ["that never answers", () => {}, /did not answer: no whole response within 10000 ms/, /no whole response within 10000 ms/],
-    ["that never ends", flood, /did not answer: the response is larger than 1048576 bytes/, /larger than 1048576 bytes/],
-    ["that answers with a web page", answering("<html>"), /did not answer: HTTP 200, but the body is HTML/, /the body is HTML/],
+    [
+      "that never answers",
+      () => {},
+      /did not answer: no whole response within 10000 ms/,
+      /no whole response within 10000 ms/,
+    ],
+    [
+      "that never ends",
+      flood,
+      /did not answer: the response is larger than 1048576 bytes/,
+      /larger than 1048576 bytes/,
+    ],
+    [
+      "that answers with a web page",
+      answering("<html>"),
+      /did not answer: HTTP 200, but the body is HTML/,
+      /the body is HTML/,
+    ],
     ["that asks for a password", answering("", 401), /did not answer: HTTP 401$/, /HTTP 401$/],
     [
       "that redirects",
@@ -451,12 +737,42 @@ describe("a server that misbehaves", { concurrency: true }, () => {
       /redirects are not followed/,
       /redirects are not/,
     ],
-    ["that refuses in its own words", answering({ error: "too busy" }, 503), /did not answer: HTTP 503: too busy$/, /HTTP 503: too busy$/],
-    ["that speaks of something else", answering({ hello: 1 }), /did not answer: there is no data\.result$/, /the JSON is not a list$/],
-    ["that answers null", answering("null"), /did not answer: there is no data\.result$/, /the JSON is not a list$/],
-    ["that answers with a series of null", answering(one(null)), /has no series|has no number/, /is not a list$/],
-    ["that answers with a number that is none", answering(one({ value: [1, "NaN"] })), /has no number for uptimePercent/, /is not a list$/],
-    ["that answers with values of another kind", answering(one({ value: 7, values: "abc" })), /has no number for/, /is not a list$/],
+    [
+      "that refuses in its own words",
+      answering({ error: "too busy" }, 503),
+      /did not answer: HTTP 503: too busy$/,
+      /HTTP 503: too busy$/,
+    ],
+    [
+      "that speaks of something else",
+      answering({ hello: 1 }),
+      /did not answer: there is no data\.result$/,
+      /the JSON is not a list$/,
+    ],
+    [
+      "that answers null",
+      answering("null"),
+      /did not answer: there is no data\.result$/,
+      /the JSON is not a list$/,
+    ],
+    [
+      "that answers with a series of null",
+      answering(one(null)),
+      /has no series|has no number/,
+      /is not a list$/,
+    ],
+    [
+      "that answers with a number that is none",
+      answering(one({ value: [1, "NaN"] })),
+      /has no number for uptimePercent/,
+      /is not a list$/,
+    ],
+    [
+      "that answers with values of another kind",
+      answering(one({ value: 7, values: "abc" })),
+      /has no number for/,
+      /is not a list$/,
+    ],
     [
       "that answers with impossible times",
       answering(
@@ -475,7 +791,10 @@ describe("a server that misbehaves", { concurrency: true }, () => {
   ] as [string, RequestListener, RegExp, RegExp][]) {
     test(`${name} is a problem for readPrometheus(), and Unobservable to readFiring()`, () =>
       withServer(listener, async (url) => {
-        const [view, refusal] = await Promise.all([read({ url }, day), fire({ url }).catch((error: unknown) => error)]);
+        const [view, refusal] = await Promise.all([
+          read({ url }, day),
+          fire({ url }).catch((error: unknown) => error),
+        ]);
         assert.match(view.problems.join(" / "), says);
         assert.ok(refusal instanceof Unobservable, String(refusal));
         assert.match(refusal.message, alertsSay);
@@ -483,11 +802,24 @@ describe("a server that misbehaves", { concurrency: true }, () => {
   }
 
   test("that has thousands of alerts, or half of one, is listened to as far as it makes sense", async () => {
-    const many = Array.from({ length: 2000 }, (_, index) => ({ labels: { alertname: `A${index}` }, startsAt: "2026-11-22T00:00:00Z" }));
+    const many = Array.from({ length: 2000 }, (_, index) => ({
+      labels: { alertname: `A${index}` },
+      startsAt: "2026-11-22T00:00:00Z",
+    }));
     assert.equal((await withServer(answering(many), (url) => fire({ url }))).length, 100);
     const nothing = { name: "", severity: "", since: "" };
-    const odd = [null, 7, { labels: { alertname: { toString: 1 } } }, { labels: { alertname: "B".repeat(10_000) } }];
-    assert.deepEqual(await withServer(answering(odd), (url) => fire({ url })), [nothing, nothing, nothing, { ...nothing, name: "…" }]);
+    const odd = [
+      null,
+      7,
+      { labels: { alertname: { toString: 1 } } },
+      { labels: { alertname: "B".repeat(10_000) } },
+    ];
+    assert.deepEqual(await withServer(answering(odd), (url) => fire({ url })), [
+      nothing,
+      nothing,
+      nothing,
+      { ...nothing, name: "…" },
+    ]);
   });
 
   test("that is not there is one problem, and one Unobservable", async () => {
@@ -495,7 +827,10 @@ describe("a server that misbehaves", { concurrency: true }, () => {
     const { problems, ...rest } = await read({ url }, day);
     assert.deepEqual(new Set(Object.values(rest)), new Set([null]));
     assert.equal(problems.length, 1);
-    assert.match(problems[0] ?? "", /^Prometheus at 127\.0\.0\.1:\d+ did not answer: .*ECONNREFUSED|connection refused/i);
+    assert.match(
+      problems[0] ?? "",
+      /^Prometheus at 127\.0\.0\.1:\d+ did not answer: .*ECONNREFUSED|connection refused/i,
+    );
     await assert.rejects(fire({ url }), Unobservable);
   });
 
@@ -525,7 +860,11 @@ describe("a server that misbehaves", { concurrency: true }, () => {
       inhibited: "false",
       filter: 'alertname!="Watchdog"',
     });
-    assert.deepEqual(asked.searchParams.getAll("filter"), ['alertname!~"CytubeVerify.*"', 'env="production"', 'alertname!="Watchdog"']);
+    assert.deepEqual(asked.searchParams.getAll("filter"), [
+      'alertname!~"CytubeVerify.*"',
+      'env="production"',
+      'alertname!="Watchdog"',
+    ]);
   });
 });
 
@@ -541,16 +880,39 @@ describe("readFiring() of a real Alertmanager", () => {
     });
     assert.ok(answer.ok, await answer.text());
   };
-  const iso = (secondsFromNow: number): string => new Date(Date.now() + secondsFromNow * 1000).toISOString();
+  const iso = (secondsFromNow: number): string =>
+    new Date(Date.now() + secondsFromNow * 1000).toISOString();
   const alert = (alertname: string, labels: object = {}, endsIn = 600) => ({
-    ...{ labels: { alertname, env: "production", ...labels }, startsAt: iso(-300), endsAt: iso(endsIn) },
+    ...{
+      labels: { alertname, env: "production", ...labels },
+      startsAt: iso(-300),
+      endsAt: iso(endsIn),
+    },
   });
-  const matching = (name: string, value: string) => ({ name, value, isRegex: false, isEqual: true });
+  const matching = (name: string, value: string) => ({
+    name,
+    value,
+    isRegex: false,
+    isEqual: true,
+  });
 
   before(async () => {
-    const inhibit = { source_matchers: ['alertname="HostDown"'], target_matchers: ['alertname="BotDown"'], equal: ["instance"] };
-    alertmanager = await startAlertmanager({ route: { receiver: "nobody" }, receivers: [{ name: "nobody" }], inhibit_rules: [inhibit] }, "/am");
-    const silence = { matchers: [matching("alertname", "Known")], startsAt: iso(-60), endsAt: iso(600), createdBy: "test", comment: "known" };
+    const inhibit = {
+      source_matchers: ['alertname="HostDown"'],
+      target_matchers: ['alertname="BotDown"'],
+      equal: ["instance"],
+    };
+    alertmanager = await startAlertmanager(
+      { route: { receiver: "nobody" }, receivers: [{ name: "nobody" }], inhibit_rules: [inhibit] },
+      "/am",
+    );
+    const silence = {
+      matchers: [matching("alertname", "Known")],
+      startsAt: iso(-60),
+      endsAt: iso(600),
+      createdBy: "test",
+      comment: "known",
+    };
     await post("silences", silence);
   });
   after(() => alertmanager?.stop());
@@ -573,13 +935,21 @@ describe("readFiring() of a real Alertmanager", () => {
       alert("Watchdog", { severity: "none" }),
     ]);
     const all = ["BotDown", "Elsewhere", "HighErrorRate", "HostDown", "Unlabelled", "Watchdog"];
-    await eventually("silences and inhibitions hold", async () => (await names()).join() === all.join());
+    await eventually(
+      "silences and inhibitions hold",
+      async () => (await names()).join() === all.join(),
+    );
     const firing = await fire({ url: `${alertmanager.url}/am/` });
     const { since = "", ...worst } = firing.find(({ name }) => name === "HighErrorRate") ?? {};
     assert.deepEqual(worst, { name: "HighErrorRate", severity: "critical" });
     within((Date.now() - Date.parse(since)) / 1000, 299, 360, "age");
     assert.equal(firing.find(({ name }) => name === "Unlabelled")?.severity, "");
-    assert.deepEqual(await names(['env="production"', 'alertname!="Watchdog"']), ["BotDown", "HighErrorRate", "HostDown", "Unlabelled"]);
+    assert.deepEqual(await names(['env="production"', 'alertname!="Watchdog"']), [
+      "BotDown",
+      "HighErrorRate",
+      "HostDown",
+      "Unlabelled",
+    ]);
   });
 
   test("sees an alert no more once it is resolved", async () => {
@@ -590,9 +960,15 @@ describe("readFiring() of a real Alertmanager", () => {
   });
 
   test("shows Alertmanager's own words where it refuses a filter", async () => {
-    await assert.rejects(fire({ url: `${alertmanager.url}/am`, filter: ['env=~"("'] }), (error: Unobservable) => {
-      assert.match(error.message, /^Cannot ask Alertmanager at \S+ what fires: HTTP 400: .*missing closing \)/);
-      return error instanceof Unobservable;
-    });
+    await assert.rejects(
+      fire({ url: `${alertmanager.url}/am`, filter: ['env=~"("'] }),
+      (error: Unobservable) => {
+        assert.match(
+          error.message,
+          /^Cannot ask Alertmanager at \S+ what fires: HTTP 400: .*missing closing \)/,
+        );
+        return error instanceof Unobservable;
+      },
+    );
   });
 });

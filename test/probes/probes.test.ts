@@ -1,5 +1,6 @@
 /**
- * Probes: what is parsed out of the kernel's, systemd's and the bot's own words, and what is seen of real processes, real HTTP servers and real
+ * Probes: what is parsed out of the kernel's, systemd's and the bot's own words, and what is seen
+ * of real processes, real HTTP servers and real
  * SQLite files. Looking must never change what is looked at: no file is created, no lock is kept.
  */
 import assert from "node:assert/strict";
@@ -48,7 +49,16 @@ import {
 import { parseUnit, parseUnitState, readUnit } from "../../lib/probes/unit.ts";
 import { readUsage } from "../../lib/probes/usage.ts";
 import { LIMITS } from "../../verify.ts";
-import { buildOnce, createDirectory, projectDirectory, projectFor, sendSignal, startProcess, unprivilegedUid, until } from "../support/harness.ts";
+import {
+  buildOnce,
+  createDirectory,
+  projectDirectory,
+  projectFor,
+  sendSignal,
+  startProcess,
+  unprivilegedUid,
+  until,
+} from "../support/harness.ts";
 
 const captured = join(projectDirectory, "test/captured");
 const readCaptured = (name: string): string => readFileSync(join(captured, name), "utf8");
@@ -59,9 +69,23 @@ const statFields = (state: string, parent: number, startTicks: number): string =
   `${state} ${parent} 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 ${startTicks} 1000 200 18446744073709551615`;
 
 test("parseProcessStat() reads names with spaces, parentheses and line breaks", () => {
-  for (const command of ["bot", "my bot", "a) S 1 (b", "((", "))", "(sd-pam)", "tmux: server", "x\ny", ""]) {
+  for (const command of [
+    "bot",
+    "my bot",
+    "a) S 1 (b",
+    "((",
+    "))",
+    "(sd-pam)",
+    "tmux: server",
+    "x\ny",
+    "",
+  ]) {
     const expected = { pid: 42, command, state: "S", parent: 7, startTicks: 123456 };
-    assert.deepEqual(parseProcessStat(`42 (${command}) ${statFields("S", 7, 123456)}\n`), expected, command);
+    assert.deepEqual(
+      parseProcessStat(`42 (${command}) ${statFields("S", 7, 123456)}\n`),
+      expected,
+      command,
+    );
   }
 });
 
@@ -80,7 +104,15 @@ test("parseProcessStat() reads whatever a process calls itself", () => {
 });
 
 test("parseProcessStat() refuses what is cut short", () => {
-  for (const text of ["", "42", "42 (bot", "42 (bot)", "42 (bot) S", "42 (bot) S 1 1", "42 )bot( S 1"])
+  for (const text of [
+    "",
+    "42",
+    "42 (bot",
+    "42 (bot)",
+    "42 (bot) S",
+    "42 (bot) S 1 1",
+    "42 )bot( S 1",
+  ])
     assert.equal(parseProcessStat(text), null, text);
 });
 
@@ -91,8 +123,15 @@ test("readProcessStat() sees this process and no process that is not there", () 
   assert.equal(readProcessStat(2 ** 22 + 1), null);
 });
 
-const statOf = (pid: number, parent: number, command = "node"): ProcessStat => ({ pid, parent, command, state: "S", startTicks: 1 });
-const pidsOf = (stats: ProcessStat[], matching: number[]): number[] => parseMatches(stats, new Set(matching)).map(({ pid }) => pid);
+const statOf = (pid: number, parent: number, command = "node"): ProcessStat => ({
+  pid,
+  parent,
+  command,
+  state: "S",
+  startTicks: 1,
+});
+const pidsOf = (stats: ProcessStat[], matching: number[]): number[] =>
+  parseMatches(stats, new Set(matching)).map(({ pid }) => pid);
 
 test("parseMatches() finds the one bot", () => {
   assert.deepEqual(pidsOf([statOf(1, 0, "init"), statOf(5, 1)], [5]), [5]);
@@ -107,14 +146,23 @@ test("parseMatches() takes a worker with the same command line for a part of its
 
 test("parseMatches() takes the child for a wrapper that waits for it", () => {
   assert.deepEqual(pidsOf([statOf(5, 1, "sh"), statOf(6, 5)], [5, 6]), [6]);
-  assert.deepEqual(pidsOf([statOf(4, 1, "sudo"), statOf(5, 4, "timeout"), statOf(6, 5), statOf(7, 6)], [4, 5, 6, 7]), [6]);
+  assert.deepEqual(
+    pidsOf(
+      [statOf(4, 1, "sudo"), statOf(5, 4, "timeout"), statOf(6, 5), statOf(7, 6)],
+      [4, 5, 6, 7],
+    ),
+    [6],
+  );
   assert.deepEqual(pidsOf([statOf(5, 1, "sh")], [5]), []);
 });
 
 test("parseMatches() tells two bots from a bot and its worker", () => {
   assert.deepEqual(pidsOf([statOf(5, 1), statOf(6, 1)], [5, 6]), [5, 6]);
   assert.deepEqual(pidsOf([statOf(4, 1, "sh"), statOf(5, 4), statOf(6, 4)], [4, 5, 6]), [5, 6]);
-  assert.deepEqual(pidsOf([statOf(5, 1), statOf(6, 5), statOf(8, 1), statOf(9, 8)], [5, 6, 8, 9]), [5, 8]);
+  assert.deepEqual(
+    pidsOf([statOf(5, 1), statOf(6, 5), statOf(8, 1), statOf(9, 8)], [5, 6, 8, 9]),
+    [5, 8],
+  );
 });
 
 test("parseMatches() ends where a parent is its own ancestor", () => {
@@ -123,8 +171,22 @@ test("parseMatches() ends where a parent is its own ancestor", () => {
 });
 
 test("parsePidFile() reads one pid and nothing else", () => {
-  for (const text of ["42", "42\n", "  42 \r\n"]) assert.equal(parsePidFile(text), 42, JSON.stringify(text));
-  for (const text of ["", "\n", "0", "-1", "4 2", "42 node", "4.2", "0x2a", "1e3", "abc", "99999999999", "42\n43\n"])
+  for (const text of ["42", "42\n", "  42 \r\n"])
+    assert.equal(parsePidFile(text), 42, JSON.stringify(text));
+  for (const text of [
+    "",
+    "\n",
+    "0",
+    "-1",
+    "4 2",
+    "42 node",
+    "4.2",
+    "0x2a",
+    "1e3",
+    "abc",
+    "99999999999",
+    "42\n43\n",
+  ])
     assert.equal(parsePidFile(text), null, JSON.stringify(text));
 });
 
@@ -133,7 +195,11 @@ test("readTree() sees children and grandchildren of a real process, and only tho
   const root = parent.pid as number;
   const tree = await until("the grandchild runs", () => {
     const pids = readTree(root);
-    return pids.length === 4 && pids.filter((pid) => readProcessStat(pid)?.command === "sleep").length === 2 && pids;
+    return (
+      pids.length === 4 &&
+      pids.filter((pid) => readProcessStat(pid)?.command === "sleep").length === 2 &&
+      pids
+    );
   });
   assert.equal(tree[0], root);
   assert.ok(tree.every((pid) => pid === root || tree.includes(readProcessStat(pid)?.parent ?? 0)));
@@ -148,8 +214,18 @@ test("readTree() answers for a process that is gone", () => {
 test("readOpenFiles() names what a process has open, also what has been deleted", async () => {
   const directory = createDirectory();
   const [kept, deleted] = [join(directory, "kept.log"), join(directory, "deleted.log")];
-  const writer = startProcess(["/bin/sh", "-c", 'exec 3>"$1" 4>"$2"; rm "$2"; echo ready >&3; exec sleep 600', "writer", kept, deleted]);
-  await until("the files are open", () => existsSync(kept) && readFileSync(kept, "utf8").includes("ready"));
+  const writer = startProcess([
+    "/bin/sh",
+    "-c",
+    'exec 3>"$1" 4>"$2"; rm "$2"; echo ready >&3; exec sleep 600',
+    "writer",
+    kept,
+    deleted,
+  ]);
+  await until(
+    "the files are open",
+    () => existsSync(kept) && readFileSync(kept, "utf8").includes("ready"),
+  );
   const files = readOpenFiles(writer.pid as number);
   assert.ok(files?.includes(kept), String(files));
   assert.ok(files?.includes(`${deleted} (deleted)`), String(files));
@@ -158,34 +234,53 @@ test("readOpenFiles() names what a process has open, also what has been deleted"
   rmSync(directory, { recursive: true });
 });
 
-/** Evaluates an expression with a module of the program in hand, as a user that may see nothing of others. */
+/**
+ * Evaluates an expression with a module of the program in hand, as a user that may see nothing of
+ * others.
+ */
 function evaluateUnprivileged(module: string, expression: string): unknown {
   const code = `const v = await import(${JSON.stringify(join(projectDirectory, module))}); process.setgroups([]); process.setgid(65534); process.setuid(65534);
     console.log(JSON.stringify(await (${expression})));`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", code], { encoding: "utf8" });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--input-type=module", "--eval", code],
+    { encoding: "utf8" },
+  );
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout) as unknown;
 }
 
 test("readOpenFiles() says that it cannot see, where another user's files are hidden", async () => {
-  assert.equal(evaluateUnprivileged("lib/probes/process.ts", `v.readOpenFiles(${process.pid})`), null);
+  assert.equal(
+    evaluateUnprivileged("lib/probes/process.ts", `v.readOpenFiles(${process.pid})`),
+    null,
+  );
 });
 
 test("readUsage() sums the memory of a process and its children", async () => {
-  const script = "const kept = Buffer.alloc(40 << 20, 1); console.log(kept.length); setInterval(() => kept, 1e6);";
+  const script =
+    "const kept = Buffer.alloc(40 << 20, 1); console.log(kept.length); setInterval(() => kept, 1e6);";
   const parent = startProcess(
-    [process.execPath, "--eval", `require("child_process").spawn(process.execPath, ["--eval", ${JSON.stringify(script)}], { stdio: "inherit" });`],
+    [
+      process.execPath,
+      "--eval",
+      `require("child_process").spawn(process.execPath, ["--eval", ${JSON.stringify(script)}], { stdio: "inherit" });`,
+    ],
     { stdio: ["ignore", "pipe", "ignore"] },
   );
   await once(parent.stdout as NodeJS.ReadableStream, "data");
   const usage = await readUsage(parent.pid as number, null);
   assert.equal(usage.processes, 2);
   assert.equal(usage.cpuPercent, null);
-  const resident = (pid: number) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  const resident = (pid: number) =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
   const expected = readTree(parent.pid as number)
     .map(resident)
     .reduce((sum, mb) => sum + mb);
-  assert.ok(usage.memoryMb > 80 && Math.abs(usage.memoryMb - expected) < expected / 4, `${usage.memoryMb} MB, not ${expected}`);
+  assert.ok(
+    usage.memoryMb > 80 && Math.abs(usage.memoryMb - expected) < expected / 4,
+    `${usage.memoryMb} MB, not ${expected}`,
+  );
   parent.end();
 });
 
@@ -198,10 +293,19 @@ test("readUsage() does not measure a process that is gone", async () => {
 test("readCommand() passes arguments as they are, and returns output and exit code", async () => {
   const hostile = ["two words", "$HOME", "`id`", "a'b\"c", "*", "", "--", "\\"];
   const { code, stdout, stderr } = await readCommand(
-    ["/bin/sh", "-c", 'for a in "$@"; do echo "<$a>"; done; echo trouble >&2; exit 3', "sh", ...hostile],
+    [
+      "/bin/sh",
+      "-c",
+      'for a in "$@"; do echo "<$a>"; done; echo trouble >&2; exit 3',
+      "sh",
+      ...hostile,
+    ],
     5000,
   );
-  assert.deepEqual([code, stdout, stderr], [3, hostile.map((argument) => `<${argument}>\n`).join(""), "trouble"]);
+  assert.deepEqual(
+    [code, stdout, stderr],
+    [3, hostile.map((argument) => `<${argument}>\n`).join(""), "trouble"],
+  );
 });
 
 test("readCommand() does not wait for what a command leaves behind in the background", async () => {
@@ -213,7 +317,12 @@ test("readCommand() does not wait for what a command leaves behind in the backgr
 
 test("readCommand() feeds a letter to a command, with its variables, also to one that does not read", async () => {
   const letter = { text: "dear bot\n".repeat(20_000), variables: { FROM: "us" } };
-  const { stdout } = await readCommand(["/bin/sh", "-c", 'wc -c; echo "$FROM"'], 5000, undefined, letter);
+  const { stdout } = await readCommand(
+    ["/bin/sh", "-c", 'wc -c; echo "$FROM"'],
+    5000,
+    undefined,
+    letter,
+  );
   assert.equal(stdout, "180000\nus\n");
   assert.equal((await readCommand(["true"], 5000, undefined, letter)).code, 0);
 });
@@ -266,14 +375,23 @@ for (const [file, expected] of Object.entries(UNIT_STATES)) {
 }
 
 test("parseUnit() is tried on every captured unit state", () => {
-  const files = readdirSync(captured).filter((name) => /^show-.*\.txt$/.test(name) && name !== "show-two-units.txt");
+  const files = readdirSync(captured).filter(
+    (name) => /^show-.*\.txt$/.test(name) && name !== "show-two-units.txt",
+  );
   assert.deepEqual(files.sort(), Object.keys(UNIT_STATES).sort());
   for (const file of files)
-    assert.equal(parseUnit(readCaptured(file)).Id, file === "show-not-found.txt" ? parseUnit(readCaptured(file)).Id : "cytube-bot.service");
+    assert.equal(
+      parseUnit(readCaptured(file)).Id,
+      file === "show-not-found.txt" ? parseUnit(readCaptured(file)).Id : "cytube-bot.service",
+    );
 });
 
 test("parseUnit() keeps everything behind the first equals sign", () => {
-  assert.deepEqual(parseUnit("A=1\nB=\nC=x=y=z\nno equals\n=empty name\n"), { A: "1", B: "", C: "x=y=z" });
+  assert.deepEqual(parseUnit("A=1\nB=\nC=x=y=z\nno equals\n=empty name\n"), {
+    A: "1",
+    B: "",
+    C: "x=y=z",
+  });
 });
 
 /** A systemctl that answers `show` with a captured text, and exits 64 for anything else. */
@@ -300,7 +418,11 @@ test("readUnit() reads a unit, also one that has failed", async () => {
     (await withSystemctl("show-running.txt", 0, () => readUnit("cytube-bot.service"))).MainPID,
     parseUnit(readCaptured("show-running.txt")).MainPID,
   );
-  assert.equal((await withSystemctl("show-failed-exit-1.txt", 0, () => readUnit("cytube-bot.service"))).ActiveState, "failed");
+  assert.equal(
+    (await withSystemctl("show-failed-exit-1.txt", 0, () => readUnit("cytube-bot.service")))
+      .ActiveState,
+    "failed",
+  );
 });
 
 test("readUnit() is unobservable for units that are not there and hosts without systemd", async () => {
@@ -312,7 +434,10 @@ test("readUnit() is unobservable for units that are not there and hosts without 
   ];
   for (const [file, exit, says] of unseen) {
     await withSystemctl(file, exit, () =>
-      assert.rejects(readUnit("cytube-bot.service"), (error) => error instanceof Unobservable && says.test(error.message)),
+      assert.rejects(
+        readUnit("cytube-bot.service"),
+        (error) => error instanceof Unobservable && says.test(error.message),
+      ),
     );
   }
 });
@@ -329,7 +454,10 @@ test("parseJournal() reads every captured record", () => {
     const entries = parseJournal(readCaptured(file));
     assert.equal(entries.length, lines.length, file);
     for (const entry of entries) {
-      assert.ok(entry.at > Date.UTC(2026, 0) && entry.at < Date.UTC(2100, 0), `${file}: ${entry.at}`);
+      assert.ok(
+        entry.at > Date.UTC(2026, 0) && entry.at < Date.UTC(2100, 0),
+        `${file}: ${entry.at}`,
+      );
       assert.match(entry.cursor, /^s=\w+;i=/, file);
     }
   }
@@ -337,7 +465,10 @@ test("parseJournal() reads every captured record", () => {
 
 test("parseJournal() reads byte arrays as text, and null as nothing", () => {
   const messages = parseJournal(readCaptured("journal-bytes.jsonl")).map(({ message }) => message);
-  assert.equal(messages[0], "[2026-11-21 21:04:26] [lib.bot] [\u001b[31mERROR\u001b[0m] ansi level");
+  assert.equal(
+    messages[0],
+    "[2026-11-21 21:04:26] [lib.bot] [\u001b[31mERROR\u001b[0m] ansi level",
+  );
   assert.equal(messages[1], "progress 1\rprogress 2");
   assert.equal(messages[3], "latin-1 caf\ufffd");
   assert.ok(messages.includes("emoji 😀 and é"));
@@ -345,11 +476,16 @@ test("parseJournal() reads byte arrays as text, and null as nothing", () => {
     parseJournal(readCaptured("journal-long.jsonl")).map(({ message }) => message),
     ["", "short"],
   );
-  assert.equal(parseJournal(readCaptured("journal-long-all.jsonl"))[0]?.message.length, 10_000 + "[2026-11-21 21:04:26] [lib.bot] [ERROR] ".length);
+  assert.equal(
+    parseJournal(readCaptured("journal-long-all.jsonl"))[0]?.message.length,
+    10_000 + "[2026-11-21 21:04:26] [lib.bot] [ERROR] ".length,
+  );
 });
 
 test("parseJournal() reads how many lines the rate limit dropped", () => {
-  const dropped = parseJournal(readCaptured("journal-suppressed-object.jsonl")).filter((entry) => entry.dropped > 0);
+  const dropped = parseJournal(readCaptured("journal-suppressed-object.jsonl")).filter(
+    (entry) => entry.dropped > 0,
+  );
   assert.deepEqual(
     dropped.map((entry) => [entry.dropped, entry.messageId]),
     [[185, "a596d6fe7bfa4994828e72309e95d61e"]],
@@ -365,8 +501,14 @@ test("parseJournal() reads the priorities that a bot prefixed", () => {
 
 test("parseJournal() leaves out what is no record, and never throws", () => {
   assert.deepEqual(parseJournal('\n-- cursor: s=1\n-- No entries --\n{"MESSAGE": cut'), []);
-  for (const line of ["null", "1", '"text"', "true", "[]"]) assert.deepEqual(parseJournal(`${line}\n`), [], line);
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void assert.ok(Array.isArray(parseJournal(text)))));
+  for (const line of ["null", "1", '"text"', "true", "[]"])
+    assert.deepEqual(parseJournal(`${line}\n`), [], line);
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.string(), fc.json()),
+      (text) => void assert.ok(Array.isArray(parseJournal(text))),
+    ),
+  );
 });
 
 // ---------------------------------------------------------------------------- the health document
@@ -381,8 +523,13 @@ const answer = (over: Partial<HttpAnswer>): HttpAnswer => ({
 });
 
 test("parseHealthAnswer() takes a 200 with a JSON object, whatever its content type", () => {
-  assert.deepEqual(parseHealthAnswer(answer({ body: '{"status":"up"}' })), { document: { status: "up" }, problem: null });
-  assert.deepEqual(parseHealthAnswer(answer({ headers: {}, body: ' {"a":1}\n' })).document, { a: 1 });
+  assert.deepEqual(parseHealthAnswer(answer({ body: '{"status":"up"}' })), {
+    document: { status: "up" },
+    problem: null,
+  });
+  assert.deepEqual(parseHealthAnswer(answer({ headers: {}, body: ' {"a":1}\n' })).document, {
+    a: 1,
+  });
 });
 
 test("parseHealthAnswer() says what is wrong with any other answer", () => {
@@ -391,7 +538,10 @@ test("parseHealthAnswer() says what is wrong with any other answer", () => {
     [{ status: 500 }, /HTTP 500/],
     [{ status: 503, body: '{"status":"up"}' }, /HTTP 503/],
     [{ status: 204, body: "" }, /HTTP 204/],
-    [{ status: 302, headers: { location: "/login" } }, /HTTP 302 to \/login; redirects are not followed/],
+    [
+      { status: 302, headers: { location: "/login" } },
+      /HTTP 302 to \/login; redirects are not followed/,
+    ],
     [{ status: 301 }, /HTTP 301 to nowhere/],
     [{ body: "<!doctype html><p>Welcome" }, /HTML/],
     [{ body: "" }, /empty/],
@@ -410,7 +560,18 @@ test("parseHealthAnswer() says what is wrong with any other answer", () => {
 });
 
 test("valueAt() answers the examples of RFC 6901", () => {
-  const document = { foo: ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4, "i\\j": 5, 'k"l': 6, " ": 7, "m~n": 8 };
+  const document = {
+    foo: ["bar", "baz"],
+    "": 0,
+    "a/b": 1,
+    "c%d": 2,
+    "e^f": 3,
+    "g|h": 4,
+    "i\\j": 5,
+    'k"l': 6,
+    " ": 7,
+    "m~n": 8,
+  };
   const examples: [string, unknown][] = [
     ["", document],
     ["/foo", ["bar", "baz"]],
@@ -425,13 +586,24 @@ test("valueAt() answers the examples of RFC 6901", () => {
     ["/ ", 7],
     ["/m~0n", 8],
   ];
-  for (const [pointer, value] of examples) assert.deepEqual(valueAt(document, pointer), value, pointer);
+  for (const [pointer, value] of examples)
+    assert.deepEqual(valueAt(document, pointer), value, pointer);
   assert.equal(valueAt({ "~1": 1 }, "/~01"), 1);
 });
 
 test("valueAt() finds nothing where a document has nothing, prototypes included", () => {
   const document = { foo: ["bar"], text: "abc", none: null, __proto__: { inherited: 1 } };
-  const absent = ["/missing", "/foo/1", "/foo/-", "/foo/01", "/foo/length", "/text/0", "/text/length", "/none/x", "/inherited"];
+  const absent = [
+    "/missing",
+    "/foo/1",
+    "/foo/-",
+    "/foo/01",
+    "/foo/length",
+    "/text/0",
+    "/text/length",
+    "/none/x",
+    "/inherited",
+  ];
   absent.push("/__proto__", "/constructor", "/toString", "/foo/constructor", "/foo/map");
   for (const pointer of absent) assert.equal(valueAt(document, pointer), undefined, pointer);
   assert.equal(valueAt(document, "/none"), null);
@@ -470,10 +642,28 @@ test("parseFields() reads the document of seed 000", () => {
 });
 
 test("parseFields() reads the document of seed 002", () => {
-  const document = { status: "healthy", connected: true, channel: "#production-channel", uptime_seconds: 30, version: "v1.0.0" };
-  const fields = parseFields({ ...document, user_count: 42, requests_handled: 0, error_count: 0 }, http, 5);
+  const document = {
+    status: "healthy",
+    connected: true,
+    channel: "#production-channel",
+    uptime_seconds: 30,
+    version: "v1.0.0",
+  };
+  const fields = parseFields(
+    { ...document, user_count: 42, requests_handled: 0, error_count: 0 },
+    http,
+    5,
+  );
   assert.deepEqual(
-    [fields.status, fields.uptime, fields.version, fields.userCount, fields.requests, fields.errorCount, fields.environment],
+    [
+      fields.status,
+      fields.uptime,
+      fields.version,
+      fields.userCount,
+      fields.requests,
+      fields.errorCount,
+      fields.environment,
+    ],
     ["healthy", 30, "v1.0.0", 42, 0, 0, undefined],
   );
 });
@@ -493,7 +683,15 @@ const row = {
 test("parseFields() reads the public bot's current_status row, and not its status column", () => {
   const fields = parseFields(row, sql, 5);
   assert.deepEqual(
-    [fields.status, fields.connected, fields.channel, fields.userCount, fields.startedAt, fields.heartbeat, fields.fromSql],
+    [
+      fields.status,
+      fields.connected,
+      fields.channel,
+      fields.userCount,
+      fields.startedAt,
+      fields.heartbeat,
+      fields.fromSql,
+    ],
     [undefined, true, "lobby", 3, 1795295000, 1795295066, true],
   );
   assert.equal(parseFields(row, { ...sql, fields: { status: "/status" } }, 5).status, "offline");
@@ -514,7 +712,14 @@ test("parseFields() lets configured pointers replace its own, the first that is 
   const document = { status: "up", bot: { state: "fine" }, users: { count: 3 }, user_count: 9 };
   const fields = parseFields(
     document,
-    { ...http, fields: { status: "/bot/state", userCount: ["/nowhere", "/users/count"], version: "/nowhere" } },
+    {
+      ...http,
+      fields: {
+        status: "/bot/state",
+        userCount: ["/nowhere", "/users/count"],
+        version: "/nowhere",
+      },
+    },
     5,
   );
   assert.deepEqual([fields.status, fields.userCount, fields.version], ["fine", 3, undefined]);
@@ -522,7 +727,15 @@ test("parseFields() lets configured pointers replace its own, the first that is 
 
 test("parseInstant() reads epoch seconds, epoch milliseconds and ISO 8601", () => {
   const at = Date.UTC(2026, 10, 21, 21, 4, 26);
-  for (const value of [at / 1000, at, String(at / 1000), String(at), "2026-11-21T21:04:26Z", "2026-11-21T21:04:26.000Z", "2026-11-21T16:04:26-05:00"])
+  for (const value of [
+    at / 1000,
+    at,
+    String(at / 1000),
+    String(at),
+    "2026-11-21T21:04:26Z",
+    "2026-11-21T21:04:26.000Z",
+    "2026-11-21T16:04:26-05:00",
+  ])
     assert.equal(parseInstant(value), at, String(value));
   assert.equal(parseInstant(at / 1000 + 0.5), at + 500);
   // SQLite's CURRENT_TIMESTAMP is UTC and does not say so.
@@ -531,23 +744,47 @@ test("parseInstant() reads epoch seconds, epoch milliseconds and ISO 8601", () =
 });
 
 test("parseInstant() takes nothing else for a time", () => {
-  for (const value of [undefined, null, true, {}, [], "", "never", "just now", Number.NaN, Number.POSITIVE_INFINITY, -1, 0, "tick 7", "user 12"])
+  for (const value of [
+    undefined,
+    null,
+    true,
+    {},
+    [],
+    "",
+    "never",
+    "just now",
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    -1,
+    0,
+    "tick 7",
+    "user 12",
+  ])
     assert.equal(parseInstant(value), null, JSON.stringify(value));
 });
 
 // ---------------------------------------------------------------------------- health over HTTP
 
-const limits = Object.fromEntries(Object.entries(LIMITS).map(([name, limit]) => [name, limit.prod]));
+const limits = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, limit]) => [name, limit.prod]),
+);
 function configWith(over: Record<string, unknown>): Config {
   return { limits, headers: {}, off: {}, health: {}, ...over } as unknown as Config;
 }
 
-async function withServer<T>(listener: RequestListener, act: (url: string, server: Server) => Promise<T>, socket?: string): Promise<T> {
+async function withServer<T>(
+  listener: RequestListener,
+  act: (url: string, server: Server) => Promise<T>,
+  socket?: string,
+): Promise<T> {
   const server = createServer(listener);
   server.listen(socket ? { path: socket } : { port: 0, host: "127.0.0.1" });
   await once(server, "listening");
   try {
-    return await act(socket ? "http://localhost" : `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server);
+    return await act(
+      socket ? "http://localhost" : `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      server,
+    );
   } finally {
     server.closeAllConnections();
     server.close();
@@ -560,14 +797,30 @@ const readHealthOnce = (health: object, timeoutMs = 2000, headers: Record<string
 
 test("openHealth() reads a document over TCP and over a UNIX socket, with its headers", async () => {
   const listener: RequestListener = (request, response) =>
-    response.end(JSON.stringify({ path: request.url, key: request.headers["x-key"], encodings: request.headers["accept-encoding"] ?? null }));
+    response.end(
+      JSON.stringify({
+        path: request.url,
+        key: request.headers["x-key"],
+        encodings: request.headers["accept-encoding"] ?? null,
+      }),
+    );
   await withServer(listener, async (url) => {
-    const { document, problem } = await readHealthOnce({ url: `${url}/api/health?full=1` }, 2000, { "x-key": "abc" });
-    assert.deepEqual([document, problem], [{ path: "/api/health?full=1", key: "abc", encodings: null }, null]);
+    const { document, problem } = await readHealthOnce({ url: `${url}/api/health?full=1` }, 2000, {
+      "x-key": "abc",
+    });
+    assert.deepEqual(
+      [document, problem],
+      [{ path: "/api/health?full=1", key: "abc", encodings: null }, null],
+    );
   });
   const directory = createDirectory();
   const socket = join(directory, "bot.sock");
-  await withServer(listener, async (url) => assert.equal((await readHealthOnce({ url: `${url}/h`, socket })).document?.path, "/h"), socket);
+  await withServer(
+    listener,
+    async (url) =>
+      assert.equal((await readHealthOnce({ url: `${url}/h`, socket })).document?.path, "/h"),
+    socket,
+  );
   rmSync(directory, { recursive: true });
 });
 
@@ -579,7 +832,11 @@ test("openHealth() ends in time and in bytes, whatever the endpoint does", async
   };
   const flood: RequestListener = (_, response) => {
     const chunk = "x".repeat(65_536);
-    const more = (): void => void (response.destroyed || (response.write(chunk) ? setImmediate(more) : response.once("drain", more)));
+    const more = (): void =>
+      void (
+        response.destroyed ||
+        (response.write(chunk) ? setImmediate(more) : response.once("drain", more))
+      );
     more();
   };
   const trickledHeaders: RequestListener = (request) => {
@@ -593,10 +850,16 @@ test("openHealth() ends in time and in bytes, whatever the endpoint does", async
     ["endless headers", trickledHeaders, /./],
     [
       "a cut",
-      (_, response) => response.writeHead(200, { "content-length": "100" }).write("{") && setImmediate(() => response.destroy()),
+      (_, response) =>
+        response.writeHead(200, { "content-length": "100" }).write("{") &&
+        setImmediate(() => response.destroy()),
       /closed|terminated|aborted/,
     ],
-    ["a redirect to itself", (_, response) => response.writeHead(302, { location: "/" }).end(), /redirects are not followed/],
+    [
+      "a redirect to itself",
+      (_, response) => response.writeHead(302, { location: "/" }).end(),
+      /redirects are not followed/,
+    ],
   ];
   for (const [name, listener, says] of bad) {
     await withServer(listener, async (url) => {
@@ -615,7 +878,10 @@ test("openHealth() says that nothing listens", async () => {
     async (address) => address,
   );
   assert.match((await readHealthOnce({ url })).problem ?? "", /connection refused/);
-  assert.match((await readHealthOnce({ url, socket: join(projectDirectory, "no-such.sock") })).problem ?? "", /no such socket/);
+  assert.match(
+    (await readHealthOnce({ url, socket: join(projectDirectory, "no-such.sock") })).problem ?? "",
+    /no such socket/,
+  );
 });
 
 // ---------------------------------------------------------------------------- the database
@@ -629,15 +895,28 @@ test("parseLockHolder() finds who holds a write lock on a byte", () => {
 5: OFDLCK ADVISORY  READ  -1 08:01:101 120 120
 `;
   const holder = (inode: number, byte: number) => parseLockHolder(locks, inode, byte);
-  assert.deepEqual([holder(5678, 1073741825), holder(5678, 1073741826), holder(5678, 1073741824)], [1234, null, null]);
   assert.deepEqual(
-    [holder(77, 0), holder(77, 1e9), holder(99, 119), holder(99, 120), holder(99, 127), holder(99, 128)],
+    [holder(5678, 1073741825), holder(5678, 1073741826), holder(5678, 1073741824)],
+    [1234, null, null],
+  );
+  assert.deepEqual(
+    [
+      holder(77, 0),
+      holder(77, 1e9),
+      holder(99, 119),
+      holder(99, 120),
+      holder(99, 127),
+      holder(99, 128),
+    ],
     [null, null, null, 1237, 1237, null],
   );
   // SQLite takes POSIX locks; another kind with this inode's number is of another file system.
   assert.equal(parseLockHolder("1: OFDLCK ADVISORY  WRITE -1 08:01:5678 0 EOF\n", 5678, 120), null);
   // Who waits for a lock does not hold it, and a reader holds none.
-  assert.deepEqual([holder(100, 120), holder(101, 120), holder(1, 120), parseLockHolder("", 1, 120)], [null, null, null, null]);
+  assert.deepEqual(
+    [holder(100, 120), holder(101, 120), holder(1, 120), parseLockHolder("", 1, 120)],
+    [null, null, null, null],
+  );
 });
 
 const root = createDirectory();
@@ -649,13 +928,19 @@ after(() => {
 
 function openReader(file: string, over: { backup?: string; busyMs?: number } = {}): DatabaseReader {
   const reader = openDatabaseReader(
-    configWith({ database: { file, backup: over.backup }, limits: { ...limits, databaseMsMax: over.busyMs ?? 300 } }),
+    configWith({
+      database: { file, backup: over.backup },
+      limits: { ...limits, databaseMsMax: over.busyMs ?? 300 },
+    }),
   );
   readers.push(reader);
   return reader;
 }
 
-async function inspect(file: string, over: { backup?: string; busyMs?: number } = {}): Promise<DatabaseEvidence> {
+async function inspect(
+  file: string,
+  over: { backup?: string; busyMs?: number } = {},
+): Promise<DatabaseEvidence> {
   const reader = openReader(file, over);
   const evidence = await reader.inspect();
   reader.close();
@@ -665,7 +950,10 @@ async function inspect(file: string, over: { backup?: string; busyMs?: number } 
 let databases = 0;
 type Made = { file: string; directory: string; database: Database.Database };
 
-/** A database in a directory of its own, so that whatever is left beside it is seen; `owner` has them both. */
+/**
+ * A database in a directory of its own, so that whatever is left beside it is seen; `owner` has
+ * them both.
+ */
 function createDatabase(mode: "wal" | "delete", owner = 0): Made {
   const directory = join(root, `database-${databases++}`);
   mkdirSync(directory);
@@ -676,7 +964,8 @@ function createDatabase(mode: "wal" | "delete", owner = 0): Made {
     "CREATE TABLE current_status (id INTEGER PRIMARY KEY, bot_connected INTEGER, last_updated INTEGER); CREATE TABLE user_stats (name TEXT)",
   );
   database.exec("INSERT INTO current_status VALUES (1, 1, 1795295066)");
-  for (const path of [directory, ...readdirSync(directory).map((name) => join(directory, name))]) chownSync(path, owner, owner);
+  for (const path of [directory, ...readdirSync(directory).map((name) => join(directory, name))])
+    chownSync(path, owner, owner);
   return { file, directory, database };
 }
 
@@ -694,7 +983,13 @@ for (const mode of ["wal", "delete"] as const) {
     const before = readdirSync(directory).sort();
     const evidence = await inspect(file);
     assert.deepEqual(
-      [evidence.open, evidence.journalMode, evidence.tables.sort(), evidence.integrity?.lines, evidence.writeLock],
+      [
+        evidence.open,
+        evidence.journalMode,
+        evidence.tables.sort(),
+        evidence.integrity?.lines,
+        evidence.writeLock,
+      ],
       [null, mode === "wal" ? "wal" : "rollback", ["current_status", "user_stats"], ["ok"], null],
     );
     assert.equal(evidence.bytes, statSync(file).size);
@@ -754,7 +1049,8 @@ test("inspect() finds a database that was cut", async () => {
   truncateSync(file, statSync(file).size - 8192);
   const { open, integrity } = await inspect(file);
   assert.ok(
-    /CORRUPT/.test(open?.code ?? "") || /malformed|CORRUPT|exceed|invalid|out of/i.test(integrity?.lines.join() ?? ""),
+    /CORRUPT/.test(open?.code ?? "") ||
+      /malformed|CORRUPT|exceed|invalid|out of/i.test(integrity?.lines.join() ?? ""),
     JSON.stringify({ open, integrity }),
   );
 });
@@ -805,19 +1101,37 @@ test("inspect() leaves a large rollback-journal database alone and checks its ne
   assert.equal(without.integrity, null);
   assert.match(without.integrityOff ?? "", /60 MB.*database\.backup/);
   const checked = await inspect(file, { backup: backups });
-  assert.deepEqual([checked.integrity?.file, checked.integrity?.lines], [join(backups, "good.db"), ["ok"]]);
+  assert.deepEqual(
+    [checked.integrity?.file, checked.integrity?.lines],
+    [join(backups, "good.db"), ["ok"]],
+  );
 });
 
 test("query() reads the public bot's row, and at most two rows", async () => {
   const { file, database } = createDatabase("delete");
   const reader = openReader(file);
-  assert.deepEqual(await reader.query("SELECT bot_connected, last_updated FROM current_status", 2000), {
-    rows: [{ bot_connected: 1, last_updated: 1795295066 }],
-    problem: null,
-  });
-  assert.equal((await reader.query("WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM n) SELECT x FROM n", 2000)).rows.length, 2);
+  assert.deepEqual(
+    await reader.query("SELECT bot_connected, last_updated FROM current_status", 2000),
+    {
+      rows: [{ bot_connected: 1, last_updated: 1795295066 }],
+      problem: null,
+    },
+  );
+  assert.equal(
+    (
+      await reader.query(
+        "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM n) SELECT x FROM n",
+        2000,
+      )
+    ).rows.length,
+    2,
+  );
   assert.match((await reader.query("SELECT * FROM nowhere", 2000)).problem ?? "", /nowhere/);
-  for (const write of ["DELETE FROM current_status", "WITH x AS (SELECT 1) DELETE FROM current_status", "CREATE TABLE evil (x)"])
+  for (const write of [
+    "DELETE FROM current_status",
+    "WITH x AS (SELECT 1) DELETE FROM current_status",
+    "CREATE TABLE evil (x)",
+  ])
     assert.ok((await reader.query(write, 2000)).problem, write);
   assert.equal(database.prepare("SELECT count(*) AS n FROM current_status").pluck().get(), 1);
   reader.close();
@@ -827,9 +1141,13 @@ test("query() reads the public bot's row, and at most two rows", async () => {
 test("query() ends a query that does not end, and the next one is answered", async () => {
   const { file, database } = createDatabase("delete");
   const reader = openReader(file);
-  const endless = "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM n) SELECT max(x) AS m FROM n";
+  const endless =
+    "WITH RECURSIVE n(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM n) SELECT max(x) AS m FROM n";
   assert.match((await reader.query(endless, 100)).problem ?? "", /no answer within/);
-  assert.equal((await reader.query("SELECT count(*) AS n FROM current_status", 2000)).rows.length, 1);
+  assert.equal(
+    (await reader.query("SELECT count(*) AS n FROM current_status", 2000)).rows.length,
+    1,
+  );
   reader.close();
   database.close();
 });
@@ -849,7 +1167,10 @@ test("close() leaves no process behind", async () => {
   database.close();
 });
 
-/** Inspects as another user, under setpriv, so that the reader's child has that uid too. A file, because fork() would pass on `--eval`. */
+/**
+ * Inspects as another user, under setpriv, so that the reader's child has that uid too. A file,
+ * because fork() would pass on `--eval`.
+ */
 function inspectAs(uid: number, file: string): DatabaseEvidence {
   const script = join(root, "inspect.mjs");
   const config = JSON.stringify({ database: { file }, limits: { ...limits, databaseMsMax: 300 } });
@@ -860,8 +1181,20 @@ console.log(JSON.stringify(await reader.inspect()));
 reader.close();
 `;
   writeFileSync(script, code);
-  const command = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--", process.execPath, "--import", "tsx", script];
-  const { stdout, stderr, status } = spawnSync("setpriv", command, { encoding: "utf8", cwd: project });
+  const command = [
+    `--reuid=${uid}`,
+    `--regid=${uid}`,
+    "--clear-groups",
+    "--",
+    process.execPath,
+    "--import",
+    "tsx",
+    script,
+  ];
+  const { stdout, stderr, status } = spawnSync("setpriv", command, {
+    encoding: "utf8",
+    cwd: project,
+  });
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout) as DatabaseEvidence;
 }
@@ -880,7 +1213,10 @@ test("inspect() as another user reads a WAL database beside its running bot, and
   const before = picture(directory);
   assert.equal(before.length, 3);
   const evidence = inspectAs(stranger, file);
-  assert.deepEqual([evidence.open, evidence.tables.length, evidence.integrity?.lines], [null, 2, ["ok"]]);
+  assert.deepEqual(
+    [evidence.open, evidence.tables.length, evidence.integrity?.lines],
+    [null, 2, ["ok"]],
+  );
   assert.deepEqual(picture(directory), before);
   database.close();
 });
@@ -906,10 +1242,12 @@ test("inspect() as another user never creates the half of -wal and -shm that a c
     const { directory, database } = createDatabase("wal", unprivilegedUid);
     const crashed = join(root, `crashed${lost}`);
     mkdirSync(crashed);
-    for (const name of readdirSync(directory)) copyFileSync(join(directory, name), join(crashed, name));
+    for (const name of readdirSync(directory))
+      copyFileSync(join(directory, name), join(crashed, name));
     database.close();
     unlinkSync(join(crashed, `bot_data.db${lost}`));
-    for (const path of [crashed, ...readdirSync(crashed).map((name) => join(crashed, name))]) chownSync(path, unprivilegedUid, unprivilegedUid);
+    for (const path of [crashed, ...readdirSync(crashed).map((name) => join(crashed, name))])
+      chownSync(path, unprivilegedUid, unprivilegedUid);
     chmodSync(crashed, 0o777);
     const before = picture(crashed);
     inspectAs(stranger, join(crashed, "bot_data.db"));
@@ -933,7 +1271,8 @@ test("inspect() as root leaves no file of root beside another user's database, a
     const { file, directory, database } = createDatabase(mode, unprivilegedUid);
     assert.equal((await inspect(file)).open, null, `${mode}, running`);
     database.close();
-    for (const name of readdirSync(directory)) chownSync(join(directory, name), unprivilegedUid, unprivilegedUid);
+    for (const name of readdirSync(directory))
+      chownSync(join(directory, name), unprivilegedUid, unprivilegedUid);
     assert.equal((await inspect(file)).open, null, `${mode}, at rest`);
     assert.ok(
       picture(directory).every((entry) => entry.endsWith(` ${unprivilegedUid}`)),

@@ -1,6 +1,19 @@
-/** Releases and rollback: what is remembered, what is decided from it, and that a switch cut short at any moment leaves a whole release. */
+/**
+ * Releases and rollback: what is remembered, what is decided from it, and that a switch cut short
+ * at any moment leaves a whole release.
+ */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -9,11 +22,32 @@ import { writeAtomically } from "../../lib/files.ts";
 import { readRecords } from "../../lib/log.ts";
 import { planRollback, type Release, readReleases } from "../../lib/releases/plan.ts";
 import { judgeRollback } from "../../lib/releases/rollback.ts";
-import { emptyState, foldRecord, type ReleaseState, type RollbackRecord, type RollbackRequest, readState } from "../../lib/releases/state.ts";
+import {
+  emptyState,
+  foldRecord,
+  type ReleaseState,
+  type RollbackRecord,
+  type RollbackRequest,
+  readState,
+} from "../../lib/releases/state.ts";
 import type { Result } from "../../lib/run.ts";
-import { CHECK_NAMES, type CheckName, type Finding, type Status, VERSION } from "../../lib/vocabulary.ts";
+import {
+  CHECK_NAMES,
+  type CheckName,
+  type Finding,
+  type Status,
+  VERSION,
+} from "../../lib/vocabulary.ts";
 import { RULES } from "../../verify.ts";
-import { createDirectory, merge, projectDirectory, type RunOptions, runVerify, type Settings, writeConfig } from "../support/harness.ts";
+import {
+  createDirectory,
+  merge,
+  projectDirectory,
+  type RunOptions,
+  runVerify,
+  type Settings,
+  writeConfig,
+} from "../support/harness.ts";
 
 // ---------------------------------------------------------------------------- records and scenes
 
@@ -22,10 +56,29 @@ const stamp = (count: number): string => new Date(minute(count)).toISOString();
 
 function findingOf(check: CheckName, status: Status, over: Partial<Finding> = {}): Finding {
   const says = `${check} is ${status}`;
-  return { check, status, phase: "final", measured: null, limit: null, unit: null, says, evidence: [], hint: null, parts: [], ...over };
+  return {
+    check,
+    status,
+    phase: "final",
+    measured: null,
+    limit: null,
+    unit: null,
+    says,
+    evidence: [],
+    hint: null,
+    parts: [],
+    ...over,
+  };
 }
 
-const startedBot = (pid: number) => ({ pid, startTicks: 900, startedAt: stamp(0), bootId: "boot", invocation: null, release: "1.4.2" });
+const startedBot = (pid: number) => ({
+  pid,
+  startTicks: 900,
+  startedAt: stamp(0),
+  bootId: "boot",
+  invocation: null,
+  release: "1.4.2",
+});
 
 /** The record of a verification of `release`. */
 function verified(release: string | null, over: Partial<Result> = {}): Result {
@@ -61,7 +114,12 @@ function verified(release: string | null, over: Partial<Result> = {}): Result {
 }
 
 const failing = (release: string | null, checks: CheckName[], over: Partial<Result> = {}): Result =>
-  verified(release, { verdict: "fail", exit: 1, findings: checks.map((check) => findingOf(check, "fail")), ...over });
+  verified(release, {
+    verdict: "fail",
+    exit: 1,
+    findings: checks.map((check) => findingOf(check, "fail")),
+    ...over,
+  });
 
 /** The record of a rollback away from `from`. */
 function rolledBack(from: string | null, over: Partial<RollbackRecord> = {}): RollbackRecord {
@@ -76,10 +134,22 @@ function rolledBack(from: string | null, over: Partial<RollbackRecord> = {}): Ro
     verifier: VERSION,
   };
   const outcome = { verdict: "pass" as const, exit: 0, action: "Rolled back." };
-  return { ...about, unitInvocation: null, by: "verdict", of: "run-1", from, to: "r1", checks: ["process"], lifted: false, ...outcome, ...over };
+  return {
+    ...about,
+    unitInvocation: null,
+    by: "verdict",
+    of: "run-1",
+    from,
+    to: "r1",
+    checks: ["process"],
+    lifted: false,
+    ...outcome,
+    ...over,
+  };
 }
 
-const fold = (...records: (Result | RollbackRecord)[]): ReleaseState => records.reduce(foldRecord, emptyState());
+const fold = (...records: (Result | RollbackRecord)[]): ReleaseState =>
+  records.reduce(foldRecord, emptyState());
 
 const onHost: Settings = {
   release: { directory: "releases" },
@@ -91,7 +161,10 @@ const onHost: Settings = {
 function scene(over: Settings = {}): { directory: string; config: Config } {
   const directory = createDirectory();
   for (const name of ["releases", "state", "flags"]) mkdirSync(join(directory, name));
-  return { directory, config: readConfig("prod", writeConfig(directory, 9, merge(onHost, over)), RULES) };
+  return {
+    directory,
+    config: readConfig("prod", writeConfig(directory, 9, merge(onHost, over)), RULES),
+  };
 }
 
 /** A release that its deployer finished so many minutes after midnight, or has not finished. */
@@ -115,17 +188,53 @@ test("foldRecord() remembers the release that passed, by which run, with which v
   assert.deepEqual(state, {
     ...emptyState(),
     passed: { r1: { at: stamp(5), run: "run-5", version: "1.4.2", schema: "5e" } },
-    metrics: { exit: 0, ms: 1000, at: minute(5), success: true, statuses: {}, failures: {}, successAt: minute(5) },
-    last: { start: "boot/4711/900", release: "r1", at: stamp(5), by: "cytube-verify", run: "run-5", verdict: "pass", exit: 0 },
+    metrics: {
+      exit: 0,
+      ms: 1000,
+      at: minute(5),
+      success: true,
+      statuses: {},
+      failures: {},
+      successAt: minute(5),
+    },
+    last: {
+      start: "boot/4711/900",
+      release: "r1",
+      at: stamp(5),
+      by: "cytube-verify",
+      run: "run-5",
+      verdict: "pass",
+      exit: 0,
+    },
   });
 });
 
 test("foldRecord() passes over what a hand has left in place of a burn-in's account", () => {
-  const place = { age: 0, at: stamp(0), bootId: "boot", upSeconds: 0, start: "boot/4711/900", cursor: null, files: {} };
-  const begun = fold(verified("r1", { place: { ...place, down: null, stopping: null, offline: null, joining: null, links: 0 } }));
+  const place = {
+    age: 0,
+    at: stamp(0),
+    bootId: "boot",
+    upSeconds: 0,
+    start: "boot/4711/900",
+    cursor: null,
+    files: {},
+  };
+  const begun = fold(
+    verified("r1", {
+      place: { ...place, down: null, stopping: null, offline: null, joining: null, links: 0 },
+    }),
+  );
   assert.equal(begun.burnin?.id, "run-1", "the burn-in has begun");
-  for (const account of [{ burnin: "run-1" }, { burnin: "run-1", from: "x", to: 5, at: stamp(1), outages: [], restarts: [], unseen: [] }, 5]) {
-    const foreign = { ...verified("r2", { kind: "burnin", run: "run-2" }), identity: undefined, account } as unknown as Result;
+  for (const account of [
+    { burnin: "run-1" },
+    { burnin: "run-1", from: "x", to: 5, at: stamp(1), outages: [], restarts: [], unseen: [] },
+    5,
+  ]) {
+    const foreign = {
+      ...verified("r2", { kind: "burnin", run: "run-2" }),
+      identity: undefined,
+      account,
+    } as unknown as Result;
     assert.deepEqual(foldRecord(begun, foreign), begun, JSON.stringify(account));
   }
 });
@@ -133,22 +242,49 @@ test("foldRecord() passes over what a hand has left in place of a burn-in's acco
 test("foldRecord() ends a burn-in with the start of another release, and without one goes on with it", () => {
   const place = (start: string): Result["place"] => {
     const moment = { age: 0, at: stamp(0), bootId: "boot", upSeconds: 0 };
-    return { ...moment, start, cursor: null, files: {}, down: null, stopping: null, offline: null, joining: null, links: 0 };
+    return {
+      ...moment,
+      start,
+      cursor: null,
+      files: {},
+      down: null,
+      stopping: null,
+      offline: null,
+      joining: null,
+      links: 0,
+    };
   };
   const begun = fold(verified("r1", { place: place("boot/4711/900") }));
-  assert.deepEqual([begun.burnin?.id, begun.burnin?.release, begun.burnin?.attempt], ["run-1", "r1", 1]);
+  assert.deepEqual(
+    [begun.burnin?.id, begun.burnin?.release, begun.burnin?.attempt],
+    ["run-1", "r1", 1],
+  );
   const next = startedBot(4712);
-  const tick = (over: Partial<Result>): Result => verified("r2", { kind: "burnin", whole: false, ts: stamp(15), run: "run-2", ...over });
+  const tick = (over: Partial<Result>): Result =>
+    verified("r2", { kind: "burnin", whole: false, ts: stamp(15), run: "run-2", ...over });
   assert.equal(foldRecord(begun, tick({ identity: next })).burnin, null);
-  assert.equal(foldRecord(begun, tick({ identity: next, kind: "verify", verdict: "fail", exit: 1 })).burnin, null);
+  assert.equal(
+    foldRecord(begun, tick({ identity: next, kind: "verify", verdict: "fail", exit: 1 })).burnin,
+    null,
+  );
   // `current` has been switched, and the old release still runs; or nothing runs.
-  for (const identity of [startedBot(4711), null]) assert.equal(foldRecord(begun, tick({ identity })).burnin?.id, "run-1");
-  const passed = foldRecord(begun, verified("r2", { run: "run-3", identity: next, place: place("boot/4712/900") }));
-  assert.deepEqual([passed.burnin?.id, passed.burnin?.release, passed.burnin?.attempt], ["run-3", "r2", 1]);
+  for (const identity of [startedBot(4711), null])
+    assert.equal(foldRecord(begun, tick({ identity })).burnin?.id, "run-1");
+  const passed = foldRecord(
+    begun,
+    verified("r2", { run: "run-3", identity: next, place: place("boot/4712/900") }),
+  );
+  assert.deepEqual(
+    [passed.burnin?.id, passed.burnin?.release, passed.burnin?.attempt],
+    ["run-3", "r2", 1],
+  );
 });
 
 test("foldRecord() takes a warning for a pass, and the newer pass for the older one", () => {
-  const state = fold(verified("r1", { ts: stamp(1) }), verified("r1", { ts: stamp(2), verdict: "warn" }));
+  const state = fold(
+    verified("r1", { ts: stamp(1) }),
+    verified("r1", { ts: stamp(2), verdict: "warn" }),
+  );
   assert.equal(state.passed.r1?.at, stamp(2));
 });
 
@@ -173,7 +309,10 @@ for (const [what, over] of [
     const before = fold(verified("r1"));
     const after = foldRecord(before, verified("r2", { ...over, run: "run-2", ts: stamp(9) }));
     assert.deepEqual(after.passed, before.passed);
-    assert.deepEqual([after.last?.release, after.last?.exit, after.last?.run], ["r2", over.exit, "run-2"]);
+    assert.deepEqual(
+      [after.last?.release, after.last?.exit, after.last?.run],
+      ["r2", over.exit, "run-2"],
+    );
   });
 }
 
@@ -183,7 +322,8 @@ test("foldRecord() knows no release by a pass that does not know its own", () =>
 });
 
 test("foldRecord() counts each start whose verification was aborted once, until a verdict", () => {
-  const aborted = (pid: number): Result => verified("r1", { verdict: "aborted", exit: 143, identity: startedBot(pid) });
+  const aborted = (pid: number): Result =>
+    verified("r1", { verdict: "aborted", exit: 143, identity: startedBot(pid) });
   const state = fold(aborted(1), aborted(2), aborted(2));
   assert.deepEqual(state.unjudged, ["boot/1/900", "boot/2/900"]);
   assert.equal(state.last, null);
@@ -206,12 +346,20 @@ test("foldRecord() quarantines the release that was left, and remembers who left
 test("foldRecord() quarantines also where the old release is not healthy either, but not where both fail alike", () => {
   const unhealthy = { verdict: "fail" as const, exit: 41 };
   assert.deepEqual(Object.keys(fold(rolledBack("r2", unhealthy)).quarantined), ["r2"]);
-  const state = fold(rolledBack("r3"), rolledBack("r2", { run: "a" }), rolledBack("r2", { run: "a", ...unhealthy, lifted: true }));
+  const state = fold(
+    rolledBack("r3"),
+    rolledBack("r2", { run: "a" }),
+    rolledBack("r2", { run: "a", ...unhealthy, lifted: true }),
+  );
   assert.deepEqual(Object.keys(state.quarantined), ["r3"]);
 });
 
 test("foldRecord() counts the marker of a rollback and its record as one", () => {
-  const state = fold(rolledBack("r2", { run: "a", ts: stamp(1) }), rolledBack("r2", { run: "a", ts: stamp(2) }), rolledBack("r3", { run: "b" }));
+  const state = fold(
+    rolledBack("r2", { run: "a", ts: stamp(1) }),
+    rolledBack("r2", { run: "a", ts: stamp(2) }),
+    rolledBack("r3", { run: "b" }),
+  );
   assert.deepEqual(
     state.rollbacks.map(({ run, at }) => [run, at]),
     [
@@ -228,9 +376,15 @@ test("foldRecord() takes a refused rollback, and one from nowhere, for none", ()
 });
 
 test("foldRecord() lifts the quarantine of a release that passes, and no other", () => {
-  const state = fold(rolledBack("r2", { run: "a" }), rolledBack("r3", { run: "b" }), verified("r2"));
+  const state = fold(
+    rolledBack("r2", { run: "a" }),
+    rolledBack("r3", { run: "b" }),
+    verified("r2"),
+  );
   assert.deepEqual(Object.keys(state.quarantined), ["r3"]);
-  assert.deepEqual(Object.keys(fold(rolledBack("r2"), failing("r2", ["process"])).quarantined), ["r2"]);
+  assert.deepEqual(Object.keys(fold(rolledBack("r2"), failing("r2", ["process"])).quarantined), [
+    "r2",
+  ]);
   assert.equal(state.rollbacks.length, 2, "what has been done is not forgotten by it");
 });
 
@@ -238,10 +392,15 @@ test("foldRecord() keeps a bounded number of rollbacks and of unjudged starts, t
   const many = Array.from({ length: 250 }, (_, index) => index);
   const state = fold(
     ...many.map((index) => rolledBack("r2", { run: `run ${index}` })),
-    ...many.map((index) => verified("r1", { verdict: "aborted", exit: 143, identity: startedBot(index) })),
+    ...many.map((index) =>
+      verified("r1", { verdict: "aborted", exit: 143, identity: startedBot(index) }),
+    ),
   );
   assert.deepEqual([state.rollbacks.length, state.unjudged.length], [100, 100]);
-  assert.deepEqual([state.rollbacks.at(-1)?.run, state.unjudged.at(-1)], ["run 249", "boot/249/900"]);
+  assert.deepEqual(
+    [state.rollbacks.at(-1)?.run, state.unjudged.at(-1)],
+    ["run 249", "boot/249/900"],
+  );
 });
 
 // ---------------------------------------------------------------------------- readState()
@@ -250,7 +409,14 @@ const anyId = fc.constantFrom("r1", "r2", "r3");
 const anyVerification = fc
   .record({
     id: fc.option(anyId),
-    outcome: fc.constantFrom(["pass", 0], ["warn", 0], ["fail", 3], ["unknown", 124], ["aborted", 143], ["superseded", 75]),
+    outcome: fc.constantFrom(
+      ["pass", 0],
+      ["warn", 0],
+      ["fail", 3],
+      ["unknown", 124],
+      ["aborted", 143],
+      ["superseded", 75],
+    ),
     pid: fc.option(fc.integer({ min: 1, max: 4 })),
     whole: fc.boolean(),
     run: fc.uuid(),
@@ -274,7 +440,10 @@ const anyRollback = fc
     count: fc.nat(9999),
   })
   .map(({ from, outcome: [verdict, exit], lifted, by, run, count }) =>
-    rolledBack(from, { ...({ verdict, exit } as Pick<RollbackRecord, "verdict" | "exit">), ...{ lifted, by, run, ts: stamp(count) } }),
+    rolledBack(from, {
+      ...({ verdict, exit } as Pick<RollbackRecord, "verdict" | "exit">),
+      ...{ lifted, by, run, ts: stamp(count) },
+    }),
   );
 /** Lines that are not about this environment's releases: they may stand anywhere. */
 const foreignLine = fc.constantFrom(
@@ -292,12 +461,23 @@ const foreignLine = fc.constantFrom(
 
 test("readState() builds from the log what was kept record by record, wherever torn and foreign lines stand", () => {
   const { config } = scene();
-  const line = fc.oneof({ weight: 3, arbitrary: fc.oneof(anyVerification, anyRollback) }, foreignLine);
+  const line = fc.oneof(
+    { weight: 3, arbitrary: fc.oneof(anyVerification, anyRollback) },
+    foreignLine,
+  );
   fc.assert(
     fc.property(fc.array(line, { maxLength: 25 }), (lines) => {
       const records = lines.filter((found) => typeof found !== "string");
-      const kept = records.reduce((state, record) => JSON.parse(JSON.stringify(foldRecord(state, record))) as ReleaseState, emptyState());
-      writeFileSync(config.logFile, lines.map((found) => `${typeof found === "string" ? found : JSON.stringify(found)}\n`).join(""));
+      const kept = records.reduce(
+        (state, record) => JSON.parse(JSON.stringify(foldRecord(state, record))) as ReleaseState,
+        emptyState(),
+      );
+      writeFileSync(
+        config.logFile,
+        lines
+          .map((found) => `${typeof found === "string" ? found : JSON.stringify(found)}\n`)
+          .join(""),
+      );
       assert.deepEqual(readState(config), kept);
     }),
     { numRuns: 300 },
@@ -306,21 +486,31 @@ test("readState() builds from the log what was kept record by record, wherever t
 
 test("foldRecord() changes nothing by a second look at the same record, and never what it was given", () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(anyVerification, anyRollback), { maxLength: 12 }), fc.oneof(anyVerification, anyRollback), (before, record) => {
-      const state = fold(...before);
-      const copy = structuredClone(state);
-      const once = foldRecord(state, record);
-      assert.deepEqual(foldRecord(once, record), once);
-      assert.deepEqual(state, copy);
-    }),
+    fc.property(
+      fc.array(fc.oneof(anyVerification, anyRollback), { maxLength: 12 }),
+      fc.oneof(anyVerification, anyRollback),
+      (before, record) => {
+        const state = fold(...before);
+        const copy = structuredClone(state);
+        const once = foldRecord(state, record);
+        assert.deepEqual(foldRecord(once, record), once);
+        assert.deepEqual(state, copy);
+      },
+    ),
   );
 });
 
 test("readState() follows the log into the file that logrotate has left", () => {
   const { config } = scene();
-  writeFileSync(`${config.logFile}.1`, `${JSON.stringify(verified("r1"))}\n${JSON.stringify(rolledBack("r2"))}\n`);
+  writeFileSync(
+    `${config.logFile}.1`,
+    `${JSON.stringify(verified("r1"))}\n${JSON.stringify(rolledBack("r2"))}\n`,
+  );
   writeFileSync(config.logFile, `${JSON.stringify(verified("r3", { ts: stamp(3) }))}\n`);
-  assert.deepEqual(readState(config), fold(verified("r1"), rolledBack("r2"), verified("r3", { ts: stamp(3) })));
+  assert.deepEqual(
+    readState(config),
+    fold(verified("r1"), rolledBack("r2"), verified("r3", { ts: stamp(3) })),
+  );
 });
 
 test("readState() believes its own file before the log", () => {
@@ -352,13 +542,22 @@ test("readState() takes keys that an older program did not write for empty", () 
   assert.deepEqual(readState(config), emptyState());
 });
 
-test("readState() of a host where nothing has run yet is empty", () => assert.deepEqual(readState(scene().config), emptyState()));
+test("readState() of a host where nothing has run yet is empty", () =>
+  assert.deepEqual(readState(scene().config), emptyState()));
 
 // ---------------------------------------------------------------------------- readReleases()
 
 const listed = (config: Config, state = emptyState()): string[] =>
   readReleases(config, state).map(({ id, completeAt, current, passed, quarantined }) =>
-    [id, completeAt ?? "incomplete", current && "current", passed && "passed", quarantined && "quarantined"].filter(Boolean).join(" "),
+    [
+      id,
+      completeAt ?? "incomplete",
+      current && "current",
+      passed && "passed",
+      quarantined && "quarantined",
+    ]
+      .filter(Boolean)
+      .join(" "),
   );
 
 test("readReleases() lists the newest first, with what is complete, current, passed and quarantined", () => {
@@ -369,13 +568,29 @@ test("readReleases() lists the newest first, with what is complete, current, pas
   deploy(directory, "r4", null);
   point(directory, "releases/r2");
   const state = fold(verified("r1", { ts: stamp(5) }), rolledBack("r3", { ts: stamp(5) }));
-  assert.deepEqual(listed(config, state), [`r3 ${minute(3)} quarantined`, `r2 ${minute(2)} current`, `r1 ${minute(1)} passed`, "r4 incomplete"]);
+  assert.deepEqual(listed(config, state), [
+    `r3 ${minute(3)} quarantined`,
+    `r2 ${minute(2)} current`,
+    `r1 ${minute(1)} passed`,
+    "r4 incomplete",
+  ]);
 });
 
 test("readReleases() leaves out what cannot be an id", () => {
   const { directory, config } = scene();
-  for (const id of ["-rf", ".hidden", "with blank", "new\nline", "ünïcode", "x".repeat(65), "a;b", "lost+found"]) deploy(directory, id, 1);
-  for (const id of ["0", "x".repeat(64), "2026-11-22_03.00", "v1.4.2-rc.1"]) deploy(directory, id, 1);
+  for (const id of [
+    "-rf",
+    ".hidden",
+    "with blank",
+    "new\nline",
+    "ünïcode",
+    "x".repeat(65),
+    "a;b",
+    "lost+found",
+  ])
+    deploy(directory, id, 1);
+  for (const id of ["0", "x".repeat(64), "2026-11-22_03.00", "v1.4.2-rc.1"])
+    deploy(directory, id, 1);
   assert.deepEqual(
     readReleases(config, emptyState())
       .map(({ id }) => id)
@@ -405,7 +620,12 @@ test("readReleases() knows the current release by absolute and relative links, a
   deploy(directory, "r1", 1);
   deploy(directory, "r2", 2);
   symlinkSync("releases/r1", join(directory, "stable"));
-  for (const target of ["releases/r1", join(directory, "releases/r1"), "./releases/../releases/r1/", "stable"]) {
+  for (const target of [
+    "releases/r1",
+    join(directory, "releases/r1"),
+    "./releases/../releases/r1/",
+    "stable",
+  ]) {
     point(directory, target);
     assert.deepEqual(listed(config), [`r2 ${minute(2)}`, `r1 ${minute(1)} current`], target);
   }
@@ -416,7 +636,14 @@ test("readReleases() knows no current release where the link dangles, leaves the
   deploy(directory, "r1", 1);
   mkdirSync(join(directory, "elsewhere/r1"), { recursive: true });
   mkdirSync(join(directory, "releases/r1/deeper"));
-  for (const target of ["releases/gone", "elsewhere/r1", "releases/r1/deeper", "releases", "/", "current"]) {
+  for (const target of [
+    "releases/gone",
+    "elsewhere/r1",
+    "releases/r1/deeper",
+    "releases",
+    "/",
+    "current",
+  ]) {
     point(directory, target);
     assert.deepEqual(listed(config), [`r1 ${minute(1)}`], target);
   }
@@ -435,7 +662,10 @@ test("readReleases() forgets what was known of an id that was deployed anew", ()
     [11, "", ""],
   ] as const) {
     for (const id of ["r1", "r2"]) deploy(directory, id, completeAt);
-    assert.deepEqual(listed(config, state).sort(), [`r1 ${minute(completeAt)}${passed}`, `r2 ${minute(completeAt)}${quarantined}`]);
+    assert.deepEqual(listed(config, state).sort(), [
+      `r1 ${minute(completeAt)}${passed}`,
+      `r2 ${minute(completeAt)}${quarantined}`,
+    ]);
   }
 });
 
@@ -470,9 +700,21 @@ interface Judged {
 const candidate = [release("r2", { current: true }), release("r1", { passed: passedOnce })];
 const command = { release: null, rollback: { auto: true, command: ["true"] } };
 
-for (const { why, expected, result = failing("r2", ["process"]), over = {}, releases = candidate, state = emptyState(), news = {} } of [
+for (const {
+  why,
+  expected,
+  result = failing("r2", ["process"]),
+  over = {},
+  releases = candidate,
+  state = emptyState(),
+  news = {},
+} of [
   { why: "a measured failure of a candidate that is current", expected: null },
-  { why: "one failure of two is in rollback.on", expected: null, result: failing("r2", ["user_count", "database"]) },
+  {
+    why: "one failure of two is in rollback.on",
+    expected: null,
+    result: failing("r2", ["user_count", "database"]),
+  },
   {
     why: "other errors than ERROR lines are there too",
     expected: null,
@@ -480,34 +722,85 @@ for (const { why, expected, result = failing("r2", ["process"]), over = {}, rele
     news: { newErrors: false },
   },
   { why: "the errors are new", expected: null, result: failing("r2", ["error_logs"]) },
-  { why: "the chat server is down, but the bot is connected", expected: null, news: { chatDown: true } },
-  { why: "a command rolls back, and the release has not passed", expected: null, over: command, releases: [] },
+  {
+    why: "the chat server is down, but the bot is connected",
+    expected: null,
+    news: { chatDown: true },
+  },
+  {
+    why: "a command rolls back, and the release has not passed",
+    expected: null,
+    over: command,
+    releases: [],
+  },
   { why: "the chat server is up", expected: null, result: failing("r2", ["connection"]) },
   { why: "a pass", expected: /^nothing was measured to be wrong$/, result: verified("r2") },
-  { why: "an unknown", expected: /^nothing was measured to be wrong$/, result: verified("r2", { verdict: "unknown", exit: 3 }) },
+  {
+    why: "an unknown",
+    expected: /^nothing was measured to be wrong$/,
+    result: verified("r2", { verdict: "unknown", exit: 3 }),
+  },
   {
     why: "an aborted run that had seen a failure",
     expected: /^nothing was measured to be wrong$/,
     result: failing("r2", ["process"], { verdict: "aborted", exit: 143 }),
   },
-  { why: "neither releases nor a command", expected: /neither release\.directory nor rollback\.command/, over: { release: null }, releases: [] },
-  { why: "rollback.auto is false", expected: /rollback\.auto is not set/, over: { rollback: { auto: false } } },
-  { why: "rollback.auto is missing", expected: /rollback\.auto is not set/, over: { rollback: null } },
-  { why: "only the user count fails", expected: /^user_count is not in rollback\.on$/, result: failing("r2", ["user_count"]) },
-  { why: "only the release fails", expected: /^release is not in rollback\.on$/, result: failing("r2", ["release"]) },
+  {
+    why: "neither releases nor a command",
+    expected: /neither release\.directory nor rollback\.command/,
+    over: { release: null },
+    releases: [],
+  },
+  {
+    why: "rollback.auto is false",
+    expected: /rollback\.auto is not set/,
+    over: { rollback: { auto: false } },
+  },
+  {
+    why: "rollback.auto is missing",
+    expected: /rollback\.auto is not set/,
+    over: { rollback: null },
+  },
+  {
+    why: "only the user count fails",
+    expected: /^user_count is not in rollback\.on$/,
+    result: failing("r2", ["user_count"]),
+  },
+  {
+    why: "only the release fails",
+    expected: /^release is not in rollback\.on$/,
+    result: failing("r2", ["release"]),
+  },
   {
     why: "the site has left that check out",
     expected: /^process, database is not in rollback\.on$/,
     result: failing("r2", ["process", "database"]),
     over: { rollback: { on: ["connection"] } },
   },
-  { why: "the site rolls back for nothing", expected: /not in rollback\.on/, over: { rollback: { on: [] } } },
-  { why: "nobody knows which release runs", expected: /^which release runs is not known$/, result: failing(null, ["process"]) },
-  { why: "current has moved on", expected: /^r1 is not the current release any more$/, result: failing("r1", ["process"]) },
-  { why: "the release is gone from the disk", expected: /^r9 is not the current release any more$/, result: failing("r9", ["process"]) },
+  {
+    why: "the site rolls back for nothing",
+    expected: /not in rollback\.on/,
+    over: { rollback: { on: [] } },
+  },
+  {
+    why: "nobody knows which release runs",
+    expected: /^which release runs is not known$/,
+    result: failing(null, ["process"]),
+  },
+  {
+    why: "current has moved on",
+    expected: /^r1 is not the current release any more$/,
+    result: failing("r1", ["process"]),
+  },
+  {
+    why: "the release is gone from the disk",
+    expected: /^r9 is not the current release any more$/,
+    result: failing("r9", ["process"]),
+  },
   {
     why: "the release has passed before",
-    expected: /^r2 has passed before \(2026-11-22T00:02:00\.000Z\): it worked, so the world has changed$/,
+    expected:
+      /^r2 has passed before \(2026-11-22T00:02:00\.000Z\): it worked, so the world has changed$/,
     releases: [release("r2", { current: true, passed: passedOnce })],
   },
   {
@@ -517,7 +810,12 @@ for (const { why, expected, result = failing("r2", ["process"]), over = {}, rele
     releases: [],
     state: fold(verified("r2")),
   },
-  { why: "the chat server is down", expected: /^the chat server itself is down$/, result: failing("r2", ["connection"]), news: { chatDown: true } },
+  {
+    why: "the chat server is down",
+    expected: /^the chat server itself is down$/,
+    result: failing("r2", ["connection"]),
+    news: { chatDown: true },
+  },
   {
     why: "an earlier release logged the same errors",
     expected: /^an earlier release logged the same errors$/,
@@ -536,29 +834,51 @@ for (const { why, expected, result = failing("r2", ["process"]), over = {}, rele
 for (const check of CHECK_NAMES) {
   const due = check !== "user_count" && check !== "release";
   test(`judgeRollback() by default ${due ? "rolls back" : "does not roll back"} when only ${check} fails`, () =>
-    assert.equal(judgeRollback(failing("r2", [check]), scene().config, candidate, emptyState(), noNews) === null, due));
+    assert.equal(
+      judgeRollback(failing("r2", [check]), scene().config, candidate, emptyState(), noNews) ===
+        null,
+      due,
+    ));
 }
 
 test("judgeRollback() never rolls back without a measured failure of a check in rollback.on", () => {
   const { config } = scene();
   const anyFindings = fc.array(
-    fc.tuple(fc.constantFrom(...CHECK_NAMES), fc.constantFrom<Status>("pass", "warn", "unknown", "skipped", "off", "fail")),
+    fc.tuple(
+      fc.constantFrom(...CHECK_NAMES),
+      fc.constantFrom<Status>("pass", "warn", "unknown", "skipped", "off", "fail"),
+    ),
   );
   fc.assert(
-    fc.property(anyFindings, fc.constantFrom("pass", "warn", "fail", "unknown", "aborted", "superseded", "paused"), (pairs, verdict) => {
-      const findings = pairs.map(([check, status]) => findingOf(check, status));
-      const result = verified("r2", { verdict: verdict as Result["verdict"], exit: 1, findings });
-      const due = judgeRollback(result, config, candidate, emptyState(), noNews) === null;
-      const measured = pairs.some(([check, status]) => status === "fail" && config.rollback.on.includes(check));
-      assert.equal(due, verdict === "fail" && measured);
-    }),
+    fc.property(
+      anyFindings,
+      fc.constantFrom("pass", "warn", "fail", "unknown", "aborted", "superseded", "paused"),
+      (pairs, verdict) => {
+        const findings = pairs.map(([check, status]) => findingOf(check, status));
+        const result = verified("r2", { verdict: verdict as Result["verdict"], exit: 1, findings });
+        const due = judgeRollback(result, config, candidate, emptyState(), noNews) === null;
+        const measured = pairs.some(
+          ([check, status]) => status === "fail" && config.rollback.on.includes(check),
+        );
+        assert.equal(due, verdict === "fail" && measured);
+      },
+    ),
   );
 });
 
 // ---------------------------------------------------------------------------- planRollback()
 
 const byVerdict: RollbackRequest = {
-  ...{ by: "verdict", run: "run-2", release: "r3", exit: 1, checks: ["process"], schema: null, to: null, emergency: false },
+  ...{
+    by: "verdict",
+    run: "run-2",
+    release: "r3",
+    exit: 1,
+    checks: ["process"],
+    schema: null,
+    to: null,
+    emergency: false,
+  },
 };
 const byPerson: RollbackRequest = { ...byVerdict, by: "person" };
 const now = minute(60 * 48);
@@ -571,10 +891,16 @@ const shelf: Release[] = [
   release("r1", { completeAt: minute(1), passed: passedOnce }),
 ];
 const without = (id: string): Release[] => shelf.filter((row) => row.id !== id);
-const changed = (id: string, over: Partial<Release>): Release[] => shelf.map((row) => (row.id === id ? { ...row, ...over } : row));
+const changed = (id: string, over: Partial<Release>): Release[] =>
+  shelf.map((row) => (row.id === id ? { ...row, ...over } : row));
 const rollbacksAt = (...times: [ms: number, from: string, automatic: boolean][]): ReleaseState => ({
   ...emptyState(),
-  rollbacks: times.map(([ms, from, automatic], index) => ({ at: ago(ms), run: `run ${index}`, from, automatic })),
+  rollbacks: times.map(([ms, from, automatic], index) => ({
+    at: ago(ms),
+    run: `run ${index}`,
+    from,
+    automatic,
+  })),
 });
 
 interface Planned {
@@ -590,11 +916,29 @@ interface Planned {
 const plans: Planned[] = [
   { why: "the newest complete release that passed", to: "r2" },
   { why: "the same for a person", to: "r2", request: byPerson },
-  { why: "the next one where the newest is quarantined", to: "r1", releases: changed("r2", { quarantined: quarantinedOnce }) },
-  { why: "the next one where the newest has never passed", to: "r1", releases: changed("r2", { passed: null }) },
-  { why: "the next one where the newest is incomplete", to: "r1", releases: changed("r2", { completeAt: null }) },
+  {
+    why: "the next one where the newest is quarantined",
+    to: "r1",
+    releases: changed("r2", { quarantined: quarantinedOnce }),
+  },
+  {
+    why: "the next one where the newest has never passed",
+    to: "r1",
+    releases: changed("r2", { passed: null }),
+  },
+  {
+    why: "the next one where the newest is incomplete",
+    to: "r1",
+    releases: changed("r2", { completeAt: null }),
+  },
   { why: "the one that a person names", to: "r1", request: { ...byPerson, to: "r1" } },
-  { why: "what rollback.command chooses", to: null, over: command, releases: [], request: { ...byVerdict, release: "1.4.2" } },
+  {
+    why: "what rollback.command chooses",
+    to: null,
+    over: command,
+    releases: [],
+    request: { ...byVerdict, release: "1.4.2" },
+  },
   {
     why: "neither releases nor a command",
     exit: 40,
@@ -607,10 +951,31 @@ const plans: Planned[] = [
     says: /no other complete release that has passed/,
     releases: shelf.map((row) => ({ ...row, passed: null })),
   },
-  { why: "nothing else is there", exit: 40, says: /no other complete release/, releases: without("r2").filter(({ id }) => id !== "r1") },
-  { why: "current does not point to a release", exit: 42, says: /\/current does not point to a release$/, releases: without("r3") },
-  { why: "current does not point to a release, for a person", exit: 42, says: /does not point/, releases: without("r3"), request: byPerson },
-  { why: "current has moved on", exit: 42, says: /^current has moved on: r2 was judged, r3 is current$/, request: { ...byVerdict, release: "r2" } },
+  {
+    why: "nothing else is there",
+    exit: 40,
+    says: /no other complete release/,
+    releases: without("r2").filter(({ id }) => id !== "r1"),
+  },
+  {
+    why: "current does not point to a release",
+    exit: 42,
+    says: /\/current does not point to a release$/,
+    releases: without("r3"),
+  },
+  {
+    why: "current does not point to a release, for a person",
+    exit: 42,
+    says: /does not point/,
+    releases: without("r3"),
+    request: byPerson,
+  },
+  {
+    why: "current has moved on",
+    exit: 42,
+    says: /^current has moved on: r2 was judged, r3 is current$/,
+    request: { ...byVerdict, release: "r2" },
+  },
   { why: "a person may know an older release", to: "r2", request: { ...byPerson, release: "r2" } },
   // One automatic rollback for one failed release, and again after it was deployed anew.
   {
@@ -620,10 +985,20 @@ const plans: Planned[] = [
     state: rollbacksAt([5 * day, "r3", true]),
     releases: changed("r3", { completeAt: now - 6 * day }),
   },
-  { why: "it was deployed anew since", to: "r2", state: rollbacksAt([5 * day, "r3", true]), releases: changed("r3", { completeAt: now - 4 * day }) },
+  {
+    why: "it was deployed anew since",
+    to: "r2",
+    state: rollbacksAt([5 * day, "r3", true]),
+    releases: changed("r3", { completeAt: now - 4 * day }),
+  },
   { why: "another release was rolled back", to: "r2", state: rollbacksAt([1000, "r9", true]) },
   { why: "a person had rolled it back before", to: "r2", state: rollbacksAt([1000, "r3", false]) },
-  { why: "a person may roll it back again", to: "r2", state: rollbacksAt([1000, "r3", true]), request: byPerson },
+  {
+    why: "a person may roll it back again",
+    to: "r2",
+    state: rollbacksAt([1000, "r3", true]),
+    request: byPerson,
+  },
   {
     why: "a command has rolled it back already",
     exit: 42,
@@ -633,17 +1008,39 @@ const plans: Planned[] = [
     state: rollbacksAt([1000, "r3", true]),
   },
   // Both sides of rollback.maxPerDay, and of the 24 hours.
-  { why: "fewer than rollback.maxPerDay", to: "r2", state: rollbacksAt([1000, "a", true], [2000, "b", true]) },
+  {
+    why: "fewer than rollback.maxPerDay",
+    to: "r2",
+    state: rollbacksAt([1000, "a", true], [2000, "b", true]),
+  },
   {
     why: "rollback.maxPerDay is reached",
     exit: 42,
     says: /^there were 3 automatic rollbacks in 24 hours/,
     state: rollbacksAt([1000, "a", true], [2000, "b", true], [day - 1, "c", true]),
   },
-  { why: "the first of them was 24 hours ago", to: "r2", state: rollbacksAt([1000, "a", true], [2000, "b", true], [day, "c", true]) },
-  { why: "a person's rollbacks do not count", to: "r2", state: rollbacksAt([1000, "a", true], [2000, "b", false], [3000, "c", false]) },
-  { why: "a person is not counted", to: "r2", state: rollbacksAt([1, "a", true], [2, "b", true], [3, "c", true]), request: byPerson },
-  { why: "rollback.maxPerDay is 0", exit: 42, says: /^there were 0 automatic rollbacks/, over: { rollback: { maxPerDay: 0 } } },
+  {
+    why: "the first of them was 24 hours ago",
+    to: "r2",
+    state: rollbacksAt([1000, "a", true], [2000, "b", true], [day, "c", true]),
+  },
+  {
+    why: "a person's rollbacks do not count",
+    to: "r2",
+    state: rollbacksAt([1000, "a", true], [2000, "b", false], [3000, "c", false]),
+  },
+  {
+    why: "a person is not counted",
+    to: "r2",
+    state: rollbacksAt([1, "a", true], [2, "b", true], [3, "c", true]),
+    request: byPerson,
+  },
+  {
+    why: "rollback.maxPerDay is 0",
+    exit: 42,
+    says: /^there were 0 automatic rollbacks/,
+    over: { rollback: { maxPerDay: 0 } },
+  },
   {
     why: "a command is counted too",
     exit: 42,
@@ -653,10 +1050,30 @@ const plans: Planned[] = [
     state: rollbacksAt([1, "a", true], [2, "b", true], [3, "c", true]),
   },
   // What a person names.
-  { why: "the current release is named", exit: 42, says: /^r3 is the current release$/, request: { ...byPerson, to: "r3" } },
-  { why: "an emergency to the current release", exit: 42, says: /^r3 is the current release$/, request: { ...byPerson, to: "r3", emergency: true } },
-  { why: "an unknown release is named", exit: 42, says: /^there is no complete release r9$/, request: { ...byPerson, to: "r9" } },
-  { why: "an incomplete release is named", exit: 42, says: /^there is no complete release r4$/, request: { ...byPerson, to: "r4", emergency: true } },
+  {
+    why: "the current release is named",
+    exit: 42,
+    says: /^r3 is the current release$/,
+    request: { ...byPerson, to: "r3" },
+  },
+  {
+    why: "an emergency to the current release",
+    exit: 42,
+    says: /^r3 is the current release$/,
+    request: { ...byPerson, to: "r3", emergency: true },
+  },
+  {
+    why: "an unknown release is named",
+    exit: 42,
+    says: /^there is no complete release r9$/,
+    request: { ...byPerson, to: "r9" },
+  },
+  {
+    why: "an incomplete release is named",
+    exit: 42,
+    says: /^there is no complete release r4$/,
+    request: { ...byPerson, to: "r4", emergency: true },
+  },
   {
     why: "a path is named",
     exit: 42,
@@ -683,7 +1100,12 @@ const plans: Planned[] = [
     request: { ...byPerson, to: "r2" },
     releases: changed("r2", { passed: null }),
   },
-  { why: "that is an emergency", to: "r2", request: { ...byPerson, to: "r2", emergency: true }, releases: changed("r2", { passed: null }) },
+  {
+    why: "that is an emergency",
+    to: "r2",
+    request: { ...byPerson, to: "r2", emergency: true },
+    releases: changed("r2", { passed: null }),
+  },
   {
     why: "an emergency does not choose what never passed",
     exit: 40,
@@ -699,10 +1121,21 @@ const plans: Planned[] = [
     releases: changed("r2", { passed: { ...passedOnce, schema: "a" } }),
   },
   { why: "the target's schema is not known", to: "r2", request: { ...byVerdict, schema: "a" } },
-  { why: "the present schema is not known", to: "r2", releases: changed("r2", { passed: { ...passedOnce, schema: "a" } }) },
+  {
+    why: "the present schema is not known",
+    to: "r2",
+    releases: changed("r2", { passed: { ...passedOnce, schema: "a" } }),
+  },
   ...([byVerdict, byPerson] as const).map((request) => ({
-    ...{ why: `the schema has changed, for a ${request.by}`, exit: 42, says: /^the database has changed since r2 passed/ },
-    ...{ request: { ...request, schema: "b" }, releases: changed("r2", { passed: { ...passedOnce, schema: "a" } }) },
+    ...{
+      why: `the schema has changed, for a ${request.by}`,
+      exit: 42,
+      says: /^the database has changed since r2 passed/,
+    },
+    ...{
+      request: { ...request, schema: "b" },
+      releases: changed("r2", { passed: { ...passedOnce, schema: "a" } }),
+    },
   })),
   {
     why: "the schema has changed, in an emergency",
@@ -712,7 +1145,16 @@ const plans: Planned[] = [
   },
 ];
 
-for (const { why, to = null, exit = 0, says, request = byVerdict, releases = shelf, state = emptyState(), over = {} } of plans) {
+for (const {
+  why,
+  to = null,
+  exit = 0,
+  says,
+  request = byVerdict,
+  releases = shelf,
+  state = emptyState(),
+  over = {},
+} of plans) {
   test(`planRollback() ${exit ? `refuses with ${exit}` : `goes to ${to ?? "wherever a command goes"}`}: ${why}`, () => {
     const plan = planRollback(request, releases, state, scene(over).config, now);
     assert.deepEqual([plan.exit, plan.to], [exit, to], plan.why);
@@ -738,7 +1180,13 @@ test("planRollback() never goes to the current release, nor to an incomplete one
       (rows, emergency, to) => {
         const first = rows.findIndex(({ current }) => current);
         const releases = rows.map((row, index) => ({ ...row, current: index === first }));
-        const plan = planRollback({ ...byPerson, emergency, to }, releases, emptyState(), config, now);
+        const plan = planRollback(
+          { ...byPerson, emergency, to },
+          releases,
+          emptyState(),
+          config,
+          now,
+        );
         if (plan.exit) return;
         const target = releases.find(({ id }) => id === plan.to);
         assert.ok(target && !target.current && target.completeAt !== null);
@@ -768,7 +1216,16 @@ test("writeAtomically() leaves the old text where only a part of the new one fit
     process.on("SIGXFSZ", () => {});
     writeAtomically(${JSON.stringify(file)}, "x".repeat(10_000));`;
   const run = await runVerify([], {
-    program: ["prlimit", "--fsize=4096", process.execPath, "--import", "tsx", "--input-type=module", "-e", script],
+    program: [
+      "prlimit",
+      "--fsize=4096",
+      process.execPath,
+      "--import",
+      "tsx",
+      "--input-type=module",
+      "-e",
+      script,
+    ],
     env: { TSX_DISABLE_CACHE: "1" },
   });
   assert.match(run.stderr, /EFBIG/);
@@ -784,7 +1241,10 @@ test("writeAtomically() leaves the old text where the new one cannot be written"
 
 // ---------------------------------------------------------------------------- a switch that is cut short
 
-/** r2 is current and a verdict has asked to leave it; an earlier switch was cut short and has left its link. */
+/**
+ * r2 is current and a verdict has asked to leave it; an earlier switch was cut short and has left
+ * its link.
+ */
 async function askedFor(): Promise<{ directory: string; config: Config; command: string[] }> {
   const { directory, config } = scene();
   deploy(directory, "r1", 1);
@@ -793,16 +1253,34 @@ async function askedFor(): Promise<{ directory: string; config: Config; command:
   symlinkSync("releases/gone", join(directory, "current.next"));
   writeAtomically(config.state.releases, JSON.stringify(fold(verified("r1", { ts: stamp(5) }))));
   writeFileSync(config.state.flag("rollback"), JSON.stringify({ ...byVerdict, release: "r2" }));
-  return { directory, config, command: ["rollback", "--env", "prod", "--config", config.file, "--switch"] };
+  return {
+    directory,
+    config,
+    command: ["rollback", "--env", "prod", "--config", config.file, "--switch"],
+  };
 }
 
 const calls = ["rename", "symlink", "unlink", "fsync", "write", "openat"];
 
-/** The system calls of a switch from the moment at which it takes its request, each with which one of its name it is. */
+/**
+ * The system calls of a switch from the moment at which it takes its request, each with which one
+ * of its name it is.
+ */
 async function traceSwitch(): Promise<{ name: string; nth: number; text: string }[]> {
   const { directory, command } = await askedFor();
   const file = join(directory, "trace");
-  const run = await runVerify(command, { wrap: (plain) => ["strace", "-s", "300", "-o", file, "-e", `trace=${calls.join(",")}`, ...plain] });
+  const run = await runVerify(command, {
+    wrap: (plain) => [
+      "strace",
+      "-s",
+      "300",
+      "-o",
+      file,
+      "-e",
+      `trace=${calls.join(",")}`,
+      ...plain,
+    ],
+  });
   assert.equal(run.code, 0, run.stderr);
   const counts = new Map<string, number>();
   const traced = readFileSync(file, "utf8")
@@ -813,26 +1291,46 @@ async function traceSwitch(): Promise<{ name: string; nth: number; text: string 
       counts.set(name, (counts.get(name) ?? 0) + 1);
       return { name, nth: counts.get(name) as number, text: text.replaceAll(directory, "DIR") };
     });
-  return traced.slice(traced.findIndex(({ name, text }) => name === "rename" && text.includes("prod.rollback")));
+  return traced.slice(
+    traced.findIndex(({ name, text }) => name === "rename" && text.includes("prod.rollback")),
+  );
 }
 
-/** What becomes durable or visible, in order: each sync, rename and new link with the file that it is about. */
-function labelled(traced: Awaited<ReturnType<typeof traceSwitch>>): { label: string; name: string; nth: number }[] {
+/**
+ * What becomes durable or visible, in order: each sync, rename and new link with the file that it
+ * is about.
+ */
+function labelled(
+  traced: Awaited<ReturnType<typeof traceSwitch>>,
+): { label: string; name: string; nth: number }[] {
   const opened = new Map<string, string>();
   return traced.flatMap(({ name, nth, text }) => {
     const [, file = ""] = /"DIR\/([^"]*?)(?:\.\d+\.tmp)?"/.exec(text) ?? [];
     const [, descriptor = ""] = /^\w+\((\d+)/.exec(text) ?? [];
-    if (name === "openat") opened.set(/= (\d+)$/.exec(text)?.[1] ?? "", text.includes('"DIR"') ? "the directory" : file);
+    if (name === "openat")
+      opened.set(/= (\d+)$/.exec(text)?.[1] ?? "", text.includes('"DIR"') ? "the directory" : file);
     if (name === "fsync") return { label: `fsync ${opened.get(descriptor)}`, name, nth };
     return name === "rename" || name === "symlink" ? { label: `${name} ${file}`, name, nth } : [];
   });
 }
 
-/** Lets one of these calls end with an error: the first of its kind, the last, or the first and whatever of its name follows. */
-async function withError(label: string, error: string, which: "first" | "last" | "onward" = "first"): Promise<RunOptions> {
+/**
+ * Lets one of these calls end with an error: the first of its kind, the last, or the first and
+ * whatever of its name follows.
+ */
+async function withError(
+  label: string,
+  error: string,
+  which: "first" | "last" | "onward" = "first",
+): Promise<RunOptions> {
   const found = labelled(await traceSwitch()).filter((call) => call.label === label);
   const { name, nth } = found.at(which === "last" ? -1 : 0) ?? assert.fail(`there is no ${label}`);
-  const inject = ["-e", `trace=${name}`, "-e", `inject=${name}:error=${error}:when=${nth}${which === "onward" ? "+" : ""}`];
+  const inject = [
+    "-e",
+    `trace=${name}`,
+    "-e",
+    `inject=${name}:error=${error}:when=${nth}${which === "onward" ? "+" : ""}`,
+  ];
   return { wrap: (plain) => ["strace", "-o", "/dev/null", ...inject, ...plain] };
 }
 
@@ -855,14 +1353,18 @@ describe("rollback --switch", { concurrency: 2 }, () => {
   });
 
   test("killed before any of its system calls, leaves a whole release, a whole state, and no second rollback", async () => {
-    const points = (await traceSwitch()).filter(({ name, text }) => name !== "openat" || text.includes('"DIR'));
+    const points = (await traceSwitch()).filter(
+      ({ name, text }) => name !== "openat" || text.includes('"DIR'),
+    );
     assert.ok(points.length > 12, `only ${points.length} system calls`);
     const outcomes = new Set<string>();
     const cut = async ({ name, nth, text }: (typeof points)[number]): Promise<void> => {
       const { directory, config, command } = await askedFor();
       const before = readState(config);
       const inject = ["-e", `trace=${name}`, "-e", `inject=${name}:signal=KILL:when=${nth}`];
-      const run = await runVerify(command, { wrap: (plain) => ["strace", "-o", "/dev/null", ...inject, ...plain] });
+      const run = await runVerify(command, {
+        wrap: (plain) => ["strace", "-o", "/dev/null", ...inject, ...plain],
+      });
       const at = `killed before ${text}`;
       assert.equal(run.code === 0 ? null : run.signal, "SIGKILL", at);
       const current = readlinkSync(join(directory, "current"));
@@ -874,7 +1376,13 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       assert.ok(isMarked || current === "releases/r2", `${at}: switched without a marker`);
       const taken = !existsSync(config.state.flag("rollback"));
       assert.ok(taken || !isMarked, `${at}: marked before the request was taken`);
-      const again = planRollback({ ...byVerdict, release: "r2" }, readReleases(config, state), state, config, Date.now());
+      const again = planRollback(
+        { ...byVerdict, release: "r2" },
+        readReleases(config, state),
+        state,
+        config,
+        Date.now(),
+      );
       assert.equal(again.exit, isMarked ? 42 : 0, `${at}: ${again.why}`);
       outcomes.add(`${current} ${isMarked ? "marked" : "unmarked"} ${taken ? "taken" : "asked"}`);
     };
@@ -891,15 +1399,41 @@ describe("rollback --switch", { concurrency: 2 }, () => {
     ]);
   });
 
-  const outcomesIn = ({ logFile }: Config) => readRecords(logFile).records.map(({ verdict, exit, from, to }) => [verdict, exit, from, to]);
+  const outcomesIn = ({ logFile }: Config) =>
+    readRecords(logFile).records.map(({ verdict, exit, from, to }) => [verdict, exit, from, to]);
 
   for (const [what, label, error, says] of [
-    ["the marker cannot be written", "rename state/prod.releases.json", "ENOSPC", /it cannot be remembered \(ENOSPC/],
+    [
+      "the marker cannot be written",
+      "rename state/prod.releases.json",
+      "ENOSPC",
+      /it cannot be remembered \(ENOSPC/,
+    ],
     ["the marker cannot be made durable", "fsync state", "EIO", /it cannot be remembered \(EIO/],
-    ["what is under way cannot be written down", "rename flags/prod.rolling", "EROFS", /it cannot be remembered \(EROFS/],
-    ["there is no room for the new link", "symlink current.next", "ENOSPC", /\/current cannot be switched \(ENOSPC/],
-    ["the new link cannot be made durable", "fsync the directory", "EIO", /\/current cannot be switched \(EIO/],
-    ["the new link may not take the old one's place", "rename current.next", "EACCES", /\/current cannot be switched \(EACCES/],
+    [
+      "what is under way cannot be written down",
+      "rename flags/prod.rolling",
+      "EROFS",
+      /it cannot be remembered \(EROFS/,
+    ],
+    [
+      "there is no room for the new link",
+      "symlink current.next",
+      "ENOSPC",
+      /\/current cannot be switched \(ENOSPC/,
+    ],
+    [
+      "the new link cannot be made durable",
+      "fsync the directory",
+      "EIO",
+      /\/current cannot be switched \(EIO/,
+    ],
+    [
+      "the new link may not take the old one's place",
+      "rename current.next",
+      "EACCES",
+      /\/current cannot be switched \(EACCES/,
+    ],
   ] as const) {
     test(`refuses with 77 where ${what}: nothing is switched, quarantined or counted, and the next request goes through`, async () => {
       const { directory, config, command } = await askedFor();
@@ -918,8 +1452,22 @@ describe("rollback --switch", { concurrency: 2 }, () => {
   }
 
   for (const [what, label, error, which, left, says] of [
-    ["the switch cannot be made durable", "fsync the directory", "EIO", "last", "r1", /current names r1, .*\(EIO.*; the bot was not restarted\.$/m],
-    ["the marker cannot be taken back", "rename flags/prod.rolling", "ENOSPC", "onward", "r2", /remembered \(ENOSPC.*\), and r2 stays quarantined/],
+    [
+      "the switch cannot be made durable",
+      "fsync the directory",
+      "EIO",
+      "last",
+      "r1",
+      /current names r1, .*\(EIO.*; the bot was not restarted\.$/m,
+    ],
+    [
+      "the marker cannot be taken back",
+      "rename flags/prod.rolling",
+      "ENOSPC",
+      "onward",
+      "r2",
+      /remembered \(ENOSPC.*\), and r2 stays quarantined/,
+    ],
   ] as const) {
     test(`exits 41 where ${what}, and the record and the state say the same`, async () => {
       const { directory, config, command } = await askedFor();
@@ -931,7 +1479,10 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       assert.deepEqual(readdirSync(join(directory, "flags")), []);
       assert.deepEqual(outcomesIn(config), [["fail", 41, "r2", null]]);
       const { quarantined, rollbacks } = readState(config);
-      assert.deepEqual([Object.keys(quarantined), rollbacks.map(({ from }) => from)], [["r2"], ["r2"]]);
+      assert.deepEqual(
+        [Object.keys(quarantined), rollbacks.map(({ from }) => from)],
+        [["r2"], ["r2"]],
+      );
     });
   }
 
@@ -940,7 +1491,10 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       const { directory, command } = await askedFor();
       point(directory, target === "absolute" ? join(directory, "releases/r2") : target);
       assert.equal((await runVerify(command)).code, 0);
-      assert.equal(readlinkSync(join(directory, "current")), target === "absolute" ? join(directory, "releases/r1") : "releases/r1");
+      assert.equal(
+        readlinkSync(join(directory, "current")),
+        target === "absolute" ? join(directory, "releases/r1") : "releases/r1",
+      );
       assert.ok(!existsSync(join(directory, "current.next")));
     }
   });

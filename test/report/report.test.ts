@@ -1,4 +1,7 @@
-/** The burn-in's report: what it says (golden files), that nothing in it can become markup (read by cmark-gfm and by Chromium), and how the page looks. */
+/**
+ * The burn-in's report: what it says (golden files), that nothing in it can become markup (read by
+ * cmark-gfm and by Chromium), and how the page looks.
+ */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,33 +15,52 @@ import { assertGolden, createDirectory, projectDirectory, until } from "../suppo
 import { failed, healthy, views } from "../support/views.ts";
 
 const names = Object.keys(views) as (keyof typeof views)[];
-const page = Object.fromEntries(names.map((name) => [name, renderReport(views[name], "html")])) as Record<keyof typeof views, string>;
+const page = Object.fromEntries(
+  names.map((name) => [name, renderReport(views[name], "html")]),
+) as Record<keyof typeof views, string>;
 
-// Debian's Chromium and cmark-gfm. Elsewhere than on a Linux root machine, which can install them, their suites are left out.
+// Debian's Chromium and cmark-gfm. Elsewhere than on a Linux root machine, which can install them,
+// their suites are left out.
 const tools = { "/usr/bin/chromium": "chromium", "/usr/bin/cmark-gfm": "cmark-gfm" };
 const missing = Object.entries(tools).find(([file]) => !existsSync(file));
 const canInstall = process.platform === "linux" && process.getuid?.() === 0;
-const reason = missing && !canInstall ? `Cannot read the reports: no ${missing[0]} (apt-get install ${missing[1]})` : null;
+const reason =
+  missing && !canInstall
+    ? `Cannot read the reports: no ${missing[0]} (apt-get install ${missing[1]})`
+    : null;
 
 type Words = string | ((text: string) => string);
 
 /** A view with all its texts changed, but for its times and for words of closed sets. */
 function retell<T>(value: T, words: Words, key = ""): T {
-  const times = ["at", "from", "to", "generatedAt", "timeZone"]; // "nZ" is New Zealand's, and 1 the year 2001.
+  // "nZ" is New Zealand's, and 1 the year 2001.
+  const times = ["at", "from", "to", "generatedAt", "timeZone"];
   const closed = [...times, "decision", "healthy", "kind", "id", "level", "metric", "path", "area"];
   if (Array.isArray(value)) return value.map((item) => retell(item, words, key)) as T;
-  if (typeof value === "string") return (closed.includes(key) ? value : typeof words === "string" ? words : words(value)) as T;
+  if (typeof value === "string")
+    return (closed.includes(key) ? value : typeof words === "string" ? words : words(value)) as T;
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, retell(item, words, name === "decision" && key === "checkpoints" ? "" : name)]),
+    Object.entries(value).map(([name, item]) => [
+      name,
+      retell(item, words, name === "decision" && key === "checkpoints" ? "" : name),
+    ]),
   ) as T;
 }
-/** With those too, as a log that somebody else wrote may have them; a path that is none has nothing to draw. */
+/**
+ * With those too, as a log that somebody else wrote may have them; a path that is none has nothing
+ * to draw.
+ */
 function retellAll<T>(value: T, words: string): T {
   if (Array.isArray(value)) return value.map((item) => retellAll(item, words)) as T;
   if (typeof value === "string") return words as T;
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, /^(?:path|area)$/.test(name) ? null : retellAll(item, words)])) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [
+      name,
+      /^(?:path|area)$/.test(name) ? null : retellAll(item, words),
+    ]),
+  ) as T;
 }
 
 // ---------------------------------------------------------------------------- Markdown
@@ -77,33 +99,64 @@ test("renderReport() recommends what holds of the template's three alternatives,
     const markdown = renderReport(views[name], "md");
     for (const [holds, text] of Object.entries(alternatives)) {
       assert.equal(markdown.includes(`\n${text}\n`), name === holds, `${name}: ${text}`);
-      assert.equal(page[name].includes(text.slice(text.indexOf(" ") + 1)), name === holds, `${name} as HTML: ${text}`);
+      assert.equal(
+        page[name].includes(text.slice(text.indexOf(" ") + 1)),
+        name === holds,
+        `${name} as HTML: ${text}`,
+      );
     }
   }
   assert.match(renderReport({ ...healthy, day: 2 }, "md"), /^✅ Continue to Day 3 validation$/m);
 });
 
 test("renderReport() marks each level of a metric with its own word, and no absence with a tick", () => {
-  const levels = { target: "✅", acceptable: "✅", worse: "⚠️", critical: "❌", unknown: "⚠️", off: "ℹ️" } as const;
-  const words = { target: "on target", acceptable: "acceptable", worse: "out of limits", critical: "critical", unknown: "unknown", off: "off" };
+  const levels = {
+    target: "✅",
+    acceptable: "✅",
+    worse: "⚠️",
+    critical: "❌",
+    unknown: "⚠️",
+    off: "ℹ️",
+  } as const;
+  const words = {
+    target: "on target",
+    acceptable: "acceptable",
+    worse: "out of limits",
+    critical: "critical",
+    unknown: "unknown",
+    off: "off",
+  };
   const [first] = healthy.metrics;
   for (const level of Object.keys(levels) as (keyof typeof levels)[]) {
     const view: ReportView = { ...healthy, metrics: first ? [{ ...first, level }] : [] };
-    assert.match(renderReport(view, "md"), new RegExp(`^\\| Uptime \\|.*\\| ${levels[level]} \\|$`, "m"));
-    assert.ok(renderReport(view, "html").includes(`</svg><span>${words[level]}</span></span>`), level);
+    assert.match(
+      renderReport(view, "md"),
+      new RegExp(`^\\| Uptime \\|.*\\| ${levels[level]} \\|$`, "m"),
+    );
+    assert.ok(
+      renderReport(view, "html").includes(`</svg><span>${words[level]}</span></span>`),
+      level,
+    );
   }
 });
 
 test("renderReport() shows times of the configured zone, and an unknown zone or time as it stands", () => {
   const at = "2026-10-25T00:30:00.000Z"; // The night in which 02:30 comes twice in Berlin.
-  const told = (timeZone: string, time: string) => renderReport({ ...healthy, timeZone, observations: [{ at: time, by: "anna", text: "x" }] }, "md");
+  const told = (timeZone: string, time: string) =>
+    renderReport(
+      { ...healthy, timeZone, observations: [{ at: time, by: "anna", text: "x" }] },
+      "md",
+    );
   assert.match(told("Europe/Berlin", at), /^- \*\*2026-10-25 02:30:00\*\* anna:$/m);
   assert.match(told("America/New_York", at), /^- \*\*2026-10-24 20:30:00\*\* anna:$/m);
   assert.match(told("No/Where", at), /^- \*\*2026-10-25T00:30:00\.000Z\*\* anna:$/m);
   assert.match(told("Europe/Berlin", "yesterday"), /^- \*\*yesterday\*\* anna:$/m);
 });
 
-/** What cmark-gfm makes of it with all of GitHub's extensions, and raw HTML let through: its tags, and its text without them. */
+/**
+ * What cmark-gfm makes of it with all of GitHub's extensions, and raw HTML let through: its tags,
+ * and its text without them.
+ */
 function readMarkdown(markdown: string): { tags: string[]; text: string } {
   const extensions = ["table", "strikethrough", "autolink", "tagfilter", "tasklist", "footnotes"];
   const args = ["--unsafe", "--validate-utf8", ...extensions.flatMap((name) => ["-e", name])];
@@ -111,7 +164,9 @@ function readMarkdown(markdown: string): { tags: string[]; text: string } {
   // An address of mail or chat becomes a link whatever stands around it, and a harmless one.
   const without = html.replace(/<a href="[^":/]*(?:mailto|xmpp):[^">]*">([^<]*)<\/a>/g, "$1");
   const signs: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"' };
-  const text = without.replace(/<[^>]*>/g, "").replace(/&(\w+);/g, (entity, name: string) => signs[name] ?? entity);
+  const text = without
+    .replace(/<[^>]*>/g, "")
+    .replace(/&(\w+);/g, (entity, name: string) => signs[name] ?? entity);
   return { tags: without.match(/<[!?/a-zA-Z][^>]*>?/g) ?? [], text: text.replace(/\s+/g, " ") };
 }
 
@@ -159,11 +214,15 @@ describe("what the report was told", { skip: reason ?? false }, () => {
   const marker = "\ue000";
   const plain = readMarkdown(renderReport(retell(failed, marker), "md"));
   const plainer = readMarkdown(renderReport(retellAll(failed, marker), "md"));
-  /** The same markup, and every word of the text in its place. A text of several lines is not always shown as one. */
+  /**
+   * The same markup, and every word of the text in its place. A text of several lines is not always
+   * shown as one.
+   */
   function assertHarmless(text: string): void {
     const { tags, text: said } = readMarkdown(renderReport(retell(failed, text), "md"));
     assert.deepEqual(tags, plain.tags);
-    if (!text.includes("\n")) assert.equal(said, plain.text.replaceAll(marker, () => printable(text)).replace(/\s+/g, " "));
+    if (!text.includes("\n"))
+      assert.equal(said, plain.text.replaceAll(marker, () => printable(text)).replace(/\s+/g, " "));
   }
 
   for (const text of HOSTILE)
@@ -180,7 +239,9 @@ describe("what the report was told", { skip: reason ?? false }, () => {
       fc.constantFrom("://", "www.", "&#", "<!--", "-->", "](", "http", "]: ", "\\|", "1.", "  "),
       fc.string({ maxLength: 2 }),
     );
-    const text = fc.string({ unit: piece, minLength: 1, maxLength: 14 }).filter((made) => /\S/.test(made) && /\S/.test(printable(made)));
+    const text = fc
+      .string({ unit: piece, minLength: 1, maxLength: 14 })
+      .filter((made) => /\S/.test(made) && /\S/.test(printable(made)));
     fc.assert(fc.property(text, assertHarmless), { numRuns: 300 });
   });
 });
@@ -199,7 +260,8 @@ test("config/report.html has no script, no address of another host, and no value
     template,
     /<script|\son\w+=|javascript:|https?:|@import|url\((?!#)|<%~|\bsrc=|<iframe|<object|<embed|<link(?! rel="icon" href="data:,")/,
   );
-  const raw = readFileSync(join(projectDirectory, "config/report.md"), "utf8").match(/.*<%~.*/g) ?? [];
+  const raw =
+    readFileSync(join(projectDirectory, "config/report.md"), "utf8").match(/.*<%~.*/g) ?? [];
   assert.deepEqual(raw, [raw[0], "      <%~ line %>"]);
   assert.match(raw[0] ?? "", /^const cell = .* = \/\^\(\?:> \|-\$\)\//);
 });
@@ -242,7 +304,10 @@ const BLANK = `(blank) => {
   if (blank) document.head.append(Object.assign(document.createElement("style"), { id: "blank", textContent }));
 }`;
 
-/** The least contrast of each text with any pixel behind it (WCAG 2.2), from a picture of the page without its texts. */
+/**
+ * The least contrast of each text with any pixel behind it (WCAG 2.2), from a picture of the page
+ * without its texts.
+ */
 const CONTRAST = `async ({ picture, texts }) => {
   const image = new Image();
   image.src = "data:image/png;base64," + picture;
@@ -297,7 +362,9 @@ const PARSE = `(html) => {
 /** WCAG 2.2's relative luminance of #rrggbb. */
 function luminanceOf(colour: string): number {
   const channels = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255);
-  const [r = 0, g = 0, b = 0] = channels.map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
+  const [r = 0, g = 0, b = 0] = channels.map((value) =>
+    value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4,
+  );
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
@@ -307,11 +374,20 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
   let browser: Browser;
   let desk: Page;
   before(async () => {
-    // Its profile, its caches and its sockets go with the directory, whatever happens to this process.
+    // Its profile, its caches and its sockets go with the directory, whatever happens to this
+    // process.
     process.env.TMPDIR = directory;
-    const home = { HOME: join(directory, "home"), XDG_CONFIG_HOME: join(directory, "home"), XDG_CACHE_HOME: join(directory, "home") };
+    const home = {
+      HOME: join(directory, "home"),
+      XDG_CONFIG_HOME: join(directory, "home"),
+      XDG_CACHE_HOME: join(directory, "home"),
+    };
     const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args, env: { ...process.env, ...home } });
+    browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args,
+      env: { ...process.env, ...home },
+    });
     desk = await browser.newPage();
   });
   after(async () => {
@@ -322,15 +398,29 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
       readdirSync(directory).filter((name) => /^playwright/.test(name)),
       [],
     );
-    await until("no process of the browser is left", () => spawnSync("pgrep", ["-f", directory]).status === 1);
+    await until(
+      "no process of the browser is left",
+      () => spawnSync("pgrep", ["-f", directory]).status === 1,
+    );
   });
 
   type Look = { width?: number; scheme?: "light" | "dark"; scripts?: boolean };
-  /** Opens a page from a file, as a person would; it may ask for nothing else, and complain of nothing. */
-  async function look<T>(html: string, { width = 1280, scheme = "light", scripts = false }: Look, see: (opened: Page) => Promise<T>): Promise<T> {
+  /**
+   * Opens a page from a file, as a person would; it may ask for nothing else, and complain of
+   * nothing.
+   */
+  async function look<T>(
+    html: string,
+    { width = 1280, scheme = "light", scripts = false }: Look,
+    see: (opened: Page) => Promise<T>,
+  ): Promise<T> {
     const file = join(directory, "report.html");
     writeFileSync(file, html);
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: scheme, javaScriptEnabled: scripts });
+    const context = await browser.newContext({
+      viewport: { width, height: 800 },
+      colorScheme: scheme,
+      javaScriptEnabled: scripts,
+    });
     const noise: string[] = [];
     const requests: string[] = [];
     try {
@@ -352,16 +442,24 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
   }
 
   /** On an empty page, which no policy restricts. */
-  const calculate = async <T>(script: string, input: unknown): Promise<T> => (await desk.evaluate(`(${script})(${JSON.stringify(input)})`)) as T;
+  const calculate = async <T>(script: string, input: unknown): Promise<T> =>
+    (await desk.evaluate(`(${script})(${JSON.stringify(input)})`)) as T;
   const unfold = (opened: Page): Promise<unknown> =>
-    opened.evaluate(`document.querySelectorAll("details").forEach((details) => { details.open = true; })`);
+    opened.evaluate(
+      `document.querySelectorAll("details").forEach((details) => { details.open = true; })`,
+    );
 
   for (const name of names)
     test(`${name}: asks for nothing, complains of nothing, is well-formed, and has its parts in order`, async () => {
       assert.equal((await calculate<Parsed>(PARSE, page[name])).mistake, null);
-      const headings = await look(page[name], { scripts: true }, (opened) => opened.locator("h2").allTextContents());
+      const headings = await look(page[name], { scripts: true }, (opened) =>
+        opened.locator("h2").allTextContents(),
+      );
       const [verdict, ...rest] = headings;
-      assert.match(verdict ?? "", new RegExp(`^${views[name].decision === "NONE" ? "NO VERDICT" : views[name].decision} `));
+      assert.match(
+        verdict ?? "",
+        new RegExp(`^${views[name].decision === "NONE" ? "NO VERDICT" : views[name].decision} `),
+      );
       assert.deepEqual(rest, [
         "Metrics",
         "Uptime and connection",
@@ -386,7 +484,9 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
         await unfold(opened);
         for (const width of [320, 360, 640, 740, 768, 1280]) {
           await opened.setViewportSize({ width, height: 800 });
-          const [over, wide] = (await opened.evaluate(`[${OVERFLOWING}, document.scrollingElement.scrollWidth - innerWidth]`)) as [string[], number];
+          const [over, wide] = (await opened.evaluate(
+            `[${OVERFLOWING}, document.scrollingElement.scrollWidth - innerWidth]`,
+          )) as [string[], number];
           assert.deepEqual({ width, over, wide }, { width, over: [], wide: 0 });
         }
       }));
@@ -403,29 +503,46 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
             await opened.evaluate(`(${BLANK})(true)`);
             const picture = (await opened.screenshot({ fullPage: true })).toString("base64");
             await opened.evaluate(`(${BLANK})(false)`);
-            const measured = await calculate<{ text: string; ratio: number; size: number }[]>(CONTRAST, { texts, picture });
+            const measured = await calculate<{ text: string; ratio: number; size: number }[]>(
+              CONTRAST,
+              { texts, picture },
+            );
             assert.ok(measured.length > 30, `only ${measured.length} texts`);
-            const poor = measured.filter(({ ratio, size }) => !(ratio >= 4.5 && ratio <= 21) || size < 12);
+            const poor = measured.filter(
+              ({ ratio, size }) => !(ratio >= 4.5 && ratio <= 21) || size < 12,
+            );
             assert.deepEqual({ colorScheme, width, poor }, { colorScheme, width, poor: [] });
           }
       }));
 
   test("what is drawn contrasts with the card by 3 or more, in both schemes", async () => {
     const drawn = ["data", "trend", "limit", "bar", "up", "down", "away", "planned", "hole"];
-    const propertyOf = (name: string): string => `getComputedStyle(document.documentElement).getPropertyValue("--${name}").trim()`;
+    const propertyOf = (name: string): string =>
+      `getComputedStyle(document.documentElement).getPropertyValue("--${name}").trim()`;
     for (const scheme of ["light", "dark"] as const)
       await look(page.fail, { scheme }, async (opened) => {
-        const [card, ...colours] = (await opened.evaluate(`[${["card", ...drawn].map(propertyOf).join()}]`)) as [string, ...string[]];
+        const [card, ...colours] = (await opened.evaluate(
+          `[${["card", ...drawn].map(propertyOf).join()}]`,
+        )) as [string, ...string[]];
         for (const [index, colour] of colours.entries()) {
-          const [low = 0, high = 0] = [luminanceOf(card), luminanceOf(colour)].sort((a, b) => a - b);
-          assert.ok((high + 0.05) / (low + 0.05) >= 3, `${scheme}: --${drawn[index]} ${colour} on ${card}`);
+          const [low = 0, high = 0] = [luminanceOf(card), luminanceOf(colour)].sort(
+            (a, b) => a - b,
+          );
+          assert.ok(
+            (high + 0.05) / (low + 0.05) >= 3,
+            `${scheme}: --${drawn[index]} ${colour} on ${card}`,
+          );
         }
       });
   });
 
   test("each kind of interruption has a place and a pattern of its own, and the shortest can be seen on a phone", async () => {
     type Piece = { kind: string; drawn: number; shape: string };
-    const pieces = await look(page.fail, { width: 360 }, (opened) => opened.evaluate(PIECES) as Promise<Piece[]>);
+    const pieces = await look(
+      page.fail,
+      { width: 360 },
+      (opened) => opened.evaluate(PIECES) as Promise<Piece[]>,
+    );
     const kinds = new Map(pieces.map(({ kind, shape }) => [kind, shape]));
     assert.deepEqual([...kinds.keys()].sort(), ["disconnected", "down", "hole", "planned", "up"]);
     assert.equal(new Set(kinds.values()).size, 5, "two kinds look alike but for the colour");
@@ -435,11 +552,16 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
   test("paper shows the evidence that the screen folds, in light colours, on a few pages", async () =>
     look(page.fail, { scheme: "dark" }, async (opened) => {
       const isShown = () =>
-        opened.evaluate(`[...document.querySelectorAll("pre")].every((lines) => lines.checkVisibility() && lines.offsetHeight > 20)`);
+        opened.evaluate(
+          `[...document.querySelectorAll("pre")].every((lines) => lines.checkVisibility() && lines.offsetHeight > 20)`,
+        );
       assert.equal(await isShown(), false, "unfolded on the screen");
       await opened.emulateMedia({ media: "print" });
       assert.equal(await isShown(), true, "folded on paper");
-      assert.equal(await opened.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
+      assert.equal(
+        await opened.evaluate("getComputedStyle(document.body).backgroundColor"),
+        "rgb(255, 255, 255)",
+      );
       await opened.emulateMedia({ media: null });
       const pdf = await opened.pdf({ preferCSSPageSize: true });
       assert.equal(pdf.subarray(0, 5).toString(), "%PDF-");
@@ -451,15 +573,18 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
     test(`what the report was told cannot become HTML: ${JSON.stringify(text).slice(0, 70)}`, async () => {
       const lines = text.split(/\r?\n/).filter((line) => line.trim());
       for (const alter of [retell, retellAll]) {
-        const [html, plain] = [text, lines.map(() => "plain").join("\n")].map((words) => renderReport(alter(failed, words), "html")) as [
-          string,
-          string,
-        ];
+        const [html, plain] = [text, lines.map(() => "plain").join("\n")].map((words) =>
+          renderReport(alter(failed, words), "html"),
+        ) as [string, string];
         assert.doesNotMatch(html.replaceAll("\n", ""), HIDDEN);
-        const [told, reference] = [await calculate<Parsed>(PARSE, html), await calculate<Parsed>(PARSE, plain)];
+        const [told, reference] = [
+          await calculate<Parsed>(PARSE, html),
+          await calculate<Parsed>(PARSE, plain),
+        ];
         assert.equal(told.mistake, null);
         assert.deepEqual(told.structure, reference.structure);
-        for (const line of lines) assert.ok(told.text.includes(printable(line)), `it does not say ${printable(line)}`);
+        for (const line of lines)
+          assert.ok(told.text.includes(printable(line)), `it does not say ${printable(line)}`);
       }
     });
 

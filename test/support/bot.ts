@@ -1,14 +1,26 @@
 /**
  * A small but real bot, to be verified, and a switch for every way in which it can be broken.
  *
- * It serves a health document over HTTP, keeps a SQLite database, writes a log in the public bot's format, and has users who join, chat and leave.
- * The switches are orthogonal: `--body html` and `--dormant` together make a bot that turns bad when it is sent SIGUSR2.
- * What `--dormant` holds back is everything that spoils the health document or eats time or memory; memory asked for at the start is taken at the start.
+ * It serves a health document over HTTP, keeps a SQLite database, writes a log in the public bot's
+ * format, and has users who join, chat and leave.
+ * The switches are orthogonal: `--body html` and `--dormant` together make a bot that turns bad
+ * when it is sent SIGUSR2.
+ * What `--dormant` holds back is everything that spoils the health document or eats time or memory;
+ * memory asked for at the start is taken at the start.
  *
- * It never outlives who started it: it ends when its parent or the process named by `--guardian` is gone, also while its event loop is blocked.
+ * It never outlives who started it: it ends when its parent or the process named by `--guardian` is
+ * gone, also while its event loop is blocked.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
@@ -32,7 +44,8 @@ export const switches = {
   port: { type: "string", default: "0" }, // 0: the kernel chooses, bot.port says which
   socket: { type: "string", default: "" }, // a UNIX socket instead of a port
   "no-http": { type: "boolean", default: false },
-  "http-worker": { type: "boolean", default: false }, // a child answers, the main process only feeds it
+  // a child answers, the main process only feeds it
+  "http-worker": { type: "boolean", default: false },
   token: { type: "string", default: "" }, // requests need `Authorization: Bearer TOKEN`
   // What the health document says.
   field: { type: "string", multiple: true, default: [] as string[] }, // NAME=JSON replaces a field
@@ -43,12 +56,17 @@ export const switches = {
   "uptime-shift-s": { type: "string", default: "0" },
   "uptime-frozen": { type: "boolean", default: false },
   "uptime-restarts": { type: "boolean", default: false }, // counts from the moment of SIGUSR2
-  "document-frozen": { type: "boolean", default: false }, // as a cache in front of the bot would answer
+  // as a cache in front of the bot would answer
+  "document-frozen": { type: "boolean", default: false },
   "down-ms": { type: "string", default: "0" }, // a flapping connection: lost so long …
   "up-ms": { type: "string", default: "1000" }, // … and back so long
-  "disconnect-ms": { type: "string", default: "0" }, // SIGUSR2 takes its chat server away so long; its log says so, bot.outage when exactly
-  "disconnect-at-ms": { type: "string", default: "0" }, // so long after it turned bad it loses its chat server, once, and logs it as the public bot does …
-  "reconnect-at-ms": { type: "string", default: "0" }, // … and so long after it turned bad it is back
+  // SIGUSR2 takes its chat server away so long; its log says so, bot.outage when exactly
+  "disconnect-ms": { type: "string", default: "0" },
+  // so long after it turned bad it loses its chat server, once, and logs it as the public bot does
+  // …
+  "disconnect-at-ms": { type: "string", default: "0" },
+  // … and so long after it turned bad it is back
+  "reconnect-at-ms": { type: "string", default: "0" },
   // How it answers.
   "status-code": { type: "string", default: "200" },
   body: { type: "string", default: "json" }, // a key of `bodies`
@@ -56,7 +74,8 @@ export const switches = {
   "delay-ms": { type: "string", default: "0" },
   "slow-every": { type: "string", default: "0" }, // each so manieth answer takes slow-ms
   "slow-ms": { type: "string", default: "0" },
-  "long-tail": { type: "boolean", default: false }, // lognormal: median 8 ms, 99 % under 300 ms, all under 900 ms
+  // lognormal: median 8 ms, 99 % under 300 ms, all under 900 ms
+  "long-tail": { type: "boolean", default: false },
   "miss-first": { type: "string", default: "0" }, // so many answers are 500, then all is well
   block: { type: "boolean", default: false }, // the event loop stands still
   // What it eats, and how it ends.
@@ -73,11 +92,14 @@ export const switches = {
   "busy-ms": { type: "string", default: "100" },
   log: { type: "string", default: "bot.log" }, // "-": stdout
   quiet: { type: "boolean", default: false }, // logs no INFO, as at level WARNING
-  "log-in-place": { type: "boolean", default: false }, // opened without O_APPEND, as a careless bot does
+  // opened without O_APPEND, as a careless bot does
+  "log-in-place": { type: "boolean", default: false },
 } as const;
 
 export type BotSwitches = {
-  [Name in keyof typeof switches]?: (typeof switches)[Name]["type"] extends "boolean" ? boolean : string | number | readonly string[];
+  [Name in keyof typeof switches]?: (typeof switches)[Name]["type"] extends "boolean"
+    ? boolean
+    : string | number | readonly string[];
 };
 type Options = ReturnType<typeof parseSwitches>;
 
@@ -134,11 +156,13 @@ export function formatLogLine(at: Date, level: string, text: string): string {
 
 function openLog(options: Options): Log {
   const path = resolve(options.dir, options.log);
-  const open = () => (options.log === "-" ? 1 : openSync(path, options["log-in-place"] ? "w" : "a"));
+  const open = () =>
+    options.log === "-" ? 1 : openSync(path, options["log-in-place"] ? "w" : "a");
   let descriptor = open();
   return {
     write: (level, text) => {
-      if (!(options.quiet && level === "INFO")) writeSync(descriptor, formatLogLine(new Date(), level, text));
+      if (!(options.quiet && level === "INFO"))
+        writeSync(descriptor, formatLogLine(new Date(), level, text));
     },
     reopen: () => {
       if (descriptor !== 1) closeSync(descriptor);
@@ -166,7 +190,8 @@ function healthDocument(bot: Bot): Record<string, unknown> {
     error_count: bot.errors,
   };
   if (!awake) return document;
-  for (const field of bot.options.field) document[field.slice(0, field.indexOf("="))] = JSON.parse(field.slice(field.indexOf("=") + 1));
+  for (const field of bot.options.field)
+    document[field.slice(0, field.indexOf("="))] = JSON.parse(field.slice(field.indexOf("=") + 1));
   for (const name of bot.options.without) delete document[name];
   return document;
 }
@@ -179,7 +204,8 @@ function uptimeSeconds(bot: Bot): number {
 }
 
 function heartbeatValue(bot: Bot): number | string {
-  const shifted = bot.heartbeat + (bot.awakeSince === null ? 0 : Number(bot.options["heartbeat-shift-s"]) * 1000);
+  const shifted =
+    bot.heartbeat + (bot.awakeSince === null ? 0 : Number(bot.options["heartbeat-shift-s"]) * 1000);
   if (bot.options.heartbeat === "iso") return new Date(shifted).toISOString();
   return bot.options.heartbeat === "milliseconds" ? shifted : shifted / 1000;
 }
@@ -189,15 +215,25 @@ function heartbeatValue(bot: Bot): number | string {
 const bodies: Record<string, (response: ServerResponse, code: number, document: string) => void> = {
   json: (response, code, document) => send(response, code, "application/json", document),
   text: (response, code, document) => send(response, code, "text/plain", document),
-  html: (response, code) => send(response, code, "text/html", "<!doctype html><title>It works</title><p>status: up, connected: true</p>"),
-  broken: (response, code, document) => send(response, code, "application/json", document.slice(0, -5)),
+  html: (response, code) =>
+    send(
+      response,
+      code,
+      "text/html",
+      "<!doctype html><title>It works</title><p>status: up, connected: true</p>",
+    ),
+  broken: (response, code, document) =>
+    send(response, code, "application/json", document.slice(0, -5)),
   empty: (response, code) => send(response, code, "application/json", ""),
   array: (response, code, document) => send(response, code, "application/json", `[${document}]`),
   null: (response, code) => send(response, code, "application/json", "null"),
   gzip: (response, code, document) => {
-    response.writeHead(code, { "content-type": "application/json", "content-encoding": "gzip" }).end(gzipSync(document));
+    response
+      .writeHead(code, { "content-type": "application/json", "content-encoding": "gzip" })
+      .end(gzipSync(document));
   },
-  redirect: (response) => response.writeHead(302, { location: `/api/health?again=${Date.now()}` }).end(),
+  redirect: (response) =>
+    response.writeHead(302, { location: `/api/health?again=${Date.now()}` }).end(),
   hang: () => {},
   drip: (response, code, document) => {
     response.writeHead(code, { "content-type": "application/json" });
@@ -205,7 +241,11 @@ const bodies: Record<string, (response: ServerResponse, code: number, document: 
   },
   "header-drip": (response) => {
     const socket = response.socket;
-    dripInto(`HTTP/1.1 200 OK\r\n${"x-slow: 1\r\n".repeat(100)}`, 200, (byte) => !!socket?.writable && socket.write(byte));
+    dripInto(
+      `HTTP/1.1 200 OK\r\n${"x-slow: 1\r\n".repeat(100)}`,
+      200,
+      (byte) => !!socket?.writable && socket.write(byte),
+    );
   },
   huge: (response, code, document) => {
     response.writeHead(code, { "content-type": "application/json" });
@@ -217,13 +257,18 @@ const bodies: Record<string, (response: ServerResponse, code: number, document: 
     response.write(document.slice(0, 40), () => response.socket?.destroy());
   },
   "lying-length": (response, code, document) => {
-    response.writeHead(code, { "content-type": "application/json", "content-length": document.length + 100 });
+    response.writeHead(code, {
+      "content-type": "application/json",
+      "content-length": document.length + 100,
+    });
     response.write(document, () => response.socket?.end());
   },
 };
 
 function send(response: ServerResponse, code: number, type: string, text: string): void {
-  response.writeHead(code, { "content-type": type, "content-length": Buffer.byteLength(text) }).end(text);
+  response
+    .writeHead(code, { "content-type": type, "content-length": Buffer.byteLength(text) })
+    .end(text);
 }
 
 function dripInto(text: string, everyMs: number, write: (byte: string) => boolean): void {
@@ -251,11 +296,18 @@ type Answer = [code: number, type: string, text: string];
 function refusal(bot: Bot, request: IncomingMessage): Answer | null {
   const { options } = bot;
   if (!request.url?.startsWith("/api/health")) return [404, "text/plain", "no such page"];
-  if (options.token && request.headers.authorization !== `Bearer ${options.token}`) return [401, "text/plain", "who are you?"];
+  if (options.token && request.headers.authorization !== `Bearer ${options.token}`)
+    return [401, "text/plain", "who are you?"];
   if (process.uptime() * 1000 < Number(options["starting-ms"])) {
-    return [503, "application/json", '{"status":"unhealthy","message":"Startup in progress","startup_in_progress":true}'];
+    return [
+      503,
+      "application/json",
+      '{"status":"unhealthy","message":"Startup in progress","startup_in_progress":true}',
+    ];
   }
-  return bot.requests <= Number(options["miss-first"]) ? [500, "application/json", '{"status":"down"}'] : null;
+  return bot.requests <= Number(options["miss-first"])
+    ? [500, "application/json", '{"status":"down"}']
+    : null;
 }
 
 function answer(bot: Bot, request: IncomingMessage, response: ServerResponse): void {
@@ -269,8 +321,14 @@ function answer(bot: Bot, request: IncomingMessage, response: ServerResponse): v
   const fresh = JSON.stringify(healthDocument(bot));
   if (bot.options["document-frozen"] && awake) bot.frozen ??= fresh;
   const body = bodies[awake ? bot.options.body : "json"];
-  if (!body) throw new Error(`Unknown body "${bot.options.body}": it is one of ${Object.keys(bodies).join(", ")}`);
-  setTimeout(() => body(response, awake ? Number(bot.options["status-code"]) : 200, bot.frozen ?? fresh), awake ? delayMs(bot) : 0);
+  if (!body)
+    throw new Error(
+      `Unknown body "${bot.options.body}": it is one of ${Object.keys(bodies).join(", ")}`,
+    );
+  setTimeout(
+    () => body(response, awake ? Number(bot.options["status-code"]) : 200, bot.frozen ?? fresh),
+    awake ? delayMs(bot) : 0,
+  );
 }
 
 function delayMs(bot: Bot): number {
@@ -278,7 +336,8 @@ function delayMs(bot: Bot): number {
   const every = Number(options["slow-every"]);
   if (every > 0 && bot.requests % every === 0) return Number(options["slow-ms"]);
   if (!options["long-tail"]) return Number(options["delay-ms"]);
-  const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+  const normal =
+    Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
   return Math.min(880, 8 * Math.exp(1.558 * normal));
 }
 
@@ -321,7 +380,9 @@ const schema = `
 function openDatabase(bot: Bot): Database.Database | null {
   const { options } = bot;
   if (options.database === "none") return null;
-  const database = new Database(resolve(options.dir, options.database), { timeout: Number(options["busy-ms"]) });
+  const database = new Database(resolve(options.dir, options.database), {
+    timeout: Number(options["busy-ms"]),
+  });
   database.pragma(`journal_mode = ${options.journal}`);
   database.pragma("synchronous = NORMAL");
   if (options["no-tables"]) {
@@ -336,19 +397,31 @@ function openDatabase(bot: Bot): Database.Database | null {
 
 /** A few hundred pages of history: enough for a database to have a middle. */
 function fillHistory(database: Database.Database): void {
-  const insert = database.prepare("INSERT INTO user_actions (timestamp, username, action_type, details) VALUES (?, ?, 'join', ?)");
+  const insert = database.prepare(
+    "INSERT INTO user_actions (timestamp, username, action_type, details) VALUES (?, ?, 'join', ?)",
+  );
   if (database.prepare("SELECT 1 FROM user_actions LIMIT 1").get()) return;
   database.transaction(() => {
-    for (let row = 0; row < 4000; row += 1) insert.run(row, visitors[row % visitors.length], "from a long time ago, ".repeat(8));
+    for (let row = 0; row < 4000; row += 1)
+      insert.run(row, visitors[row % visitors.length], "from a long time ago, ".repeat(8));
   })();
 }
 
 function writeStatus(bot: Bot, database: Database.Database): void {
   const document = healthDocument(bot);
-  const sql = "INSERT OR REPLACE INTO current_status VALUES (1, 'offline', ?, ?, ?, ?, ?, ?)"; // The public bot says "offline" even when connected.
-  const heartbeatSeconds = bot.heartbeat / 1000 + (bot.awakeSince === null ? 0 : Number(bot.options["heartbeat-shift-s"]));
+  // The public bot says "offline" even when connected.
+  const sql = "INSERT OR REPLACE INTO current_status VALUES (1, 'offline', ?, ?, ?, ?, ?, ?)";
+  const heartbeatSeconds =
+    bot.heartbeat / 1000 + (bot.awakeSince === null ? 0 : Number(bot.options["heartbeat-shift-s"]));
   const start = Date.now() / 1000 - process.uptime();
-  const row = [bot.settings.bot_name, bot.settings.channel, document.connected === true ? 1 : 0, bot.users.length, start, heartbeatSeconds];
+  const row = [
+    bot.settings.bot_name,
+    bot.settings.channel,
+    document.connected === true ? 1 : 0,
+    bot.users.length,
+    start,
+    heartbeatSeconds,
+  ];
   database.prepare(sql).run(...row);
 }
 
@@ -365,20 +438,28 @@ function liveOneSecond(bot: Bot, database: Database.Database | null): void {
     bot.users.splice(bot.users.indexOf(visitor), 1);
     bot.log.write("INFO", `userLeave: ${visitor}`);
   } else {
-    bot.log.write("INFO", `chatMsg: ${visitor}: anyone seen the ERROR page? [CRITICAL] popcorn shortage`);
+    bot.log.write(
+      "INFO",
+      `chatMsg: ${visitor}: anyone seen the ERROR page? [CRITICAL] popcorn shortage`,
+    );
   }
   if (!database || bot.options["no-tables"]) return;
   try {
     writeStatus(bot, database);
-    database.prepare("INSERT OR REPLACE INTO user_stats VALUES (?, ?, ?, 1)").run(visitor, Date.now() / 1000, Date.now() / 1000);
-    database.prepare("INSERT INTO recent_chat (timestamp, username, message) VALUES (?, ?, 'hello')").run(Date.now() / 1000, visitor);
+    database
+      .prepare("INSERT OR REPLACE INTO user_stats VALUES (?, ?, ?, 1)")
+      .run(visitor, Date.now() / 1000, Date.now() / 1000);
+    database
+      .prepare("INSERT INTO recent_chat (timestamp, username, message) VALUES (?, ?, 'hello')")
+      .run(Date.now() / 1000, visitor);
   } catch (error) {
     bot.log.write("WARNING", `database: ${error instanceof Error ? error.message : error}`);
   }
 }
 
 function retain(bot: Bot, megabytes: number): void {
-  for (let count = 0; count < megabytes; count += 1) bot.retained.push(Buffer.alloc(1024 * 1024, 1));
+  for (let count = 0; count < megabytes; count += 1)
+    bot.retained.push(Buffer.alloc(1024 * 1024, 1));
 }
 
 function startEating(bot: Bot): void {
@@ -392,7 +473,8 @@ function startEating(bot: Bot): void {
     retain(bot, Math.floor(owed));
     owed %= 1;
   }, 100);
-  if (Number(options["sawtooth-mb"]) > 0) startSawtooth(Number(options["sawtooth-mb"]), Number(options["sawtooth-ms"]));
+  if (Number(options["sawtooth-mb"]) > 0)
+    startSawtooth(Number(options["sawtooth-mb"]), Number(options["sawtooth-ms"]));
 }
 
 /** A heap as a garbage collector leaves it: it climbs, then falls at once. */
@@ -420,7 +502,8 @@ function isAlive(pid: number): boolean {
 function watchGuardian(options: Options): () => boolean {
   const parent = process.ppid;
   const guardian = Number(options.guardian) || parent;
-  const isOrphan = () => !isAlive(guardian) || (Number(options.guardian) === 0 && process.ppid !== parent);
+  const isOrphan = () =>
+    !isAlive(guardian) || (Number(options.guardian) === 0 && process.ppid !== parent);
   setInterval(() => isOrphan() && process.exit(0), 500);
   return isOrphan;
 }
@@ -451,7 +534,9 @@ async function liveAsHttp(options: Options): Promise<void> {
   process.on("message", (text) => {
     document = String(text);
   });
-  const server = createServer((_request, response) => send(response, 200, "application/json", document));
+  const server = createServer((_request, response) =>
+    send(response, 200, "application/json", document),
+  );
   await listen({ options } as Bot, server);
   process.send?.("ready");
 }
@@ -483,7 +568,10 @@ function handleSignals(bot: Bot, isOrphan: () => boolean, stop: () => void): voi
 async function liveAsBot(options: Options): Promise<void> {
   const isOrphan = watchGuardian(options);
   const bot = createBot(options);
-  bot.log.write("INFO", `${bot.settings.bot_name} ${options.version} starts in ${bot.settings.channel}`);
+  bot.log.write(
+    "INFO",
+    `${bot.settings.bot_name} ${options.version} starts in ${bot.settings.channel}`,
+  );
   const database = openDatabase(bot);
   startEating(bot);
   await startChildren(bot);
@@ -500,7 +588,8 @@ async function liveAsBot(options: Options): Promise<void> {
   setInterval(() => liveOneSecond(bot, database), 1000);
   if (Number(options["down-ms"]) > 0) flap(bot);
   if (!options.dormant) loseConnectionOnce(bot);
-  if (Number(options["crash-after-ms"]) > 0) setTimeout(() => process.exit(1), Number(options["crash-after-ms"]));
+  if (Number(options["crash-after-ms"]) > 0)
+    setTimeout(() => process.exit(1), Number(options["crash-after-ms"]));
   bot.log.write("INFO", `Successfully joined ${bot.settings.channel}, 0 errors`);
   writeWhole(join(options.dir, "bot.pid"), `${process.pid}\n`);
 }
@@ -520,7 +609,10 @@ function flap(bot: Bot): void {
     const isAwake = bot.awakeSince !== null;
     if (isAwake) bot.connected = !bot.connected;
     if (isAwake) bot.log.write("INFO", bot.connected ? "Connected successfully" : "Disconnected");
-    setTimeout(turn, isAwake ? Number(bot.connected ? bot.options["up-ms"] : bot.options["down-ms"]) : 50);
+    setTimeout(
+      turn,
+      isAwake ? Number(bot.connected ? bot.options["up-ms"] : bot.options["down-ms"]) : 50,
+    );
   };
   turn();
 }
@@ -544,4 +636,5 @@ async function main(args: string[]): Promise<void> {
   else await liveAsBot(options);
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await main(process.argv.slice(2));

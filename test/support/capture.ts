@@ -1,11 +1,15 @@
 /**
- * Captures real text of systemd and journald into test/captured/, for the tests of the parsers. Run by hand, as root:
+ * Captures real text of systemd and journald into test/captured/, for the tests of the parsers. Run
+ * by hand, as root:
  *
  *     node --import tsx test/support/capture.ts
  *
- * Each case brings one unit, cytube-bot.service, into a state in a booted container and keeps what one command said:
- * its stdout as NAME.txt or NAME.jsonl (empty when it said nothing), its stderr as NAME.stderr when there was any.
- * Whole lines may be left out, which the index then says; nothing is changed inside a line. The index is generated.
+ * Each case brings one unit, cytube-bot.service, into a state in a booted container and keeps what
+ * one command said:
+ * its stdout as NAME.txt or NAME.jsonl (empty when it said nothing), its stderr as NAME.stderr when
+ * there was any.
+ * Whole lines may be left out, which the index then says; nothing is changed inside a line. The
+ * index is generated.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -23,7 +27,15 @@ const waitMsMax = 20_000;
 
 // --- Keeping what a command said ----------------------------------------------------------------------------------
 
-type Entry = { name: string; file: string; command: string; code: number; stderr: string; trimmed: string; notice: string };
+type Entry = {
+  name: string;
+  file: string;
+  command: string;
+  code: number;
+  stderr: string;
+  trimmed: string;
+  notice: string;
+};
 type Keep = RunOptions & {
   /** Which lines of stdout to keep; the index gives the count. */
   lines?: (lines: string[]) => string[];
@@ -59,7 +71,13 @@ function keep(name: string, command: string[], ran: Ran, notice: string, options
   return ran;
 }
 
-async function capture(machine: Container, name: string, command: string[], notice: string, options: Keep = {}) {
+async function capture(
+  machine: Container,
+  name: string,
+  command: string[],
+  notice: string,
+  options: Keep = {},
+) {
   return keep(name, command, await machine.run(command, options), notice, options);
 }
 
@@ -78,11 +96,14 @@ Restart=no
 
 async function must(machine: Container, command: string[]): Promise<string> {
   const { code, stdout, stderr } = await machine.run(command);
-  if (code !== 0) throw new Error(`Cannot run "${command.join(" ")}": exited ${code} (${stderr.trim()})`);
+  if (code !== 0)
+    throw new Error(`Cannot run "${command.join(" ")}": exited ${code} (${stderr.trim()})`);
   return stdout.trimEnd();
 }
 
-/** Removes what the last case left, and installs the program and the unit with this case's drop-in. */
+/**
+ * Removes what the last case left, and installs the program and the unit with this case's drop-in.
+ */
 async function install(machine: Container, script: string, dropIn = ""): Promise<void> {
   await machine.run(["systemctl", "kill", "--signal=KILL", unit]);
   await machine.run(["systemctl", "stop", unit]);
@@ -101,7 +122,8 @@ async function property(machine: Container, name: string): Promise<string> {
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + waitMsMax;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Cannot capture: ${what} not reached within ${waitMsMax} ms`);
+    if (Date.now() > deadline)
+      throw new Error(`Cannot capture: ${what} not reached within ${waitMsMax} ms`);
     await sleep(20);
   }
 }
@@ -165,7 +187,8 @@ const states: State[] = [
   {
     name: "running",
     reach: startAndWait("running"),
-    notice: "NRestarts=0, Result=success; the order of the lines is systemd's own, not the requested one",
+    notice:
+      "NRestarts=0, Result=success; the order of the lines is systemd's own, not the requested one",
   },
   {
     name: "start-pre",
@@ -197,10 +220,14 @@ const states: State[] = [
   },
   {
     name: "stopping",
-    script: "#!/usr/bin/python3\nimport signal, time\nsignal.signal(15, signal.SIG_IGN)\nopen('/run/lock/ready', 'w')\ntime.sleep(99)\n",
+    script:
+      "#!/usr/bin/python3\nimport signal, time\nsignal.signal(15, signal.SIG_IGN)\nopen('/run/lock/ready', 'w')\ntime.sleep(99)\n",
     reach: async (machine) => {
       await start(machine);
-      await until("the handler", async () => (await machine.run(["test", "-e", "/run/lock/ready"])).code === 0);
+      await until(
+        "the handler",
+        async () => (await machine.run(["test", "-e", "/run/lock/ready"])).code === 0,
+      );
       await must(machine, ["systemctl", "stop", "--no-block", unit]);
       await untilProperty(machine, "SubState", "stop-sigterm");
     },
@@ -211,12 +238,15 @@ const states: State[] = [
     script: exitsOne,
     dropIn: "[Service]\nRestart=always\nRestartSec=60\n",
     reach: startAndWait("auto-restart"),
-    notice: "the first crash, waiting to restart: NRestarts is still 0, Result=exit-code, InvocationID of the dead start, ControlGroup empty",
+    notice:
+      "the first crash, waiting to restart: NRestarts is still 0, Result=exit-code, InvocationID of the dead start, ControlGroup empty",
   },
   {
     name: "crash-loop",
-    script: "#!/bin/sh\necho >> /run/starts/count\n[ $(wc -l < /run/starts/count) -gt 5 ] && exec sleep infinity\nexit 1\n",
-    dropIn: "[Service]\nRestart=always\nRestartSec=50ms\nExecStartPre=+mkdir -p -m 0777 /run/starts\n",
+    script:
+      "#!/bin/sh\necho >> /run/starts/count\n[ $(wc -l < /run/starts/count) -gt 5 ] && exec sleep infinity\nexit 1\n",
+    dropIn:
+      "[Service]\nRestart=always\nRestartSec=50ms\nExecStartPre=+mkdir -p -m 0777 /run/starts\n",
     reach: async (machine) => {
       await start(machine);
       await untilProperty(machine, "NRestarts", "5");
@@ -256,7 +286,8 @@ const states: State[] = [
     script: exitsOne,
     dropIn: startLimit(3, "Restart=always\nRestartSec=10ms\n"),
     reach: startAndWait("failed"),
-    notice: "given up by an automatic restart: Result is the last exit's (exit-code), **not** start-limit-hit; NRestarts=3",
+    notice:
+      "given up by an automatic restart: Result is the last exit's (exit-code), **not** start-limit-hit; NRestarts=3",
   },
   {
     name: "start-limit-manual",
@@ -265,7 +296,8 @@ const states: State[] = [
     reach: async (machine) => {
       for (let i = 0; i < 3; i += 1) await startAndWait("failed")(machine);
       const refused = await machine.run(["systemctl", "start", unit]);
-      if (refused.code !== 1) throw new Error(`Cannot capture: the fourth start exited ${refused.code}, not 1`);
+      if (refused.code !== 1)
+        throw new Error(`Cannot capture: the fourth start exited ${refused.code}, not 1`);
     },
     notice: "a manual start refused by the limit: Result is still the last exit's",
   },
@@ -274,28 +306,38 @@ const states: State[] = [
     script: "#!/bin/sh\nexit 0\n",
     dropIn: startLimit(3, "Restart=always\nRestartSec=10ms\n"),
     reach: startAndWait("failed"),
-    notice: "Result=start-limit-hit comes only when the last exit was a success; ExecMainStatus=0 although failed",
+    notice:
+      "Result=start-limit-hit comes only when the last exit was a success; ExecMainStatus=0 although failed",
   },
-  { name: "never-started", reach: async () => {}, notice: "InvocationID, timestamps and ControlGroup are empty; Result=success" },
+  {
+    name: "never-started",
+    reach: async () => {},
+    notice: "InvocationID, timestamps and ControlGroup are empty; Result=success",
+  },
   {
     name: "stopped",
     reach: async (machine) => {
       await startAndWait("running")(machine);
       await must(machine, ["systemctl", "stop", unit]);
     },
-    notice: "nothing refers to the unit, so systemd has unloaded it: identical to never-started, the last run is gone",
+    notice:
+      "nothing refers to the unit, so systemd has unloaded it: identical to never-started, the last run is gone",
   },
   {
     name: "stopped-referenced",
     dropIn: "",
     reach: async (machine) => {
-      await machine.writeFile("/etc/systemd/system/keeper.service", `[Unit]\nAfter=${unit}\n[Service]\nExecStart=sleep infinity\n`);
+      await machine.writeFile(
+        "/etc/systemd/system/keeper.service",
+        `[Unit]\nAfter=${unit}\n[Service]\nExecStart=sleep infinity\n`,
+      );
       await must(machine, ["systemctl", "daemon-reload"]);
       await must(machine, ["systemctl", "start", "keeper.service"]);
       await startAndWait("running")(machine);
       await must(machine, ["systemctl", "stop", unit]);
     },
-    notice: "stopped while another running unit is ordered after it: it stays loaded with the last run's InvocationID, status and timestamps",
+    notice:
+      "stopped while another running unit is ordered after it: it stays loaded with the last run's InvocationID, status and timestamps",
   },
   {
     name: "append",
@@ -335,7 +377,8 @@ const states: State[] = [
       await machine.run(["rm", unitPath]);
       await must(machine, ["systemctl", "daemon-reload"]);
     },
-    notice: "LoadState=not-found, exit code 0, inactive: looks like a stopped bot except for LoadState",
+    notice:
+      "LoadState=not-found, exit code 0, inactive: looks like a stopped bot except for LoadState",
   },
 ];
 
@@ -353,10 +396,20 @@ async function captureStates(machine: Container): Promise<void> {
     const seen = `is-active: ${active.stdout.trim()} (${active.code}); link ${link.code === 0 ? "present" : "absent"}`;
     await capture(machine, `show-${state.name}`, [...show, unit], `${state.notice}. ${seen}`);
     if (state.name === "append") {
-      await capture(machine, "cat-append", ["systemctl", "cat", unit], "has the path; a comment line names each file");
+      await capture(
+        machine,
+        "cat-append",
+        ["systemctl", "cat", unit],
+        "has the path; a comment line names each file",
+      );
     }
     await machine.run(["systemctl", "stop", "cytube-bot.timer", "keeper.service"]);
-    await machine.run(["rm", "-f", "/etc/systemd/system/cytube-bot.timer", "/etc/systemd/system/keeper.service"]);
+    await machine.run([
+      "rm",
+      "-f",
+      "/etc/systemd/system/cytube-bot.timer",
+      "/etc/systemd/system/keeper.service",
+    ]);
   }
   await install(machine, sleeper);
   await startAndWait("running")(machine);
@@ -366,7 +419,13 @@ async function captureStates(machine: Container): Promise<void> {
     [...show, unit, "cytube-verify@prod.service"],
     "two units: a blank line between, each in systemd's order; the second is not found",
   );
-  await capture(machine, "show-unprivileged", [...show, unit], "any user may ask: the same answer as root", { uid: uidWithoutJournal });
+  await capture(
+    machine,
+    "show-unprivileged",
+    [...show, unit],
+    "any user may ask: the same answer as root",
+    { uid: uidWithoutJournal },
+  );
   await capture(
     machine,
     "show-timestamp-unix",
@@ -379,7 +438,12 @@ async function captureStates(machine: Container): Promise<void> {
     ["env", "TZ=America/New_York", ...show, unit],
     "without it the asking process's time zone is in the text",
   );
-  await capture(machine, "cat-not-found", ["systemctl", "cat", "no-such.service"], "exit code 1, unlike show");
+  await capture(
+    machine,
+    "cat-not-found",
+    ["systemctl", "cat", "no-such.service"],
+    "exit code 1, unlike show",
+  );
 }
 
 // --- The cheap identity: links and cgroup files -------------------------------------------------------------------
@@ -402,9 +466,15 @@ async function captureIdentity(machine: Container): Promise<void> {
     "a symbolic link whose target is the id: readlink, not read; any user can",
     anyone,
   );
-  await capture(machine, "invocation-list", ["ls", "-l", "/run/systemd/units"], "what else is there", {
-    lines: (lines) => lines.filter((line) => line.includes("cytube-bot")),
-  });
+  await capture(
+    machine,
+    "invocation-list",
+    ["ls", "-l", "/run/systemd/units"],
+    "what else is there",
+    {
+      lines: (lines) => lines.filter((line) => line.includes("cytube-bot")),
+    },
+  );
   await capture(
     machine,
     "cgroup-procs",
@@ -460,13 +530,24 @@ const fields = [
   "_LINE_BREAK",
   "_SOURCE_REALTIME_TIMESTAMP",
 ];
-const lineFields = ["MESSAGE", "PRIORITY", "_PID", "_SYSTEMD_INVOCATION_ID", "SYSLOG_IDENTIFIER", "_TRANSPORT", "_LINE_BREAK"];
+const lineFields = [
+  "MESSAGE",
+  "PRIORITY",
+  "_PID",
+  "_SYSTEMD_INVOCATION_ID",
+  "SYSLOG_IDENTIFIER",
+  "_TRANSPORT",
+  "_LINE_BREAK",
+];
 
 function journal(output: string[], ...rest: string[]): string[] {
   return ["journalctl", "-o", "json", `--output-fields=${output.join(",")}`, ...rest];
 }
 
-/** A Python program that has written its lines, says so, and lives on: its journal is complete, its unit loaded. */
+/**
+ * A Python program that has written its lines, says so, and lives on: its journal is complete, its
+ * unit loaded.
+ */
 function python(body: string): string {
   return `#!/usr/bin/python3 -u
 import logging, os, sys, time
@@ -486,7 +567,10 @@ async function runBot(machine: Container, body: string, dropIn = ""): Promise<st
   await machine.run(["rm", "-f", "/run/lock/done"]);
   await install(machine, python(body), dropIn);
   await start(machine);
-  await until("the end of the bot's lines", async () => (await machine.run(["test", "-e", "/run/lock/done"])).code === 0);
+  await until(
+    "the end of the bot's lines",
+    async () => (await machine.run(["test", "-e", "/run/lock/done"])).code === 0,
+  );
   await must(machine, ["journalctl", "--sync"]);
   return property(machine, "InvocationID");
 }
@@ -496,7 +580,8 @@ type Lines = { name: string; body: string; dropIn?: string; notice: string };
 const lineCases: Lines[] = [
   {
     name: "healthy",
-    notice: "PRIORITY 6, _TRANSPORT stdout; a chat line holds the word ERROR, an INFO line a password; indentation is kept",
+    notice:
+      "PRIORITY 6, _TRANSPORT stdout; a chat line holds the word ERROR, an INFO line a password; indentation is kept",
     body: `
 log.info("starting")
 say("[*] config loaded\\n")
@@ -507,7 +592,8 @@ say("    indented\\n")`,
   },
   {
     name: "errors",
-    notice: "WARNING, ERROR and CRITICAL are PRIORITY 6 too, on stdout and on stderr: `-p err` shows none of them",
+    notice:
+      "WARNING, ERROR and CRITICAL are PRIORITY 6 too, on stdout and on stderr: `-p err` shows none of them",
     body: `
 log.warning("reconnect in 10 s")
 log.error("user exists: user42")
@@ -516,13 +602,15 @@ os.write(2, b"[2026-11-21 21:04:26] [lib.bot] [ERROR] to stderr\\n")`,
   },
   {
     name: "prefix",
-    notice: "`<N>` at the start becomes PRIORITY and is removed from MESSAGE; later in the line, or above 7, it stays",
+    notice:
+      "`<N>` at the start becomes PRIORITY and is removed from MESSAGE; later in the line, or above 7, it stays",
     body: `
 say("<3>[2026-11-21 21:04:26] [lib.bot] [ERROR] prefixed\\n<4>warning\\n<2>critical\\n<9>no priority\\ntext <3> inside\\n")`,
   },
   {
     name: "traceback",
-    notice: "log.exception: one record a line; only the first has the `[time] [logger] [level]` prefix",
+    notice:
+      "log.exception: one record a line; only the first has the `[time] [logger] [level]` prefix",
     body: `
 def join(name): raise KeyError(name)
 try: join("lobby")
@@ -531,7 +619,8 @@ log.info("goes on")`,
   },
   {
     name: "traceback-chained",
-    notice: "`The above exception was the direct cause …`, then `During handling of …`; the empty lines around them are gone",
+    notice:
+      "`The above exception was the direct cause …`, then `During handling of …`; the empty lines around them are gone",
     body: `
 try:
     try: int("x")
@@ -558,18 +647,40 @@ say("trailing blanks   \\n")
 say("\\n")
 say("[2026-11-21 21:04:26] [lib.bot] [ERROR] \\u0007bell\\n")`,
   },
-  { name: "empty", notice: "a bot that prints nothing: no output, exit code 0; compare with the blind ones", body: "" },
+  {
+    name: "empty",
+    notice: "a bot that prints nothing: no output, exit code 0; compare with the blind ones",
+    body: "",
+  },
 ];
 
 async function captureLines(machine: Container): Promise<void> {
   section("Lines of a bot", "All by `_SYSTEMD_INVOCATION_ID=`, in a persistent journal.");
   for (const { name, body, dropIn, notice } of lineCases) {
     const id = await runBot(machine, body, dropIn);
-    await capture(machine, `journal-${name}`, journal(lineFields, `_SYSTEMD_INVOCATION_ID=${id}`), notice);
+    await capture(
+      machine,
+      `journal-${name}`,
+      journal(lineFields, `_SYSTEMD_INVOCATION_ID=${id}`),
+      notice,
+    );
   }
-  const long = await runBot(machine, `say("[2026-11-21 21:04:26] [lib.bot] [ERROR] " + "x" * 10000 + "\\n")\nsay("short\\n")`);
-  await capture(machine, "journal-long", journal(lineFields, `_SYSTEMD_INVOCATION_ID=${long}`), "10 kB: MESSAGE is null without --all");
-  await capture(machine, "journal-long-all", journal(lineFields, "--all", `_SYSTEMD_INVOCATION_ID=${long}`), "the same, whole");
+  const long = await runBot(
+    machine,
+    `say("[2026-11-21 21:04:26] [lib.bot] [ERROR] " + "x" * 10000 + "\\n")\nsay("short\\n")`,
+  );
+  await capture(
+    machine,
+    "journal-long",
+    journal(lineFields, `_SYSTEMD_INVOCATION_ID=${long}`),
+    "10 kB: MESSAGE is null without --all",
+  );
+  await capture(
+    machine,
+    "journal-long-all",
+    journal(lineFields, "--all", `_SYSTEMD_INVOCATION_ID=${long}`),
+    "the same, whole",
+  );
   const edge = await runBot(machine, `say("x" * 4087 + "\\n")\nsay("x" * 4088 + "\\n")`);
   await capture(
     machine,
@@ -577,14 +688,21 @@ async function captureLines(machine: Container): Promise<void> {
     journal(lineFields, `_SYSTEMD_INVOCATION_ID=${edge}`),
     "4087 bytes are shown, 4088 are null: the limit of 4096 counts `MESSAGE=` and is exclusive",
   );
-  const appended = await runBot(machine, `log.error("to the file")`, "[Service]\nUser=root\nStandardOutput=append:/var/log/cytube-bot.log\n");
+  const appended = await runBot(
+    machine,
+    `log.error("to the file")`,
+    "[Service]\nUser=root\nStandardOutput=append:/var/log/cytube-bot.log\n",
+  );
   await capture(
     machine,
     "journal-append",
     journal(fields, `_SYSTEMD_INVOCATION_ID=${appended}`, "+", `INVOCATION_ID=${appended}`),
     "StandardOutput=append: PID 1's record, and no line of the bot",
   );
-  const split = await runBot(machine, `say("[2026-11-21 21:04:26] [lib.bot] [ERROR] " + "x" * 60000 + " end\\n")\nsay("short\\n")`);
+  const split = await runBot(
+    machine,
+    `say("[2026-11-21 21:04:26] [lib.bot] [ERROR] " + "x" * 60000 + " end\\n")\nsay("short\\n")`,
+  );
   const parts = journal(lineFields, "--all", `_SYSTEMD_INVOCATION_ID=${split}`);
   const sizes = (await must(machine, parts))
     .split("\n")
@@ -601,14 +719,21 @@ async function captureLines(machine: Container): Promise<void> {
     "-c",
     "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nLineMax=79\\n' > /etc/systemd/journald.conf.d/line.conf; systemctl restart systemd-journald",
   ]);
-  const small = await runBot(machine, `say("[2026-11-21 21:04:26] [lib.bot] [ERROR] " + "x" * 100 + " end\\n")\nsay("short\\n")`);
+  const small = await runBot(
+    machine,
+    `say("[2026-11-21 21:04:26] [lib.bot] [ERROR] " + "x" * 100 + " end\\n")\nsay("short\\n")`,
+  );
   await capture(
     machine,
     "journal-split-small",
     journal(lineFields, `_SYSTEMD_INVOCATION_ID=${small}`),
     "the same with LineMax=79: the text of the parts, to be joined while `_LINE_BREAK` is line-max",
   );
-  await must(machine, ["sh", "-c", "rm /etc/systemd/journald.conf.d/line.conf; systemctl restart systemd-journald"]);
+  await must(machine, [
+    "sh",
+    "-c",
+    "rm /etc/systemd/journald.conf.d/line.conf; systemctl restart systemd-journald",
+  ]);
 }
 
 async function captureShortLived(machine: Container): Promise<void> {
@@ -617,17 +742,31 @@ async function captureShortLived(machine: Container): Promise<void> {
     "journald reads a process's invocation when its first line arrives; a process that is gone by then has none.",
   );
   for (let attempt = 0; attempt < 200; attempt += 1) {
-    await install(machine, "#!/bin/sh\necho '[2026-11-21 21:04:26] [lib.bot] [ERROR] no config'\nexit 1\n");
+    await install(
+      machine,
+      "#!/bin/sh\necho '[2026-11-21 21:04:26] [lib.bot] [ERROR] no config'\nexit 1\n",
+    );
     await start(machine);
     await untilProperty(machine, "SubState", "failed");
     await must(machine, ["journalctl", "--sync"]);
     const id = await property(machine, "InvocationID");
     const found = await must(machine, ["journalctl", "-o", "cat", `_SYSTEMD_INVOCATION_ID=${id}`]);
     if (found !== "") continue;
-    const since = Number(await must(machine, ["sh", "-c", `journalctl -o json INVOCATION_ID=${id} | head -1 | jq -r .__REALTIME_TIMESTAMP`]));
+    const since = Number(
+      await must(machine, [
+        "sh",
+        "-c",
+        `journalctl -o json INVOCATION_ID=${id} | head -1 | jq -r .__REALTIME_TIMESTAMP`,
+      ]),
+    );
     const sinceSeconds = `@${Math.floor(since / 1e6)}.${String(since % 1e6).padStart(6, "0")}`;
     const notice = `the bot's line is there with _SYSTEMD_UNIT, and without _SYSTEMD_INVOCATION_ID (met at attempt ${attempt + 1})`;
-    await capture(machine, "journal-short-lived", journal(fields, "-u", unit, `--since=${sinceSeconds}`), notice);
+    await capture(
+      machine,
+      "journal-short-lived",
+      journal(fields, "-u", unit, `--since=${sinceSeconds}`),
+      notice,
+    );
     await capture(
       machine,
       "journal-short-lived-missed",
@@ -640,7 +779,10 @@ async function captureShortLived(machine: Container): Promise<void> {
 }
 
 async function captureSuppression(machine: Container): Promise<void> {
-  section("Rate limiting", "With LogRateLimitBurst=5 on the unit (journald raises a burst with the free disk space); the default is 10000 in 30 s.");
+  section(
+    "Rate limiting",
+    "With LogRateLimitBurst=5 on the unit (journald raises a burst with the free disk space); the default is 10000 in 30 s.",
+  );
   const id = await runBot(
     machine,
     `
@@ -674,7 +816,11 @@ log.info("after the interval")`,
 // --- PID 1's records ----------------------------------------------------------------------------------------------
 
 async function invocations(machine: Container, since: string): Promise<string[]> {
-  const ids = await must(machine, ["sh", "-c", `journalctl -o json _PID=1 UNIT=${unit} --since=@${since} | jq -r '.INVOCATION_ID // empty'`]);
+  const ids = await must(machine, [
+    "sh",
+    "-c",
+    `journalctl -o json _PID=1 UNIT=${unit} --since=@${since} | jq -r '.INVOCATION_ID // empty'`,
+  ]);
   return [...new Set(ids.split("\n"))];
 }
 
@@ -686,16 +832,24 @@ async function captureLifecycle(machine: Container): Promise<void> {
       "de5b426a63be47a7b6ac3eaac82e2f6f stopping, 9d1aaa27d60140bd96365438aad20286 stopped, 7ad2d189f7e94e70a38c781354912448 deactivated successfully, " +
       "be02cf6855d2428ba40df7e9d022f03d failed to start, ae8f7b866b0347b9af31fe1c80b127c0 resources consumed.",
   );
-  const cases: { name: string; script: string; dropIn?: string; act: (machine: Container) => Promise<unknown>; notice: string }[] = [
+  const cases: {
+    name: string;
+    script: string;
+    dropIn?: string;
+    act: (machine: Container) => Promise<unknown>;
+    notice: string;
+  }[] = [
     {
       name: "restart",
-      script: "#!/bin/sh\nsleep 0.1\necho '[2026-11-21 21:04:26] [lib.bot] [ERROR] giving up'\nsleep 0.1\nexit 3\n",
+      script:
+        "#!/bin/sh\nsleep 0.1\necho '[2026-11-21 21:04:26] [lib.bot] [ERROR] giving up'\nsleep 0.1\nexit 3\n",
       dropIn: "[Service]\nRestart=always\nRestartSec=300ms\n",
       act: async () => {
         await start(machine);
         await untilProperty(machine, "NRestarts", "2");
       },
-      notice: "crash and automatic restart, three starts: EXIT_CODE, EXIT_STATUS; UNIT_RESULT; N_RESTARTS; no 'Starting' record for Type=simple",
+      notice:
+        "crash and automatic restart, three starts: EXIT_CODE, EXIT_STATUS; UNIT_RESULT; N_RESTARTS; no 'Starting' record for Type=simple",
     },
     {
       name: "stop",
@@ -713,7 +867,8 @@ async function captureLifecycle(machine: Container): Promise<void> {
         await startAndWait("running")(machine);
         await must(machine, ["systemctl", "restart", unit]);
       },
-      notice: "a planned restart: stopping, stopped, started. JOB_TYPE=restart on 'Stopped' also follows a crash: what a planned one lacks is 5eb0…",
+      notice:
+        "a planned restart: stopping, stopped, started. JOB_TYPE=restart on 'Stopped' also follows a crash: what a planned one lacks is 5eb0…",
     },
     {
       name: "exit-0",
@@ -723,7 +878,8 @@ async function captureLifecycle(machine: Container): Promise<void> {
         await start(machine);
         await untilProperty(machine, "NRestarts", "1");
       },
-      notice: "a bot that leaves with 0 and is restarted: no exit record, no failure; only 'Scheduled restart job'",
+      notice:
+        "a bot that leaves with 0 and is restarted: no exit record, no failure; only 'Scheduled restart job'",
     },
     {
       name: "terminated",
@@ -746,7 +902,8 @@ async function captureLifecycle(machine: Container): Promise<void> {
         await untilProperty(machine, "NRestarts", "1");
         await untilProperty(machine, "SubState", "running");
       },
-      notice: "EXIT_CODE killed, EXIT_STATUS a number (9); PRIORITY 4 for a signal, 5 for an exit status",
+      notice:
+        "EXIT_CODE killed, EXIT_STATUS a number (9); PRIORITY 4 for a signal, 5 for an exit status",
     },
     {
       name: "segfault",
@@ -774,12 +931,14 @@ async function captureLifecycle(machine: Container): Promise<void> {
       script: sleeper,
       dropIn: "[Service]\nType=notify\nTimeoutStartSec=300ms\n",
       act: () => startAndWait("failed")(machine),
-      notice: "UNIT_RESULT timeout, 'Failed to start'; no exit record for the bot that systemd killed",
+      notice:
+        "UNIT_RESULT timeout, 'Failed to start'; no exit record for the bot that systemd killed",
     },
     {
       name: "hook",
       script: sleeper,
-      dropIn: "[Service]\nExecStartPre=echo '[x] [ERROR] from ExecStartPre'\nExecStartPost=-+/bin/sh -c 'sleep 0.1; echo from the hook; exit 7'\n",
+      dropIn:
+        "[Service]\nExecStartPre=echo '[x] [ERROR] from ExecStartPre'\nExecStartPost=-+/bin/sh -c 'sleep 0.1; echo from the hook; exit 7'\n",
       act: () => startAndWait("running")(machine),
       notice:
         "the hooks' lines carry the bot's invocation: tell them apart by _PID or SYSLOG_IDENTIFIER; the exit 7 of a `-` hook leaves no record at all",
@@ -790,7 +949,12 @@ async function captureLifecycle(machine: Container): Promise<void> {
     const since = await must(machine, ["date", "+%s.%6N"]);
     await act(machine);
     await must(machine, ["journalctl", "--sync"]);
-    await capture(machine, `pid1-${name}`, journal(fields, "-u", unit, `--since=@${since}`), notice);
+    await capture(
+      machine,
+      `pid1-${name}`,
+      journal(fields, "-u", unit, `--since=@${since}`),
+      notice,
+    );
     if (name !== "restart") continue;
     const [first] = await invocations(machine, since);
     await capture(
@@ -813,26 +977,74 @@ async function captureBlindness(machine: Container): Promise<void> {
   await machine.run(["logger", "-t", "someone", "a line of this user"], { uid: uidWithJournal });
   const id = await runBot(machine, `log.error("seen?")`);
   const lines = journal(fields, `_SYSTEMD_INVOCATION_ID=${id}`, "+", `INVOCATION_ID=${id}`);
-  const guard = journal(["MESSAGE"], "-n", "1", "_PID=1", `INVOCATION_ID=${id}`, "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf");
+  const guard = journal(
+    ["MESSAGE"],
+    "-n",
+    "1",
+    "_PID=1",
+    `INVOCATION_ID=${id}`,
+    "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf",
+  );
   const probe = journal(["_PID"], "-n", "1", "_UID=0");
   const hint = ["journalctl", "-n", "0"];
-  const asGroup = ["setpriv", `--reuid=${uidWithoutJournal}`, "--clear-groups", "--regid=systemd-journal"];
-  await capture(machine, "sees-all", [...asGroup, ...lines], "the group suffices: the bot's line and PID 1's records");
+  const asGroup = [
+    "setpriv",
+    `--reuid=${uidWithoutJournal}`,
+    "--clear-groups",
+    "--regid=systemd-journal",
+  ];
+  await capture(
+    machine,
+    "sees-all",
+    [...asGroup, ...lines],
+    "the group suffices: the bot's line and PID 1's records",
+  );
   await capture(machine, "sees-all-guard", [...asGroup, ...guard], "one record");
-  await capture(machine, "sees-all-probe", [...asGroup, ...probe], "one record of root: this user sees the system journal");
+  await capture(
+    machine,
+    "sees-all-probe",
+    [...asGroup, ...probe],
+    "one record of root: this user sees the system journal",
+  );
   await capture(machine, "sees-all-hint", [...asGroup, ...hint], "nothing on stderr");
-  await capture(machine, "blind-no-group", lines, "exit code 1 and a message on stderr", { uid: uidWithoutJournal });
-  await capture(machine, "blind-own-journal", lines, "**exit code 0, no lines, no stderr**: exactly what a silent bot looks like", {
+  await capture(machine, "blind-no-group", lines, "exit code 1 and a message on stderr", {
+    uid: uidWithoutJournal,
+  });
+  await capture(
+    machine,
+    "blind-own-journal",
+    lines,
+    "**exit code 0, no lines, no stderr**: exactly what a silent bot looks like",
+    {
+      uid: uidWithJournal,
+    },
+  );
+  await capture(machine, "blind-own-journal-guard", guard, "no record: blind, or vacuumed", {
     uid: uidWithJournal,
   });
-  await capture(machine, "blind-own-journal-guard", guard, "no record: blind, or vacuumed", { uid: uidWithJournal });
-  await capture(machine, "blind-own-journal-probe", probe, "no record of root at all: blind. A user journal never holds any", {
-    uid: uidWithJournal,
-  });
-  await capture(machine, "blind-own-journal-hint", hint, "exit code 0, but the hint is on stderr: `-o json` is what silences it", {
-    uid: uidWithJournal,
-  });
-  const own = await runBot(machine, `log.error("by uid ${uidWithJournal}")`, `[Service]\nUser=${uidWithJournal}\n`);
+  await capture(
+    machine,
+    "blind-own-journal-probe",
+    probe,
+    "no record of root at all: blind. A user journal never holds any",
+    {
+      uid: uidWithJournal,
+    },
+  );
+  await capture(
+    machine,
+    "blind-own-journal-hint",
+    hint,
+    "exit code 0, but the hint is on stderr: `-o json` is what silences it",
+    {
+      uid: uidWithJournal,
+    },
+  );
+  const own = await runBot(
+    machine,
+    `log.error("by uid ${uidWithJournal}")`,
+    `[Service]\nUser=${uidWithJournal}\n`,
+  );
   const ownLines = journal(fields, `_SYSTEMD_INVOCATION_ID=${own}`, "+", `INVOCATION_ID=${own}`);
   await capture(
     machine,
@@ -841,8 +1053,17 @@ async function captureBlindness(machine: Container): Promise<void> {
     "the bot runs as the asking uid: its lines are visible, PID 1's records (exits, restarts) are not",
     { uid: uidWithJournal },
   );
-  const forged = [`INVOCATION_ID=${id}`, "MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15", "EXIT_CODE=killed", "EXIT_STATUS=9", "MESSAGE=forged"];
-  await machine.run(["logger", "--journald"], { uid: uidWithJournal, input: `${forged.join("\n")}\n` });
+  const forged = [
+    `INVOCATION_ID=${id}`,
+    "MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15",
+    "EXIT_CODE=killed",
+    "EXIT_STATUS=9",
+    "MESSAGE=forged",
+  ];
+  await machine.run(["logger", "--journald"], {
+    uid: uidWithJournal,
+    input: `${forged.join("\n")}\n`,
+  });
   await must(machine, ["journalctl", "--sync"]);
   const who = ["MESSAGE", "_PID", "_UID", "MESSAGE_ID", "EXIT_STATUS"];
   await capture(
@@ -863,12 +1084,37 @@ async function captureBlindness(machine: Container): Promise<void> {
     ["journalctl", "-o", "json", `_SYSTEMD_INVOCATION_ID=${id}`, "MESSAGE=no such line"],
     "a root that sees all, and no match: exit code 0, nothing",
   );
-  await capture(machine, "unknown-unit", ["journalctl", "-o", "json", "-u", "no-such.service"], "exit code 0, nothing");
-  await capture(machine, "unknown-unit-short", ["journalctl", "-u", "no-such.service"], "without -o json: '-- No entries --' on stdout");
-  await capture(machine, "unknown-invocation", ["journalctl", "-o", "json", `_SYSTEMD_INVOCATION_ID=${"0".repeat(31)}1`], "exit code 0, nothing");
-  await capture(machine, "bad-cursor", ["journalctl", "-o", "json", "--after-cursor=garbage"], "exit code 1");
+  await capture(
+    machine,
+    "unknown-unit",
+    ["journalctl", "-o", "json", "-u", "no-such.service"],
+    "exit code 0, nothing",
+  );
+  await capture(
+    machine,
+    "unknown-unit-short",
+    ["journalctl", "-u", "no-such.service"],
+    "without -o json: '-- No entries --' on stdout",
+  );
+  await capture(
+    machine,
+    "unknown-invocation",
+    ["journalctl", "-o", "json", `_SYSTEMD_INVOCATION_ID=${"0".repeat(31)}1`],
+    "exit code 0, nothing",
+  );
+  await capture(
+    machine,
+    "bad-cursor",
+    ["journalctl", "-o", "json", "--after-cursor=garbage"],
+    "exit code 1",
+  );
   await capture(machine, "bad-match", ["journalctl", "-o", "json", "garbage"], "exit code 1");
-  await capture(machine, "bad-since", ["journalctl", "-o", "json", "--since=garbage"], "exit code 1");
+  await capture(
+    machine,
+    "bad-since",
+    ["journalctl", "-o", "json", "--since=garbage"],
+    "exit code 1",
+  );
 }
 
 async function captureCursors(machine: Container): Promise<void> {
@@ -882,10 +1128,17 @@ async function captureCursors(machine: Container): Promise<void> {
     await must(machine, ["logger", "-t", tag, text]);
     await must(machine, ["journalctl", "--sync"]);
   }
-  const cursorOf = async (tag: string) => JSON.parse(await must(machine, ["sh", "-c", `journalctl -o json -t ${tag} | head -1`])).__CURSOR as string;
+  const cursorOf = async (tag: string) =>
+    JSON.parse(await must(machine, ["sh", "-c", `journalctl -o json -t ${tag} | head -1`]))
+      .__CURSOR as string;
   const brief = journal(["MESSAGE"], "-t", "page");
   const [inside, outside] = [await cursorOf("page"), await cursorOf("other")];
-  await capture(machine, "cursor-after", [...brief, `--after-cursor=${inside}`], "from bot 1: bot 2, bot 3");
+  await capture(
+    machine,
+    "cursor-after",
+    [...brief, `--after-cursor=${inside}`],
+    "from bot 1: bot 2, bot 3",
+  );
   await capture(
     machine,
     "cursor-after-unmatched",
@@ -898,22 +1151,59 @@ async function captureCursors(machine: Container): Promise<void> {
     [...brief, `--cursor=${outside}`],
     "`--cursor` loses nothing: drop the first record when its __CURSOR is the one asked for",
   );
-  await capture(machine, "cursor-at", [...brief, `--cursor=${inside}`], "`--cursor` with a matching record: it comes first");
-  await capture(machine, "cursor-limit", [...brief, "-n", "1", `--cursor=${outside}`], "-n with a cursor keeps the **oldest**: a page");
-  await capture(machine, "since-limit", [...brief, "-n", "1", "--since=@1"], "-n with --since keeps the oldest too");
+  await capture(
+    machine,
+    "cursor-at",
+    [...brief, `--cursor=${inside}`],
+    "`--cursor` with a matching record: it comes first",
+  );
+  await capture(
+    machine,
+    "cursor-limit",
+    [...brief, "-n", "1", `--cursor=${outside}`],
+    "-n with a cursor keeps the **oldest**: a page",
+  );
+  await capture(
+    machine,
+    "since-limit",
+    [...brief, "-n", "1", "--since=@1"],
+    "-n with --since keeps the oldest too",
+  );
   await capture(machine, "limit", [...brief, "-n", "1"], "-n alone keeps the newest");
-  await capture(machine, "cursor-none-left", [...brief, `--after-cursor=${await cursorOf("page")}`, "-n", "0"], "-n 0: nothing, exit code 0");
-  await capture(machine, "cursor-show", [...brief, "--show-cursor", "-n", "1"], "the last line is not JSON");
+  await capture(
+    machine,
+    "cursor-none-left",
+    [...brief, `--after-cursor=${await cursorOf("page")}`, "-n", "0"],
+    "-n 0: nothing, exit code 0",
+  );
+  await capture(
+    machine,
+    "cursor-show",
+    [...brief, "--show-cursor", "-n", "1"],
+    "the last line is not JSON",
+  );
   // Last of all: this empties the journal.
   const id = await runBot(machine, `log.error("soon gone")`);
   await must(machine, ["sh", "-c", "journalctl --rotate && journalctl --vacuum-files=1"]);
   await capture(
     machine,
     "vacuumed-guard",
-    journal(["MESSAGE"], "-n", "1", "_PID=1", `INVOCATION_ID=${id}`, "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"),
+    journal(
+      ["MESSAGE"],
+      "-n",
+      "1",
+      "_PID=1",
+      `INVOCATION_ID=${id}`,
+      "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf",
+    ),
     "a bot that runs longer than the journal is kept: no started record, although nothing is hidden",
   );
-  await capture(machine, "vacuumed-probe", journal(["_PID"], "-n", "1", "_UID=0"), "one record of root: not blind");
+  await capture(
+    machine,
+    "vacuumed-probe",
+    journal(["_PID"], "-n", "1", "_UID=0"),
+    "one record of root: not blind",
+  );
   await capture(
     machine,
     "vacuumed-cursor",
@@ -925,7 +1215,10 @@ async function captureCursors(machine: Container): Promise<void> {
 // --- Where there is no systemd ------------------------------------------------------------------------------------
 
 function captureHost(): void {
-  section("No systemd, no bus", "The host cases ran where PID 1 is not systemd and there is no journal.");
+  section(
+    "No systemd, no bus",
+    "The host cases ran where PID 1 is not systemd and there is no journal.",
+  );
   const environment = { PATH: process.env.PATH, LANG: "C.UTF-8" };
   const host = (name: string, command: string[], notice: string) => {
     // /run is hidden so that a host that does run systemd gives the same answer.
@@ -938,20 +1231,41 @@ function captureHost(): void {
       'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/log && exec "$@"',
       "sh",
     ];
-    const ran = spawnSync("unshare", [...hidden, ...command], { encoding: "utf8", env: environment });
+    const ran = spawnSync("unshare", [...hidden, ...command], {
+      encoding: "utf8",
+      env: environment,
+    });
     keep(name, command, { code: ran.status ?? -1, stdout: ran.stdout, stderr: ran.stderr }, notice);
   };
   host("host-show", [...show, unit], "exit code 1");
-  host("host-is-active", ["systemctl", "is-active", unit], "exit code 1, which is none of is-active's own");
-  host("host-journal", ["journalctl", "-o", "json", "-u", unit], "no journal at all: exit code 0, nothing on stderr either (`-o json` silences it)");
-  host("host-journal-short", ["journalctl", "-u", unit], "the same without -o json: the message is on stderr, the exit code still 0");
+  host(
+    "host-is-active",
+    ["systemctl", "is-active", unit],
+    "exit code 1, which is none of is-active's own",
+  );
+  host(
+    "host-journal",
+    ["journalctl", "-o", "json", "-u", unit],
+    "no journal at all: exit code 0, nothing on stderr either (`-o json` silences it)",
+  );
+  host(
+    "host-journal-short",
+    ["journalctl", "-u", unit],
+    "the same without -o json: the message is on stderr, the exit code still 0",
+  );
 }
 
 async function captureNoBus(machine: Container): Promise<void> {
   const command = ["env", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/no-such-bus", ...show, unit];
-  await capture(machine, "no-bus", command, "an unprivileged user without D-Bus: exit code 1 (root has a private socket)", {
-    uid: uidWithoutJournal,
-  });
+  await capture(
+    machine,
+    "no-bus",
+    command,
+    "an unprivileged user without D-Bus: exit code 1 (root has a private socket)",
+    {
+      uid: uidWithoutJournal,
+    },
+  );
 }
 
 // --- The index ----------------------------------------------------------------------------------------------------
@@ -993,10 +1307,17 @@ ${rows(entries)}`,
 
 /** A fixture must not depend on where it was captured. */
 function checkPortable(): void {
-  const foreign = new RegExp(`${resolve(import.meta.dirname, "../..")}\\b|/tmp/|/home/|\\b${hostname()}\\b`);
-  const texts = readdirSync(directory).map((file) => [file, execFileSync("cat", [join(directory, file)], { encoding: "utf8" })] as const);
-  const bad = texts.filter(([, text]) => foreign.test(text)).map(([file, text]) => `${file}: ${foreign.exec(text)?.[0]}`);
-  if (bad.length > 0) throw new Error(`Cannot use the captures: machine-specific text in ${bad.join(", ")}`);
+  const foreign = new RegExp(
+    `${resolve(import.meta.dirname, "../..")}\\b|/tmp/|/home/|\\b${hostname()}\\b`,
+  );
+  const texts = readdirSync(directory).map(
+    (file) => [file, execFileSync("cat", [join(directory, file)], { encoding: "utf8" })] as const,
+  );
+  const bad = texts
+    .filter(([, text]) => foreign.test(text))
+    .map(([file, text]) => `${file}: ${foreign.exec(text)?.[0]}`);
+  if (bad.length > 0)
+    throw new Error(`Cannot use the captures: machine-specific text in ${bad.join(", ")}`);
 }
 
 async function main(): Promise<void> {
@@ -1017,7 +1338,10 @@ async function main(): Promise<void> {
     await captureCursors(machine);
     captureHost();
     await captureNoBus(machine);
-    writeFileSync(join(directory, "README.md"), renderIndex(await must(machine, ["systemctl", "--version"])));
+    writeFileSync(
+      join(directory, "README.md"),
+      renderIndex(await must(machine, ["systemctl", "--version"])),
+    );
   } finally {
     await machine.stop();
   }

@@ -1,9 +1,13 @@
 /**
- * The one table of faults: how a bot, its files or the verifier's surroundings are broken, what the verifier must then say and with which code it must exit,
- * and the healthy look-alike that must pass. The demo, the tests and `npm run faults` all play this table.
+ * The one table of faults: how a bot, its files or the verifier's surroundings are broken, what the
+ * verifier must then say and with which code it must exit,
+ * and the healthy look-alike that must pass. The demo, the tests and `npm run faults` all play this
+ * table.
  *
- * A fault is data: switches of the sample bot, overrides of the config, things done to the running scene, and how the verifier is started.
- * Waits are short, limits are sometimes lowered (and then the bot is broken accordingly less), the rules are always prod's unless a fault says otherwise.
+ * A fault is data: switches of the sample bot, overrides of the config, things done to the running
+ * scene, and how the verifier is started.
+ * Waits are short, limits are sometimes lowered (and then the bot is broken accordingly less), the
+ * rules are always prod's unless a fault says otherwise.
  */
 import type { ChildProcess } from "node:child_process";
 import {
@@ -117,7 +121,10 @@ export type Group =
   | "surroundings";
 export type Fault = Play & {
   name: string;
-  /** The words in which it was asked for; variants share them. Faults of our own have a title of their own. */
+  /**
+   * The words in which it was asked for; variants share them. Faults of our own have a title of
+   * their own.
+   */
   title: string;
   variant?: string;
   group: Group;
@@ -133,7 +140,12 @@ function titled(group: Group, title: string, faults: Omit<Fault, "title" | "grou
   return faults.map((fault) => ({ ...fault, title, group }));
 }
 
-function expects(check: string, exit: number, says: RegExp, status: Status = exit === 0 ? "pass" : "fail"): Expected {
+function expects(
+  check: string,
+  exit: number,
+  says: RegExp,
+  status: Status = exit === 0 ? "pass" : "fail",
+): Expected {
   return { check, exit, says, status };
 }
 
@@ -146,7 +158,8 @@ const watchSeconds = (seconds: number): Settings => ({ limits: { watchSeconds: s
 const plain = (file: string): string[] => ["--env", "prod", "--config", file];
 
 /** In clock ticks since the boot, or nothing where there is no such process. */
-const readStartTime = (pid: number): string => readIfThere(`/proc/${pid}/stat`).split(") ")[1]?.split(" ")[19] ?? "";
+const readStartTime = (pid: number): string =>
+  readIfThere(`/proc/${pid}/stat`).split(") ")[1]?.split(" ")[19] ?? "";
 
 const restartWithSamePid = async (scene: Scene): Promise<void> => {
   const pid = scene.bot.pid();
@@ -158,7 +171,10 @@ const restartWithSamePid = async (scene: Scene): Promise<void> => {
   const script = `for try in $(seq 200); do echo ${pid - 1} > /proc/sys/kernel/ns_last_pid; "$@" & [ $! = ${pid} ] && wait && exit; kill -9 $!; wait $!; done 2>/dev/null`;
   const shell = startProcess(["sh", "-c", script, "sh", ...(JSON.parse(command) as string[])]);
   scene.others.push({ stop: shell.end });
-  await until(`another process has pid ${pid}`, () => readStartTime(pid) !== "" && readStartTime(pid) !== startTime);
+  await until(
+    `another process has pid ${pid}`,
+    () => readStartTime(pid) !== "" && readStartTime(pid) !== startTime,
+  );
 };
 
 /** Keeps the command line, so that another can start the very same bot. */
@@ -171,7 +187,9 @@ const rememberCommand = (scene: Scene): BotOptions => ({
 });
 
 /** A parent that never asks how its child ended. */
-const neverReaped: BotOptions = { wrap: (command) => ["sh", "-c", '"$@" & exec sleep 60', "sh", ...command] };
+const neverReaped: BotOptions = {
+  wrap: (command) => ["sh", "-c", '"$@" & exec sleep 60', "sh", ...command],
+};
 
 const overwriteMiddlePage = (scene: Scene): void => {
   const file = scene.path("bot_data.db");
@@ -223,7 +241,15 @@ const inTerminal = (setUp: string) => () => (command: readonly string[]) => [
 ];
 
 /** The exit status stays the verifier's, unless the reader fails. */
-const pipedInto = (reader: string) => () => (command: readonly string[]) => ["bash", "-o", "pipefail", "-c", `"$@" | ${reader}`, "bash", ...command];
+const pipedInto = (reader: string) => () => (command: readonly string[]) => [
+  "bash",
+  "-o",
+  "pipefail",
+  "-c",
+  `"$@" | ${reader}`,
+  "bash",
+  ...command,
+];
 
 /** A small file system that only the verifier sees and that goes away with it. */
 const onSmallDisk = (fill: string) => (scene: Scene) => (command: readonly string[]) => {
@@ -269,7 +295,10 @@ const processFaults: Fault[] = [
       name: "process-gone",
       prepare: (scene) => scene.bot.kill(),
       expected: expects("process", 1, /not running|gone|no process|no such|does not exist|dead/i),
-      lookAlike: { what: "it was killed and started again before anybody looked", prepare: (scene) => scene.bot.restart() },
+      lookAlike: {
+        what: "it was killed and started again before anybody looked",
+        prepare: (scene) => scene.bot.restart(),
+      },
     },
   ]),
   ...titled("process", "zombie", [
@@ -284,52 +313,65 @@ const processFaults: Fault[] = [
   ...titled("process", "two bots match", [
     {
       name: "two-bots-match",
-      config: (scene) => ({ process: { pidFile: null, command: `bot\\.js --dir=\\S*${basename(scene.dir)}` } }),
+      config: (scene) => ({
+        process: { pidFile: null, command: `bot\\.js --dir=\\S*${basename(scene.dir)}` },
+      }),
       prepare: startSecondBot,
       expected: expects("process", 1, /\b2\b|two|several/i),
       lookAlike: {
         what: "two bots, but the expression says which",
-        config: (scene) => ({ process: { pidFile: null, command: `bot\\.js --dir=\\S*${basename(scene.dir)} ` } }),
+        config: (scene) => ({
+          process: { pidFile: null, command: `bot\\.js --dir=\\S*${basename(scene.dir)} ` },
+        }),
         prepare: startSecondBot,
       },
     },
   ]),
-  ...titled("stability", "restarted during the watch (also within one second, also with the pid reused)", [
-    {
-      name: "restarted",
-      config: watchSeconds(4),
-      during: whenWatched(async (scene) => {
-        await scene.bot.kill();
-        await sleep(1200);
-        await scene.bot.start();
-      }),
-      expected: expects("uptime_stability", 11, /died|gone|restart|ended|no longer/i),
-      lookAlike: {
-        what: "another bot of this host is restarted",
-        prepare: startSecondBot,
-        during: whenWatched((scene) => (scene.others[0] as RunningBot).restart()),
+  ...titled(
+    "stability",
+    "restarted during the watch (also within one second, also with the pid reused)",
+    [
+      {
+        name: "restarted",
+        config: watchSeconds(4),
+        during: whenWatched(async (scene) => {
+          await scene.bot.kill();
+          await sleep(1200);
+          await scene.bot.start();
+        }),
+        expected: expects("uptime_stability", 11, /died|gone|restart|ended|no longer/i),
+        lookAlike: {
+          what: "another bot of this host is restarted",
+          prepare: startSecondBot,
+          during: whenWatched((scene) => (scene.others[0] as RunningBot).restart()),
+        },
       },
-    },
-    {
-      name: "restarted-within-a-second",
-      config: watchSeconds(4),
-      during: whenWatched((scene) => scene.bot.restart()),
-      expected: expects("uptime_stability", 11, /died|gone|restart|ended|no longer/i),
-      lookAlike: {
-        what: "the pid file is written again by the same bot",
-        during: whenWatched((scene) => writeFileSync(scene.path("bot.pid"), `${scene.bot.pid()}\n`)),
+      {
+        name: "restarted-within-a-second",
+        config: watchSeconds(4),
+        during: whenWatched((scene) => scene.bot.restart()),
+        expected: expects("uptime_stability", 11, /died|gone|restart|ended|no longer/i),
+        lookAlike: {
+          what: "the pid file is written again by the same bot",
+          during: whenWatched((scene) =>
+            writeFileSync(scene.path("bot.pid"), `${scene.bot.pid()}\n`),
+          ),
+        },
       },
-    },
-    {
-      name: "restarted-pid-reused",
-      why: "The pid is the same, the start time is not.",
-      bot: rememberCommand,
-      config: watchSeconds(4),
-      during: whenWatched(restartWithSamePid),
-      expected: expects("uptime_stability", 11, /died|gone|restart|ended|start|no longer/i),
-      lookAlike: { what: "a bot with a child that comes and goes", during: whenWatched(() => startProcess(["true"])) },
-    },
-  ]),
+      {
+        name: "restarted-pid-reused",
+        why: "The pid is the same, the start time is not.",
+        bot: rememberCommand,
+        config: watchSeconds(4),
+        during: whenWatched(restartWithSamePid),
+        expected: expects("uptime_stability", 11, /died|gone|restart|ended|start|no longer/i),
+        lookAlike: {
+          what: "a bot with a child that comes and goes",
+          during: whenWatched(() => startProcess(["true"])),
+        },
+      },
+    ],
+  ),
   ...titled("stability", "frozen by SIGSTOP", [
     {
       name: "frozen",
@@ -362,10 +404,22 @@ const processFaults: Fault[] = [
   ...titled("process", "crash loop", [
     {
       name: "crash-loop",
-      bot: (scene) => ({ port: scene.freePort, "crash-after-ms": 300, restartAfterMs: 100, hasty: true }),
+      bot: (scene) => ({
+        port: scene.freePort,
+        "crash-after-ms": 300,
+        restartAfterMs: 100,
+        hasty: true,
+      }),
       // Slow samples, so that no life of the bot outlasts the initial checks.
-      config: (scene) => ({ health: { url: `http://127.0.0.1:${scene.freePort}/api/health` }, limits: { responseGapMs: 400 } }),
-      expected: expects("process", 1, /died|gone|not running|no process|no such|restart|ended|cannot read|does not exist|no longer/i),
+      config: (scene) => ({
+        health: { url: `http://127.0.0.1:${scene.freePort}/api/health` },
+        limits: { responseGapMs: 400 },
+      }),
+      expected: expects(
+        "process",
+        1,
+        /died|gone|not running|no process|no such|restart|ended|cannot read|does not exist|no longer/i,
+      ),
       lookAlike: {
         what: "it crashed twice, then stays",
         prepare: async (scene) => {
@@ -396,9 +450,11 @@ const databaseFaults: Fault[] = [
   ...titled("database", "database missing (and not created by looking)", [
     {
       name: "database-missing",
-      prepare: (scene) => ["", "-wal", "-shm"].map((end) => rmSync(scene.path(`bot_data.db${end}`), { force: true })),
+      prepare: (scene) =>
+        ["", "-wal", "-shm"].map((end) => rmSync(scene.path(`bot_data.db${end}`), { force: true })),
       expected: expects("database", 3, /missing|not exist|no such|not there|there is no/i),
-      also: (_run, scene) => (existsSync(scene.path("bot_data.db")) ? ["looking has created the database"] : []),
+      also: (_run, scene) =>
+        existsSync(scene.path("bot_data.db")) ? ["looking has created the database"] : [],
       lookAlike: {
         what: "it is elsewhere, and the config says where",
         before: makeDirectory("data"),
@@ -411,9 +467,17 @@ const databaseFaults: Fault[] = [
     {
       name: "not-a-database",
       bot: { database: "none" },
-      before: (scene) => writeFileSync(scene.path("bot_data.db"), "Dear diary, today I was mistaken for a database.\n".repeat(200)),
+      before: (scene) =>
+        writeFileSync(
+          scene.path("bot_data.db"),
+          "Dear diary, today I was mistaken for a database.\n".repeat(200),
+        ),
       expected: expects("database", 3, /not a database|no SQLite database/i),
-      lookAlike: { what: "a database with a strange name", bot: { database: "notes.txt" }, config: { database: { file: "notes.txt" } } },
+      lookAlike: {
+        what: "a database with a strange name",
+        bot: { database: "notes.txt" },
+        config: { database: { file: "notes.txt" } },
+      },
     },
   ]),
   ...titled("database", "corrupt page", [
@@ -457,16 +521,32 @@ const databaseFaults: Fault[] = [
       uid: unprivilegedUid,
       bot: { journal: "delete" },
       prepare: (scene) => chmodSync(scene.path("bot_data.db"), 0o600),
-      expected: expects("database", 3, /permission|denied|not readable|may not|cannot (read|look)/i, "unknown"),
-      lookAlike: { what: "the same user, and a file that all may read", uid: unprivilegedUid, bot: { journal: "delete" } },
+      expected: expects(
+        "database",
+        3,
+        /permission|denied|not readable|may not|cannot (read|look)/i,
+        "unknown",
+      ),
+      lookAlike: {
+        what: "the same user, and a file that all may read",
+        uid: unprivilegedUid,
+        bot: { journal: "delete" },
+      },
     },
   ]),
   ...titled("database", "no expected tables", [
     {
       name: "no-expected-tables",
       bot: { "no-tables": true },
-      expected: expects("database", 3, /table.*(current_status|user_stats)|(current_status|user_stats).*table/i),
-      lookAlike: { what: "more tables than expected", config: { database: { tables: ["recent_chat"] } } },
+      expected: expects(
+        "database",
+        3,
+        /table.*(current_status|user_stats)|(current_status|user_stats).*table/i,
+      ),
+      lookAlike: {
+        what: "more tables than expected",
+        config: { database: { tables: ["recent_chat"] } },
+      },
     },
   ]),
   ...titled("database", "WAL beside a running bot as another user", [
@@ -477,7 +557,9 @@ const databaseFaults: Fault[] = [
       bot: { journal: "wal" },
       expected: expects("database", 0, /./),
       also: (_run, scene) => {
-        const strangers = ["", "-wal", "-shm"].filter((end) => statSync(scene.path(`bot_data.db${end}`)).uid !== process.getuid?.());
+        const strangers = ["", "-wal", "-shm"].filter(
+          (end) => statSync(scene.path(`bot_data.db${end}`)).uid !== process.getuid?.(),
+        );
         return strangers.map((end) => `bot_data.db${end} belongs to another user now`);
       },
     },
@@ -486,8 +568,14 @@ const databaseFaults: Fault[] = [
       why: "Without the WAL a reader would see an old database and call it the present one.",
       uid: unprivilegedUid,
       bot: { journal: "wal" },
-      prepare: (scene) => ["-wal", "-shm"].map((end) => chmodSync(scene.path(`bot_data.db${end}`), 0o600)),
-      expected: expects("database", 3, /permission|denied|not readable|may not|cannot|unable/i, "unknown"),
+      prepare: (scene) =>
+        ["-wal", "-shm"].map((end) => chmodSync(scene.path(`bot_data.db${end}`), 0o600)),
+      expected: expects(
+        "database",
+        3,
+        /permission|denied|not readable|may not|cannot|unable/i,
+        "unknown",
+      ),
       lookAlike: { what: "the same user, with the files that all may read", uid: unprivilegedUid },
     },
   ]),
@@ -521,7 +609,11 @@ const healthFaults: Fault[] = [
     {
       name: "health-drips",
       bot: { body: "drip" },
-      expected: expects("health_endpoint", 6, /no answer|timeout|timed out|within|incomplete|not answer/i),
+      expected: expects(
+        "health_endpoint",
+        6,
+        /no answer|timeout|timed out|within|incomplete|not answer/i,
+      ),
       lookAlike: { what: "it takes 300 ms, then comes at once", bot: { "delay-ms": 300 } },
     },
   ]),
@@ -554,7 +646,10 @@ const healthFaults: Fault[] = [
       name: "health-broken-json",
       bot: { body: "broken" },
       expected: expects("health_endpoint", 6, /json/i),
-      lookAlike: { what: "JSON with fields nobody asked for", bot: { field: ['plugins={"trivia":{"enabled":true,"scores":[1,2,3]}}'] } },
+      lookAlike: {
+        what: "JSON with fields nobody asked for",
+        bot: { field: ['plugins={"trivia":{"enabled":true,"scores":[1,2,3]}}'] },
+      },
     },
   ]),
   ...titled("health", '200 with status "down"', [
@@ -584,7 +679,9 @@ const healthFaults: Fault[] = [
       expected: expects("health_endpoint", 6, /redirect|302/i),
       lookAlike: {
         what: "an address with a query",
-        config: (scene) => ({ health: { url: `http://127.0.0.1:${scene.bot.port}/api/health?verbose=1` } }),
+        config: (scene) => ({
+          health: { url: `http://127.0.0.1:${scene.bot.port}/api/health?verbose=1` },
+        }),
       },
     },
   ]),
@@ -598,13 +695,19 @@ const conditionFaults: Fault[] = [
       name: "connected-false",
       bot: { field: ["connected=false"] },
       expected: expects("connection", 2, /not connected|connected.*false/i),
-      lookAlike: { what: "another thing is not connected", bot: { field: ["redis_connected=false"] } },
+      lookAlike: {
+        what: "another thing is not connected",
+        bot: { field: ["redis_connected=false"] },
+      },
     },
     {
       name: "connected-text",
       bot: { field: ['connected="false"'] },
       expected: expects("connection", 2, /false|text|string|boolean/i),
-      lookAlike: { what: "a text beside the boolean", bot: { field: ['connected_since="false start at noon"'] } },
+      lookAlike: {
+        what: "a text beside the boolean",
+        bot: { field: ['connected_since="false start at noon"'] },
+      },
     },
     {
       name: "connected-missing",
@@ -629,7 +732,11 @@ const conditionFaults: Fault[] = [
       bot: { "delay-ms": 1200 },
       config: { limits: { responseMsAvgMax: 1000, healthTimeoutMs: 4000, responseSamples: 3 } },
       expected: expects("response_time", 5, /\d/),
-      lookAlike: { what: "well below the limit", bot: { "delay-ms": 60 }, config: { limits: { responseMsAvgMax: 1000, healthTimeoutMs: 4000 } } },
+      lookAlike: {
+        what: "well below the limit",
+        bot: { "delay-ms": 60 },
+        config: { limits: { responseMsAvgMax: 1000, healthTimeoutMs: 4000 } },
+      },
     },
   ]),
   ...titled("response", "one slow sample that only the tail shows (warns)", [
@@ -672,7 +779,10 @@ const conditionFaults: Fault[] = [
       name: "users-text",
       bot: { field: ['user_count="42"'] },
       expected: expects("user_count", 7, /"42"|text|string|integer/i),
-      lookAlike: { what: "a text beside the number", bot: { field: ['user_count_label="42 users"'] } },
+      lookAlike: {
+        what: "a text beside the number",
+        bot: { field: ['user_count_label="42 users"'] },
+      },
     },
   ]),
   ...titled("memory", "memory over the limit in the bot, in its child", [
@@ -689,7 +799,11 @@ const conditionFaults: Fault[] = [
       bot: { "child-mb": 130 },
       config: { limits: { memoryMbMax: 210 } },
       expected: expects("memory_usage", 8, /MB|MiB/),
-      lookAlike: { what: "a child with little of its own", bot: { "child-mb": 10 }, config: { limits: { memoryMbMax: 210 } } },
+      lookAlike: {
+        what: "a child with little of its own",
+        bot: { "child-mb": 10 },
+        config: { limits: { memoryMbMax: 210 } },
+      },
     },
   ]),
   ...titled("memory", "a leak during the watch (warns; fails once over the limit)", [
@@ -742,7 +856,10 @@ const logFaults: Fault[] = titled("logs", logTitle, [
     name: "error-critical",
     prepare: (scene) => scene.log("CRITICAL", "out of popcorn"),
     expected: expects("error_logs", 9, /1 |one|critical/i),
-    lookAlike: { what: "warnings", prepare: (scene) => scene.log("WARNING", "running low on popcorn") },
+    lookAlike: {
+      what: "warnings",
+      prepare: (scene) => scene.log("WARNING", "running low on popcorn"),
+    },
   },
   {
     name: "traceback",
@@ -765,31 +882,42 @@ const logFaults: Fault[] = titled("logs", logTitle, [
   },
   {
     name: "error-in-chat",
-    prepare: (scene) => scene.log("INFO", "chatMsg: bob: ERROR [ERROR] CRITICAL: [lib.bot] [ERROR] it is me"),
+    prepare: (scene) =>
+      scene.log("INFO", "chatMsg: bob: ERROR [ERROR] CRITICAL: [lib.bot] [ERROR] it is me"),
     expected: expects("error_logs", 0, /./),
   },
   {
     name: "zero-errors",
-    prepare: (scene) => scene.log("INFO", "finished with 0 errors, 0 CRITICAL, error=0, ERROR: none"),
+    prepare: (scene) =>
+      scene.log("INFO", "finished with 0 errors, 0 CRITICAL, error=0, ERROR: none"),
     expected: expects("error_logs", 0, /./),
   },
   {
     name: "error-coloured",
-    prepare: (scene) => scene.append(formatLogLine(new Date(), "\u001b[1;31mERROR\u001b[0m", "Cannot play")),
+    prepare: (scene) =>
+      scene.append(formatLogLine(new Date(), "\u001b[1;31mERROR\u001b[0m", "Cannot play")),
     expected: expects("error_logs", 9, /1/),
     lookAlike: {
       what: "a green INFO",
-      prepare: (scene) => scene.append(formatLogLine(new Date(), "\u001b[32mINFO\u001b[0m", "ERROR is only a word")),
+      prepare: (scene) =>
+        scene.append(formatLogLine(new Date(), "\u001b[32mINFO\u001b[0m", "ERROR is only a word")),
     },
   },
   {
     name: "error-after-nul-bytes",
     why: "A log that was truncated under a writer without O_APPEND is filled up with NUL bytes.",
-    prepare: (scene) => scene.append(Buffer.concat([Buffer.alloc(70_000), Buffer.from(formatLogLine(new Date(), "ERROR", "Cannot play"))])),
+    prepare: (scene) =>
+      scene.append(
+        Buffer.concat([
+          Buffer.alloc(70_000),
+          Buffer.from(formatLogLine(new Date(), "ERROR", "Cannot play")),
+        ]),
+      ),
     expected: expects("error_logs", 9, /1/),
     lookAlike: {
       what: "NUL bytes, then an INFO line",
-      prepare: (scene) => scene.append(`${"\0".repeat(70_000)}${formatLogLine(new Date(), "INFO", "fine")}`),
+      prepare: (scene) =>
+        scene.append(`${"\0".repeat(70_000)}${formatLogLine(new Date(), "INFO", "fine")}`),
     },
   },
   {
@@ -801,7 +929,8 @@ const logFaults: Fault[] = titled("logs", logTitle, [
     expected: expects("error_logs", 9, /1/),
     lookAlike: {
       what: "the word is in the middle of the long line",
-      prepare: (scene) => scene.log("INFO", `${"x".repeat(5_000_000)} [ERROR] ${"x".repeat(5_000_000)}`),
+      prepare: (scene) =>
+        scene.log("INFO", `${"x".repeat(5_000_000)} [ERROR] ${"x".repeat(5_000_000)}`),
     },
   },
   {
@@ -813,7 +942,11 @@ const logFaults: Fault[] = titled("logs", logTitle, [
       scene.log("ERROR", "Cannot play");
     }),
     expected: expects("uptime_stability", 11, /error/i),
-    lookAlike: { what: "rotated, and all is well", config: watchSeconds(4), during: whenWatched(rotateLog) },
+    lookAlike: {
+      what: "rotated, and all is well",
+      config: watchSeconds(4),
+      during: whenWatched(rotateLog),
+    },
   },
   {
     name: "log-rotated-error-before",
@@ -869,16 +1002,26 @@ const configurationFaults: Fault[] = titled(
       name: "wrong-channel",
       bot: { settings: { channel: "#lobby" } },
       expected: expects("configuration", 10, /channel/),
-      lookAlike: { what: "`room` is configured, `#room` runs", config: { configuration: { channel: "demo" } } },
+      lookAlike: {
+        what: "`room` is configured, `#room` runs",
+        config: { configuration: { channel: "demo" } },
+      },
     },
-    { name: "channel-without-hash", bot: { settings: { channel: "demo" } }, expected: expects("configuration", 0, /./) },
+    {
+      name: "channel-without-hash",
+      bot: { settings: { channel: "demo" } },
+      expected: expects("configuration", 0, /./),
+    },
     {
       name: "configuration-missing",
       bot: { without: ["environment", "channel"] },
       expected: expects("configuration", 10, /missing|no |not in|without/i, "unknown"),
       lookAlike: {
         what: "elsewhere in the document",
-        bot: { without: ["environment", "channel"], field: ['settings={"env":"prod","room":"#demo"}'] },
+        bot: {
+          without: ["environment", "channel"],
+          field: ['settings={"env":"prod","room":"#demo"}'],
+        },
         config: { health: { fields: { environment: "/settings/env", channel: "/settings/room" } } },
       },
     },
@@ -901,7 +1044,10 @@ const configFileFaults: Fault[] = titled(
       name: "config-unknown-key",
       configText: (text) => text.replace("watchSeconds", "watchSecnds"),
       expected: refusedConfig(/verify\.yaml:\d+[\s\S]*watchSecnds[\s\S]*watchSeconds/),
-      lookAlike: { what: "an unknown key in a comment", configText: (text) => `# watchSecnds: 3\n${text}` },
+      lookAlike: {
+        what: "an unknown key in a comment",
+        configText: (text) => `# watchSecnds: 3\n${text}`,
+      },
     },
     {
       name: "config-wrong-type",
@@ -909,14 +1055,18 @@ const configFileFaults: Fault[] = titled(
       expected: refusedConfig(/verify\.yaml:\d+[\s\S]*tables/),
       lookAlike: {
         what: "the list on one line",
-        configText: (text) => text.replace(/tables:\n.*\n.*\n/, "tables: [current_status, user_stats]\n"),
+        configText: (text) =>
+          text.replace(/tables:\n.*\n.*\n/, "tables: [current_status, user_stats]\n"),
       },
     },
     {
       name: "config-wrong-unit",
       configText: (text) => text.replace(/watchSeconds: \d+/, "watchSeconds: 5m"),
       expected: refusedConfig(/verify\.yaml:\d+[\s\S]*watchSeconds/),
-      lookAlike: { what: "a number with a point", configText: (text) => text.replace(/watchSeconds: \d+/, "watchSeconds: 2.0") },
+      lookAlike: {
+        what: "a number with a point",
+        configText: (text) => text.replace(/watchSeconds: \d+/, "watchSeconds: 2.0"),
+      },
     },
     {
       name: "config-missing-file",
@@ -931,49 +1081,60 @@ const configFileFaults: Fault[] = titled(
       name: "config-unknown-environment",
       args: () => ["--env", "nosuch"],
       expected: refusedConfig(/nosuch[\s\S]*demo/),
-      lookAlike: { what: "a site's own name for it", args: (file) => ["--env", "prod-movies", "--config", file, "--json"] },
+      lookAlike: {
+        what: "a site's own name for it",
+        args: (file) => ["--env", "prod-movies", "--config", file, "--json"],
+      },
     },
     {
       name: "config-yaml-error",
       configText: (text) => `${text}\nlimits: [1, 2\n`,
       expected: refusedConfig(/verify\.yaml:\d+:\d+/),
-      lookAlike: { what: "a document marker and Windows line ends", configText: (text) => `---\r\n${text.replaceAll("\n", "\r\n")}` },
+      lookAlike: {
+        what: "a document marker and Windows line ends",
+        configText: (text) => `---\r\n${text.replaceAll("\n", "\r\n")}`,
+      },
     },
   ],
 );
 
 // ---------------------------------------------------------------------------- surroundings
 
-const verdictPrinted = (run: Run): string[] => (/"verdict": ?"pass"/.test(run.stdout) ? [] : ["the verdict was not printed"]);
+const verdictPrinted = (run: Run): string[] =>
+  /"verdict": ?"pass"/.test(run.stdout) ? [] : ["the verdict was not printed"];
 
 const outputFaults: Fault[] = [
-  ...titled("surroundings", "log file not writable, disk full (73, and the verdict still printed)", [
-    {
-      name: "log-not-writable",
-      uid: unprivilegedUid,
-      before: makeDirectory("closed"),
-      config: { log: { file: "closed/verify.jsonl" } },
-      expected: { exit: 73, stderr: /closed\/verify\.jsonl/, record: false },
-      also: verdictPrinted,
-      lookAlike: { what: "the same user, and a log it may write", uid: unprivilegedUid },
-    },
-    {
-      name: "disk-full",
-      before: makeDirectory("disk"),
-      wrap: onSmallDisk("head -c 32768 /dev/zero > DISK/filler"),
-      config: { log: { file: "disk/verify.jsonl" } },
-      expected: { exit: 73, stderr: /ENOSPC|no space/i, record: false },
-      also: verdictPrinted,
-      lookAlike: {
-        what: "a small disk with room on it",
-        before: makeDirectory("disk"),
-        wrap: onSmallDisk("true"),
-        config: { log: { file: "disk/verify.jsonl" } },
-        expected: { exit: 0, record: false },
+  ...titled(
+    "surroundings",
+    "log file not writable, disk full (73, and the verdict still printed)",
+    [
+      {
+        name: "log-not-writable",
+        uid: unprivilegedUid,
+        before: makeDirectory("closed"),
+        config: { log: { file: "closed/verify.jsonl" } },
+        expected: { exit: 73, stderr: /closed\/verify\.jsonl/, record: false },
         also: verdictPrinted,
+        lookAlike: { what: "the same user, and a log it may write", uid: unprivilegedUid },
       },
-    },
-  ]),
+      {
+        name: "disk-full",
+        before: makeDirectory("disk"),
+        wrap: onSmallDisk("head -c 32768 /dev/zero > DISK/filler"),
+        config: { log: { file: "disk/verify.jsonl" } },
+        expected: { exit: 73, stderr: /ENOSPC|no space/i, record: false },
+        also: verdictPrinted,
+        lookAlike: {
+          what: "a small disk with room on it",
+          before: makeDirectory("disk"),
+          wrap: onSmallDisk("true"),
+          config: { log: { file: "disk/verify.jsonl" } },
+          expected: { exit: 0, record: false },
+          also: verdictPrinted,
+        },
+      },
+    ],
+  ),
   ...titled("surroundings", "two verifications at once (both finish, both logged)", [
     { name: "two-at-once", twice: true, expected: { exit: 0 }, also: countRecords(2) },
   ]),
@@ -997,7 +1158,11 @@ const outputFaults: Fault[] = [
       closeStdout: true,
       expected: { exit: 0 },
       also: countRecords(1),
-      lookAlike: { what: "stdout to /dev/null", args: plain, wrap: () => (command) => ["sh", "-c", '"$@" > /dev/null', "sh", ...command] },
+      lookAlike: {
+        what: "stdout to /dev/null",
+        args: plain,
+        wrap: () => (command) => ["sh", "-c", '"$@" > /dev/null', "sh", ...command],
+      },
     },
   ]),
   ...titled("surroundings", "no TTY, `TERM=dumb`, 0 columns, NO_COLOR", [
@@ -1005,7 +1170,10 @@ const outputFaults: Fault[] = [
       name: "no-tty",
       args: plain,
       expected: { exit: 0 },
-      also: (run) => (run.stderr.includes("\r") ? ["lines were redrawn without a terminal"] : noEscapes(run.stdout + run.stderr)),
+      also: (run) =>
+        run.stderr.includes("\r")
+          ? ["lines were redrawn without a terminal"]
+          : noEscapes(run.stdout + run.stderr),
     },
     {
       name: "dumb-terminal",
@@ -1021,7 +1189,8 @@ const outputFaults: Fault[] = [
       env: { TERM: "xterm" },
       wrap: inTerminal("stty cols 0; "),
       expected: { exit: 0, stdout: /pass/i },
-      also: (run) => (/NaN|Infinity|undefined/.test(run.stdout) ? ["it reckons with the width of nothing"] : []),
+      also: (run) =>
+        /NaN|Infinity|undefined/.test(run.stdout) ? ["it reckons with the width of nothing"] : [],
     },
     {
       name: "no-color",
@@ -1039,84 +1208,119 @@ const outputFaults: Fault[] = [
       },
     },
   ]),
-  ...titled("surroundings", "terminal escapes in the channel name and in log lines (never reach the terminal raw)", [
-    {
-      name: "escapes-in-the-channel",
-      args: plain,
-      bot: { settings: { channel: "#demo\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eolleh\b\r" } },
-      expected: expects("configuration", 10, /channel/),
-      lookAlike: {
-        what: "letters of the world",
+  ...titled(
+    "surroundings",
+    "terminal escapes in the channel name and in log lines (never reach the terminal raw)",
+    [
+      {
+        name: "escapes-in-the-channel",
         args: plain,
-        bot: { settings: { channel: "#кино-映画-☕" } },
-        config: { configuration: { channel: "#кино-映画-☕" } },
+        bot: {
+          settings: { channel: "#demo\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eolleh\b\r" },
+        },
+        expected: expects("configuration", 10, /channel/),
+        lookAlike: {
+          what: "letters of the world",
+          args: plain,
+          bot: { settings: { channel: "#кино-映画-☕" } },
+          config: { configuration: { channel: "#кино-映画-☕" } },
+        },
       },
-    },
-    {
-      name: "escapes-in-the-log",
-      args: plain,
-      prepare: (scene) => scene.log("ERROR", "play \u001b]52;c;b3duZWQ=\u0007\u001b[31mred\u009b2J\u202e\u0000\b\r done"),
-      expected: expects("error_logs", 9, /1/),
-      lookAlike: {
-        what: "in a line that is no error",
+      {
+        name: "escapes-in-the-log",
         args: plain,
-        prepare: (scene) => scene.log("INFO", "\u001b[31mred\u001b[0m \u202eolleh"),
+        prepare: (scene) =>
+          scene.log(
+            "ERROR",
+            "play \u001b]52;c;b3duZWQ=\u0007\u001b[31mred\u009b2J\u202e\u0000\b\r done",
+          ),
+        expected: expects("error_logs", 9, /1/),
+        lookAlike: {
+          what: "in a line that is no error",
+          args: plain,
+          prepare: (scene) => scene.log("INFO", "\u001b[31mred\u001b[0m \u202eolleh"),
+        },
       },
-    },
-  ]),
-  ...titled("surroundings", "a password in a log line, in a URL, in the config (never in any output; fuzz it)", [
-    {
-      name: "password-in-the-log",
-      args: plain,
-      secrets: ["xK9-hunter2-qqz"],
-      prepare: (scene) => scene.log("ERROR", 'login failed for demo-bot: {"name": "demo-bot", "pw": "xK9-hunter2-qqz"}'),
-      expected: expects("error_logs", 9, /1/),
-      also: (run) => (run.stdout.includes("login failed") ? [] : ["the line that held the password is not shown at all"]),
-      lookAlike: {
-        what: "in a line that is no error",
+    ],
+  ),
+  ...titled(
+    "surroundings",
+    "a password in a log line, in a URL, in the config (never in any output; fuzz it)",
+    [
+      {
+        name: "password-in-the-log",
+        args: plain,
         secrets: ["xK9-hunter2-qqz"],
-        prepare: (scene) => scene.log("INFO", 'login {"pw": "xK9-hunter2-qqz"}'),
+        prepare: (scene) =>
+          scene.log(
+            "ERROR",
+            'login failed for demo-bot: {"name": "demo-bot", "pw": "xK9-hunter2-qqz"}',
+          ),
+        expected: expects("error_logs", 9, /1/),
+        also: (run) =>
+          run.stdout.includes("login failed")
+            ? []
+            : ["the line that held the password is not shown at all"],
+        lookAlike: {
+          what: "in a line that is no error",
+          secrets: ["xK9-hunter2-qqz"],
+          prepare: (scene) => scene.log("INFO", 'login {"pw": "xK9-hunter2-qqz"}'),
+        },
       },
-    },
-    {
-      name: "password-in-the-url",
-      secrets: ["s3same-0pen-url", "tok-4471-aabb-ccdd"],
-      bot: { "no-http": true },
-      config: (scene) => ({
-        health: { url: `http://demo:s3same-0pen-url@127.0.0.1:${scene.freePort}/api/health?token=tok-4471-aabb-ccdd` },
-      }),
-      expected: expects("health_endpoint", 6, /refused/i),
-      lookAlike: {
-        what: "the same address, and the bot answers",
+      {
+        name: "password-in-the-url",
         secrets: ["s3same-0pen-url", "tok-4471-aabb-ccdd"],
+        bot: { "no-http": true },
         config: (scene) => ({
-          health: { url: `http://demo:s3same-0pen-url@127.0.0.1:${scene.bot.port}/api/health?token=tok-4471-aabb-ccdd` },
+          health: {
+            url: `http://demo:s3same-0pen-url@127.0.0.1:${scene.freePort}/api/health?token=tok-4471-aabb-ccdd`,
+          },
         }),
+        expected: expects("health_endpoint", 6, /refused/i),
+        lookAlike: {
+          what: "the same address, and the bot answers",
+          secrets: ["s3same-0pen-url", "tok-4471-aabb-ccdd"],
+          config: (scene) => ({
+            health: {
+              url: `http://demo:s3same-0pen-url@127.0.0.1:${scene.bot.port}/api/health?token=tok-4471-aabb-ccdd`,
+            },
+          }),
+        },
       },
-    },
-    {
-      name: "password-in-the-config",
-      secrets: ["bearer-of-bad-news-77", "right-one-9182"],
-      before: (scene) => writeFileSync(scene.path("headers.txt"), "Authorization: Bearer bearer-of-bad-news-77\n"),
-      bot: { token: "right-one-9182" },
-      config: { health: { headersFile: "headers.txt" } },
-      why: "That the verifier may not ask says nothing about the bot: unknown, and the connection, which needs the document too, comes first in the priority.",
-      expected: expects("health_endpoint", 2, /401/, "unknown"),
-      lookAlike: {
-        what: "the right one",
-        secrets: ["right-one-9182"],
-        before: (scene) => writeFileSync(scene.path("headers.txt"), "# for the verifier\nAuthorization: Bearer right-one-9182\n"),
+      {
+        name: "password-in-the-config",
+        secrets: ["bearer-of-bad-news-77", "right-one-9182"],
+        before: (scene) =>
+          writeFileSync(scene.path("headers.txt"), "Authorization: Bearer bearer-of-bad-news-77\n"),
         bot: { token: "right-one-9182" },
         config: { health: { headersFile: "headers.txt" } },
+        why: "That the verifier may not ask says nothing about the bot: unknown, and the connection, which needs the document too, comes first in the priority.",
+        expected: expects("health_endpoint", 2, /401/, "unknown"),
+        lookAlike: {
+          what: "the right one",
+          secrets: ["right-one-9182"],
+          before: (scene) =>
+            writeFileSync(
+              scene.path("headers.txt"),
+              "# for the verifier\nAuthorization: Bearer right-one-9182\n",
+            ),
+          bot: { token: "right-one-9182" },
+          config: { health: { headersFile: "headers.txt" } },
+        },
       },
-    },
-  ]),
+    ],
+  ),
 ];
 
 // ---------------------------------------------------------------------------- faults of our own
 
 /** A fault that has its own words. */
-function own(group: Group, name: string, title: string, rest: Omit<Fault, "name" | "title" | "group">): Fault {
+function own(
+  group: Group,
+  name: string,
+  title: string,
+  rest: Omit<Fault, "name" | "title" | "group">,
+): Fault {
   return { name, title, group, ...rest };
 }
 
@@ -1131,7 +1335,11 @@ const moreProcessFaults: Fault[] = [
     }),
     expected: expects("process", 1, /died|gone|ended|no longer/i),
     also: endsWithin(5000),
-    lookAlike: { what: "it takes a second to be ready", bot: { "starting-ms": 1200 }, config: { limits: { startupSecondsMax: 20 } } },
+    lookAlike: {
+      what: "it takes a second to be ready",
+      bot: { "starting-ms": 1200 },
+      config: { limits: { startupSecondsMax: 20 } },
+    },
   }),
   own("process", "pid-file-stale", "the pid file is older than the process that has its pid now", {
     why: "After a reboot an unrelated process may have the number that the file still names.",
@@ -1152,7 +1360,10 @@ const moreProcessFaults: Fault[] = [
   own("process", "pid-file-missing", "the pid file is missing", {
     prepare: (scene) => rmSync(scene.path("bot.pid")),
     expected: expects("process", 1, /bot\.pid|pid file/i),
-    lookAlike: { what: "no newline at its end", prepare: (scene) => writeFileSync(scene.path("bot.pid"), String(scene.bot.pid())) },
+    lookAlike: {
+      what: "no newline at its end",
+      prepare: (scene) => writeFileSync(scene.path("bot.pid"), String(scene.bot.pid())),
+    },
   }),
   own("process", "pid-file-garbage", "the pid file holds no pid", {
     prepare: (scene) => writeFileSync(scene.path("bot.pid"), "-1\n"),
@@ -1172,7 +1383,9 @@ const moreProcessFaults: Fault[] = [
     expected: expects("process", 1, /no process|nothing|none|0 /i),
     lookAlike: {
       what: "exactly one does",
-      config: (scene) => ({ process: { pidFile: null, command: `bot\\.js --dir=\\S*${basename(scene.dir)} ` } }),
+      config: (scene) => ({
+        process: { pidFile: null, command: `bot\\.js --dir=\\S*${basename(scene.dir)} ` },
+      }),
     },
   }),
 ];
@@ -1194,11 +1407,16 @@ const moreStabilityFaults: Fault[] = [
       }),
     },
   }),
-  own("health", "event-loop-blocked-from-the-start", "the event loop is blocked before anybody looks", {
-    bot: { block: true, dormant: true },
-    prepare: (scene) => scene.bot.wake(),
-    expected: expects("health_endpoint", 6, /no answer|timeout|timed out|within|not answer/i),
-  }),
+  own(
+    "health",
+    "event-loop-blocked-from-the-start",
+    "the event loop is blocked before anybody looks",
+    {
+      bot: { block: true, dormant: true },
+      prepare: (scene) => scene.bot.wake(),
+      expected: expects("health_endpoint", 6, /no answer|timeout|timed out|within|not answer/i),
+    },
+  ),
   own("stability", "wrapper-restarts-the-bot", "a wrapper restarts the bot inside itself", {
     why: "The pid of the wrapper stays; the uptime in the health document runs backwards.",
     bot: { dormant: true, "uptime-restarts": true },
@@ -1217,7 +1435,11 @@ const moreStabilityFaults: Fault[] = [
     {
       why: "The uptime is lower than the one that the initial checks saw.",
       bot: { dormant: true, "uptime-restarts": true },
-      prepare: (scene) => until("the bot is old enough for its uptime to fall", () => performance.now() - scene.actedAt > 4000),
+      prepare: (scene) =>
+        until(
+          "the bot is old enough for its uptime to fall",
+          () => performance.now() - scene.actedAt > 4000,
+        ),
       config: watchSeconds(3),
       during: wake,
       expected: expects("uptime_stability", 11, /uptime|backwards|restart/i),
@@ -1229,22 +1451,37 @@ const moreStabilityFaults: Fault[] = [
     config: { limits: { watchSeconds: 8, heartbeatSecondsMax: 3 } },
     during: wake,
     expected: expects("uptime_stability", 11, /uptime|still|frozen|changed/i),
-    lookAlike: { what: "whole seconds only, over a short time", bot: { field: ["uptime=3"] }, config: watchSeconds(2) },
+    lookAlike: {
+      what: "whole seconds only, over a short time",
+      bot: { field: ["uptime=3"] },
+      config: watchSeconds(2),
+    },
   }),
   own("stability", "document-frozen", "a cache answers with an old health document", {
     bot: { dormant: true, "document-frozen": true },
     config: { limits: { watchSeconds: 9, heartbeatSecondsMax: 3 } },
     during: wake,
     expected: expects("uptime_stability", 11, /heartbeat|old|stale|uptime|connect/i),
-    lookAlike: { what: "a fresh document each time", config: { limits: { heartbeatSecondsMax: 3 } } },
+    lookAlike: {
+      what: "a fresh document each time",
+      config: { limits: { heartbeatSecondsMax: 3 } },
+    },
   }),
-  own("stability", "heartbeat-stops", "the message bus is lost: connected, but the heartbeat stands still", {
-    bot: { dormant: true, "heartbeat-frozen": true },
-    config: { limits: { watchSeconds: 9, heartbeatSecondsMax: 3 } },
-    during: wake,
-    expected: expects("uptime_stability", 11, /heartbeat|stale|old|connect/i),
-    lookAlike: { what: "a heartbeat each second, the limit three", config: { limits: { watchSeconds: 3, heartbeatSecondsMax: 3 } } },
-  }),
+  own(
+    "stability",
+    "heartbeat-stops",
+    "the message bus is lost: connected, but the heartbeat stands still",
+    {
+      bot: { dormant: true, "heartbeat-frozen": true },
+      config: { limits: { watchSeconds: 9, heartbeatSecondsMax: 3 } },
+      during: wake,
+      expected: expects("uptime_stability", 11, /heartbeat|stale|old|connect/i),
+      lookAlike: {
+        what: "a heartbeat each second, the limit three",
+        config: { limits: { watchSeconds: 3, heartbeatSecondsMax: 3 } },
+      },
+    },
+  ),
   own("stability", "connection-lost", "the connection is lost during the watch", {
     bot: { dormant: true, field: ["connected=false"] },
     config: watchSeconds(7),
@@ -1264,19 +1501,29 @@ const moreStabilityFaults: Fault[] = [
     during: wake,
     expected: expects("uptime_stability", 11, /connect/i),
   }),
-  own("stability", "health-worker-killed", "the worker that answers is killed, the main process lives on", {
-    bot: { "http-worker": true },
-    config: watchSeconds(8),
-    during: whenWatched((scene) => signalChildren(scene, "SIGKILL")),
-    expected: expects("uptime_stability", 11, /health|refused|miss/i),
-    lookAlike: { what: "a worker answers for the main process", bot: { "http-worker": true } },
-  }),
-  own("stability", "health-worker-frozen", "the worker that answers is frozen: connections are accepted, none is served", {
-    bot: { "http-worker": true },
-    config: watchSeconds(10),
-    during: whenWatched((scene) => signalChildren(scene, "SIGSTOP")),
-    expected: expects("uptime_stability", 11, /health|answer|miss|stopped/i),
-  }),
+  own(
+    "stability",
+    "health-worker-killed",
+    "the worker that answers is killed, the main process lives on",
+    {
+      bot: { "http-worker": true },
+      config: watchSeconds(8),
+      during: whenWatched((scene) => signalChildren(scene, "SIGKILL")),
+      expected: expects("uptime_stability", 11, /health|refused|miss/i),
+      lookAlike: { what: "a worker answers for the main process", bot: { "http-worker": true } },
+    },
+  ),
+  own(
+    "stability",
+    "health-worker-frozen",
+    "the worker that answers is frozen: connections are accepted, none is served",
+    {
+      bot: { "http-worker": true },
+      config: watchSeconds(10),
+      during: whenWatched((scene) => signalChildren(scene, "SIGSTOP")),
+      expected: expects("uptime_stability", 11, /health|answer|miss|stopped/i),
+    },
+  ),
   own("stability", "error-during-the-watch", "an error is logged during the watch", {
     config: watchSeconds(4),
     during: whenWatched((scene) => scene.log("ERROR", "Cannot play")),
@@ -1287,19 +1534,33 @@ const moreStabilityFaults: Fault[] = [
       during: whenWatched((scene) => scene.log("ERROR", "an old story", 900)),
     },
   }),
-  own("stability", "traceback-during-the-watch", "a traceback without a prefix is written during the watch", {
-    config: watchSeconds(4),
-    during: whenWatched((scene) => scene.append(traceback)),
-    expected: expects("uptime_stability", 11, /error|traceback/i),
-  }),
-  own("users", "users-leave-during-the-watch", "everybody leaves during the watch, the bot included", {
-    why: "Three polls in a row without anybody fail the watch.",
-    bot: { dormant: true, field: ["user_count=0"] },
-    config: { limits: { watchSeconds: 8 } },
-    during: wake,
-    expected: expects("uptime_stability", 11, /user count is 0/),
-    lookAlike: { what: "all but the bot leave", bot: { dormant: true, field: ["user_count=1"] }, during: wake },
-  }),
+  own(
+    "stability",
+    "traceback-during-the-watch",
+    "a traceback without a prefix is written during the watch",
+    {
+      config: watchSeconds(4),
+      during: whenWatched((scene) => scene.append(traceback)),
+      expected: expects("uptime_stability", 11, /error|traceback/i),
+    },
+  ),
+  own(
+    "users",
+    "users-leave-during-the-watch",
+    "everybody leaves during the watch, the bot included",
+    {
+      why: "Three polls in a row without anybody fail the watch.",
+      bot: { dormant: true, field: ["user_count=0"] },
+      config: { limits: { watchSeconds: 8 } },
+      during: wake,
+      expected: expects("uptime_stability", 11, /user count is 0/),
+      lookAlike: {
+        what: "all but the bot leave",
+        bot: { dormant: true, field: ["user_count=1"] },
+        during: wake,
+      },
+    },
+  ),
   own("database", "database-removed-during-the-watch", "the database is removed during the watch", {
     during: whenWatched((scene) => rmSync(scene.path("bot_data.db"))),
     expected: expects("database", 3, /missing|not exist|no such|not there|there is no/i),
@@ -1326,18 +1587,27 @@ const moreHealthFaults: Fault[] = [
     config: (scene) => ({ health: { url: `http://127.0.0.1:${scene.bot.port}/health` } }),
     expected: expects("health_endpoint", 6, /404/),
   }),
-  own("health", "health-empty", "200 with nothing", { bot: { body: "empty" }, expected: expects("health_endpoint", 6, /empty|json/i) }),
+  own("health", "health-empty", "200 with nothing", {
+    bot: { body: "empty" },
+    expected: expects("health_endpoint", 6, /empty|json/i),
+  }),
   own("health", "health-array", "200 with a JSON array", {
     bot: { body: "array" },
     expected: expects("health_endpoint", 6, /object|array/i),
   }),
-  own("health", "health-null", "200 with null", { bot: { body: "null" }, expected: expects("health_endpoint", 6, /object|null/i) }),
+  own("health", "health-null", "200 with null", {
+    bot: { body: "null" },
+    expected: expects("health_endpoint", 6, /object|null/i),
+  }),
   own("health", "health-status-missing", "200 without a status", {
     bot: { without: ["status"] },
     expected: expects("health_endpoint", 6, /status/, "unknown"),
     lookAlike: { what: "`healthy` instead of `up`", bot: { field: ['status="healthy"'] } },
   }),
-  own("health", "health-cut", "the answer is cut in the middle", { bot: { body: "cut" }, expected: expects("health_endpoint", 6, /./) }),
+  own("health", "health-cut", "the answer is cut in the middle", {
+    bot: { body: "cut" },
+    expected: expects("health_endpoint", 6, /./),
+  }),
   own("health", "health-lying-length", "Content-Length promises more than comes", {
     bot: { body: "lying-length" },
     expected: expects("health_endpoint", 6, /./),
@@ -1360,18 +1630,26 @@ const moreHealthFaults: Fault[] = [
       config: (scene) => ({ health: { url: `http://[::1]:${scene.bot.port}/api/health` } }),
     },
   }),
-  own("health", "port-held-by-an-old-process", "an older process holds the port and answers in the new one's place", {
-    why: "Its uptime is longer than the age of the process under verification, so the good answers are not this bot's.",
-    bot: { "no-http": true },
-    prepare: async (scene) => {
-      mkdirSync(scene.path("old"));
-      const old = await startBot(scene.path("old"), { port: scene.freePort, "uptime-shift-s": 3600 });
-      scene.others.push(old);
+  own(
+    "health",
+    "port-held-by-an-old-process",
+    "an older process holds the port and answers in the new one's place",
+    {
+      why: "Its uptime is longer than the age of the process under verification, so the good answers are not this bot's.",
+      bot: { "no-http": true },
+      prepare: async (scene) => {
+        mkdirSync(scene.path("old"));
+        const old = await startBot(scene.path("old"), {
+          port: scene.freePort,
+          "uptime-shift-s": 3600,
+        });
+        scene.others.push(old);
+      },
+      config: (scene) => ({ health: { url: `http://127.0.0.1:${scene.freePort}/api/health` } }),
+      expected: expects("health_endpoint", 6, /uptime|another process|older|longer/i),
+      lookAlike: { what: "an uptime that was rounded up", bot: { "uptime-shift-s": 0.9 } },
     },
-    config: (scene) => ({ health: { url: `http://127.0.0.1:${scene.freePort}/api/health` } }),
-    expected: expects("health_endpoint", 6, /uptime|another process|older|longer/i),
-    lookAlike: { what: "an uptime that was rounded up", bot: { "uptime-shift-s": 0.9 } },
-  }),
+  ),
   own("health", "health-socket-missing", "the UNIX socket is not there", {
     config: { health: { socket: "nowhere.sock", url: "http://localhost/api/health" } },
     expected: expects("health_endpoint", 6, /nowhere\.sock|ENOENT|no such|socket/i),
@@ -1433,12 +1711,17 @@ const moreConditionFaults: Fault[] = [
     config: fromSql,
     expected: expects("connection", 2, /heartbeat|last_updated|stale|old/i),
   }),
-  own("connection", "connected-missing-in-test", "connected is missing, in the test environment (warns)", {
-    why: "What an unknown means is the environment's policy.",
-    bot: { without: ["connected"] },
-    config: { environment: "test" },
-    expected: expects("connection", 0, /missing|not in|without|does not say/i, "unknown"),
-  }),
+  own(
+    "connection",
+    "connected-missing-in-test",
+    "connected is missing, in the test environment (warns)",
+    {
+      why: "What an unknown means is the environment's policy.",
+      bot: { without: ["connected"] },
+      config: { environment: "test" },
+      expected: expects("connection", 0, /missing|not in|without|does not say/i, "unknown"),
+    },
+  ),
   own("response", "slow-during-the-watch", "answers become slow during the watch", {
     bot: { dormant: true, "delay-ms": 500 },
     config: { limits: { responseMsAvgMax: 250 } },
@@ -1467,21 +1750,26 @@ const moreDatabaseFaults: Fault[] = [
     before: makeDirectory("bot_data.db"),
     expected: expects("database", 3, /directory|not a file|not a regular|not a database/i),
   }),
-  own("database", "database-directory-closed", "the directory of the database is closed to the verifier", {
-    uid: unprivilegedUid,
-    before: makeDirectory("data"),
-    bot: { database: "data/live.db", journal: "delete" },
-    prepare: (scene) => chmodSync(scene.path("data"), 0o700),
-    config: { database: { file: "data/live.db" } },
-    expected: expects("database", 3, /permission|denied|not readable|may not|cannot/i, "unknown"),
-    lookAlike: {
-      what: "the directory is open",
+  own(
+    "database",
+    "database-directory-closed",
+    "the directory of the database is closed to the verifier",
+    {
       uid: unprivilegedUid,
       before: makeDirectory("data"),
       bot: { database: "data/live.db", journal: "delete" },
+      prepare: (scene) => chmodSync(scene.path("data"), 0o700),
       config: { database: { file: "data/live.db" } },
+      expected: expects("database", 3, /permission|denied|not readable|may not|cannot/i, "unknown"),
+      lookAlike: {
+        what: "the directory is open",
+        uid: unprivilegedUid,
+        before: makeDirectory("data"),
+        bot: { database: "data/live.db", journal: "delete" },
+        config: { database: { file: "data/live.db" } },
+      },
     },
-  }),
+  ),
   own("database", "database-on-a-full-disk", "the disk of the database is full", {
     why: "Nothing can be committed any more; the next write of the bot fails.",
     before: (scene) => startSmallDisk(scene, 1024),
@@ -1500,7 +1788,10 @@ const moreDatabaseFaults: Fault[] = [
   }),
 ];
 
-/** A mount namespace that lives as long as the process that holds it; the bot and the verifier enter it. */
+/**
+ * A mount namespace that lives as long as the process that holds it; the bot and the verifier enter
+ * it.
+ */
 async function startSmallDisk(scene: Scene, kilobytes: number): Promise<void> {
   mkdirSync(scene.path("disk"));
   const mount = `mount -t tmpfs -o size=${kilobytes}k none ${quote(scene.path("disk"))} && touch ${quote(scene.path("disk.ready"))} && exec sleep 120`;
@@ -1520,7 +1811,9 @@ function enterDisk(scene: Scene) {
 }
 
 async function fillDisk(scene: Scene): Promise<void> {
-  const filler = startProcess(enterDisk(scene)(["sh", "-c", `cat /dev/zero > ${quote(scene.path("disk/filler"))}`]));
+  const filler = startProcess(
+    enterDisk(scene)(["sh", "-c", `cat /dev/zero > ${quote(scene.path("disk/filler"))}`]),
+  );
   await new Promise((full) => filler.once("exit", full));
 }
 
@@ -1533,32 +1826,50 @@ const moreLogFaults: Fault[] = [
     why: "The silence of a file that nobody writes is no evidence.",
     bot: { log: "real.log" },
     before: (scene) => {
-      writeFileSync(scene.path("bot.log"), formatLogLine(new Date(Date.now() - 3_600_000), "INFO", "the last word"));
+      writeFileSync(
+        scene.path("bot.log"),
+        formatLogLine(new Date(Date.now() - 3_600_000), "INFO", "the last word"),
+      );
       const hourAgo = Date.now() / 1000 - 3600;
       utimesSync(scene.path("bot.log"), hourAgo, hourAgo);
     },
     expected: expects("error_logs", 9, /bot\.log|not.*writ|elsewhere|older/i, "unknown"),
-    lookAlike: { what: "elsewhere, and the config says where", bot: { log: "real.log" }, config: { errorLogs: { files: ["real.log"] } } },
-  }),
-  own("logs", "error-in-the-rotated-file", "the log was rotated just before, the error is in the old file", {
-    prepare: (scene) => {
-      scene.log("ERROR", "Cannot play");
-      rotateLog(scene);
+    lookAlike: {
+      what: "elsewhere, and the config says where",
+      bot: { log: "real.log" },
+      config: { errorLogs: { files: ["real.log"] } },
     },
-    expected: expects("error_logs", 9, /1/),
   }),
+  own(
+    "logs",
+    "error-in-the-rotated-file",
+    "the log was rotated just before, the error is in the old file",
+    {
+      prepare: (scene) => {
+        scene.log("ERROR", "Cannot play");
+        rotateLog(scene);
+      },
+      expected: expects("error_logs", 9, /1/),
+    },
+  ),
   own("logs", "error-json", "an error in a JSON log line", {
-    prepare: (scene) => scene.append(`${JSON.stringify({ timestamp: new Date().toISOString(), level: "error", message: "Cannot play" })}\n`),
+    prepare: (scene) =>
+      scene.append(
+        `${JSON.stringify({ timestamp: new Date().toISOString(), level: "error", message: "Cannot play" })}\n`,
+      ),
     expected: expects("error_logs", 9, /1/),
     lookAlike: {
       what: "the word in the message of an info line",
       prepare: (scene) =>
-        scene.append(`${JSON.stringify({ timestamp: new Date().toISOString(), level: "info", message: '"level":"error" ERROR' })}\n`),
+        scene.append(
+          `${JSON.stringify({ timestamp: new Date().toISOString(), level: "info", message: '"level":"error" ERROR' })}\n`,
+        ),
     },
   }),
   own("logs", "many-errors", "a thousand errors", {
     prepare: (scene) => {
-      for (let count = 0; count < 1000; count += 1) scene.log("ERROR", `Cannot play number ${count}`);
+      for (let count = 0; count < 1000; count += 1)
+        scene.log("ERROR", `Cannot play number ${count}`);
     },
     expected: expects("error_logs", 9, /1[ ,]?000/),
   }),
@@ -1567,7 +1878,10 @@ const moreLogFaults: Fault[] = [
     prepare: async (scene) => {
       scene.append(formatLogLine(new Date(), "ERROR", "Cannot play").trimEnd());
       const { size } = statSync(scene.path("bot.log"));
-      await until("the bot has written its next line", () => statSync(scene.path("bot.log")).size > size);
+      await until(
+        "the bot has written its next line",
+        () => statSync(scene.path("bot.log")).size > size,
+      );
     },
     expected: expects("error_logs", 9, /\d/),
   }),
@@ -1577,7 +1891,10 @@ const moreLogFaults: Fault[] = [
       scene.log("ERROR", "the last words of the former life");
       await scene.bot.kill();
       const second = Math.floor(Date.now() / 1000);
-      await until("the clock shows another second", () => Math.floor(Date.now() / 1000) > second + 1);
+      await until(
+        "the clock shows another second",
+        () => Math.floor(Date.now() / 1000) > second + 1,
+      );
       await scene.bot.start();
     },
     expected: expects("error_logs", 0, /./),
@@ -1587,79 +1904,144 @@ const moreLogFaults: Fault[] = [
     prepare: (scene) => scene.log("ERROR", "an old story", 900),
     expected: expects("error_logs", 0, /./),
   }),
-  own("logs", "error-before-a-silent-start", "an old error is the last line of the log, and the bot is silent since its start (passes)", {
-    why: "At level WARNING a healthy bot logs nothing, so the last words of its former life stay the last line.",
-    bot: { quiet: true },
-    before: (scene) => scene.log("ERROR", "the last words of the former life", 400),
-    expected: expects("error_logs", 0, /./),
-  }),
+  own(
+    "logs",
+    "error-before-a-silent-start",
+    "an old error is the last line of the log, and the bot is silent since its start (passes)",
+    {
+      why: "At level WARNING a healthy bot logs nothing, so the last words of its former life stay the last line.",
+      bot: { quiet: true },
+      before: (scene) => scene.log("ERROR", "the last words of the former life", 400),
+      expected: expects("error_logs", 0, /./),
+    },
+  ),
   own("logs", "error-after-few-nul-bytes", "an error after a few NUL bytes", {
-    prepare: (scene) => scene.append(Buffer.concat([Buffer.alloc(300), Buffer.from(formatLogLine(new Date(), "ERROR", "Cannot play"))])),
+    prepare: (scene) =>
+      scene.append(
+        Buffer.concat([
+          Buffer.alloc(300),
+          Buffer.from(formatLogLine(new Date(), "ERROR", "Cannot play")),
+        ]),
+      ),
     expected: expects("error_logs", 9, /1/),
   }),
-  own("logs", "log-without-append", "a log that is not opened for appending is truncated, then an error (NUL bytes in between)", {
-    bot: { "log-in-place": true },
-    prepare: async (scene) => {
-      scene.log("INFO", "x".repeat(200_000));
-      truncateSync(scene.path("bot.log"), 0);
-      await until("the bot has written on where it was", () => statSync(scene.path("bot.log")).size > 0);
-      // The bot goes on writing at its own offset: over this line, and not over the error.
-      scene.log("INFO", "y".repeat(20_000));
-      scene.log("ERROR", "Cannot play");
+  own(
+    "logs",
+    "log-without-append",
+    "a log that is not opened for appending is truncated, then an error (NUL bytes in between)",
+    {
+      bot: { "log-in-place": true },
+      prepare: async (scene) => {
+        scene.log("INFO", "x".repeat(200_000));
+        truncateSync(scene.path("bot.log"), 0);
+        await until(
+          "the bot has written on where it was",
+          () => statSync(scene.path("bot.log")).size > 0,
+        );
+        // The bot goes on writing at its own offset: over this line, and not over the error.
+        scene.log("INFO", "y".repeat(20_000));
+        scene.log("ERROR", "Cannot play");
+      },
+      expected: expects("error_logs", 9, /1/),
     },
-    expected: expects("error_logs", 9, /1/),
-  }),
-  own("logs", "error-older-than-the-window", "an error of this run, older than the window (passes)", {
-    prepare: async (scene) => {
-      scene.log("ERROR", "a short while ago");
-      const since = Date.now();
-      await until("the window has passed it", () => Date.now() - since > 3100);
+  ),
+  own(
+    "logs",
+    "error-older-than-the-window",
+    "an error of this run, older than the window (passes)",
+    {
+      prepare: async (scene) => {
+        scene.log("ERROR", "a short while ago");
+        const since = Date.now();
+        await until("the window has passed it", () => Date.now() - since > 3100);
+      },
+      config: { limits: { errorWindowSeconds: 2 } },
+      expected: expects("error_logs", 0, /./),
     },
-    config: { limits: { errorWindowSeconds: 2 } },
-    expected: expects("error_logs", 0, /./),
-  }),
+  ),
 ];
 
 const moreConfigurationFaults: Fault[] = [
-  own("configuration", "config-edited-after-the-start", "the bot's config was edited after its start", {
-    why: "What is on disk is what the next restart will run.",
-    prepare: (scene) => writeFileSync(scene.path("config.json"), JSON.stringify({ channel: "#lobby", environment: "prod", password: botPassword })),
-    expected: expects("configuration", 10, /channel/),
-    lookAlike: {
-      what: "written again with the same settings in another order",
+  own(
+    "configuration",
+    "config-edited-after-the-start",
+    "the bot's config was edited after its start",
+    {
+      why: "What is on disk is what the next restart will run.",
       prepare: (scene) =>
-        writeFileSync(scene.path("config.json"), JSON.stringify({ password: botPassword, environment: "prod", extra: [1], channel: "demo" })),
+        writeFileSync(
+          scene.path("config.json"),
+          JSON.stringify({ channel: "#lobby", environment: "prod", password: botPassword }),
+        ),
+      expected: expects("configuration", 10, /channel/),
+      lookAlike: {
+        what: "written again with the same settings in another order",
+        prepare: (scene) =>
+          writeFileSync(
+            scene.path("config.json"),
+            JSON.stringify({
+              password: botPassword,
+              environment: "prod",
+              extra: [1],
+              channel: "demo",
+            }),
+          ),
+      },
     },
-  }),
+  ),
   own("configuration", "config-file-broken", "the bot's config is no JSON any more", {
-    prepare: (scene) => writeFileSync(scene.path("config.json"), `{"channel": "#demo", "password": "${botPassword}", `),
+    prepare: (scene) =>
+      writeFileSync(
+        scene.path("config.json"),
+        `{"channel": "#demo", "password": "${botPassword}", `,
+      ),
     expected: expects("configuration", 10, /json/i, "unknown"),
   }),
   own("configuration", "config-file-unreadable", "the bot's config may not be read", {
     uid: unprivilegedUid,
     prepare: (scene) => chmodSync(scene.path("config.json"), 0o600),
-    expected: expects("configuration", 10, /permission|denied|not readable|may not|cannot/i, "unknown"),
+    expected: expects(
+      "configuration",
+      10,
+      /permission|denied|not readable|may not|cannot/i,
+      "unknown",
+    ),
     lookAlike: { what: "it may", uid: unprivilegedUid },
   }),
   own("configuration", "release-differs", "another version runs than the one that was deployed", {
     args: (file) => [...plain(file), "--json", "--expect-version", "1.5.0"],
     expected: expects("release", 19, /1\.4\.2/),
-    lookAlike: { what: "the version that was deployed", args: (file) => [...plain(file), "--json", "--expect-version", "1.4.2"] },
+    lookAlike: {
+      what: "the version that was deployed",
+      args: (file) => [...plain(file), "--json", "--expect-version", "1.4.2"],
+    },
   }),
-  own("configuration", "release-unknown", "a version is expected and the bot does not tell its own", {
-    bot: { without: ["version"] },
-    config: { release: { version: "1.4.2" } },
-    expected: expects("release", 19, /version|release/i, "unknown"),
-    lookAlike: { what: "it tells", config: { release: { version: "1.4.2" } } },
-  }),
+  own(
+    "configuration",
+    "release-unknown",
+    "a version is expected and the bot does not tell its own",
+    {
+      bot: { without: ["version"] },
+      config: { release: { version: "1.4.2" } },
+      expected: expects("release", 19, /version|release/i, "unknown"),
+      lookAlike: { what: "it tells", config: { release: { version: "1.4.2" } } },
+    },
+  ),
 ];
 
 const aborted = (run: Run, scene: Scene): string[] => {
   const verdict = readRecords(scene.path("verify.jsonl")).at(-1)?.verdict;
-  return [...(verdict === "aborted" ? [] : [`the record says ${verdict}`]), ...endsWithin(1000)(run, scene)];
+  return [
+    ...(verdict === "aborted" ? [] : [`the record says ${verdict}`]),
+    ...endsWithin(1000)(run, scene),
+  ];
 };
 
-const interrupted = (signal: NodeJS.Signals, exit: number, during = whenWatched): Omit<Fault, "name" | "title" | "group"> => ({
+const interrupted = (
+  signal: NodeJS.Signals,
+  exit: number,
+  during = whenWatched,
+): Omit<Fault, "name" | "title" | "group"> => ({
   config: watchSeconds(20),
   during: during((_scene, verifier) => verifier.kill(signal)),
   expected: { exit },
@@ -1669,19 +2051,35 @@ const interrupted = (signal: NodeJS.Signals, exit: number, during = whenWatched)
 const moreSurroundings: Fault[] = [
   own("surroundings", "interrupted", "Ctrl-C during the watch", interrupted("SIGINT", 130)),
   own("surroundings", "terminated", "SIGTERM during the watch", interrupted("SIGTERM", 143)),
-  own("surroundings", "hung-up", "the terminal is closed during the watch", interrupted("SIGHUP", 129)),
-  own("surroundings", "terminated-while-blocked", "SIGTERM while the database is locked and the bot silent", {
-    ...interrupted("SIGTERM", 143, whenChecked),
-    bot: { journal: "delete", body: "hang" },
-    prepare: lockExclusively,
-  }),
+  own(
+    "surroundings",
+    "hung-up",
+    "the terminal is closed during the watch",
+    interrupted("SIGHUP", 129),
+  ),
+  own(
+    "surroundings",
+    "terminated-while-blocked",
+    "SIGTERM while the database is locked and the bot silent",
+    {
+      ...interrupted("SIGTERM", 143, whenChecked),
+      bot: { journal: "delete", body: "hang" },
+      prepare: lockExclusively,
+    },
+  ),
   own("surroundings", "torn-log-line", "the verifier's log ends in half a line", {
     why: "A power cut tears the last line; the next record must not be glued to it.",
-    prepare: (scene) => writeFileSync(scene.path("verify.jsonl"), '{"v":1,"kind":"verify","run":"00000000-0000-4000-8000-000000000000","verd'),
+    prepare: (scene) =>
+      writeFileSync(
+        scene.path("verify.jsonl"),
+        '{"v":1,"kind":"verify","run":"00000000-0000-4000-8000-000000000000","verd',
+      ),
     expected: { exit: 0 },
     also: (_run, scene) => {
       const records = readRecords(scene.path("verify.jsonl"));
-      return records.length === 2 && records[0] === null && records[1]?.verdict === "pass" ? [] : ["the new record is not a whole line of its own"];
+      return records.length === 2 && records[0] === null && records[1]?.verdict === "pass"
+        ? []
+        : ["the new record is not a whole line of its own"];
     },
   }),
   own("surroundings", "unknown-flag", "a flag that does not exist", {
@@ -1692,7 +2090,10 @@ const moreSurroundings: Fault[] = [
   own("surroundings", "unknown-check", "--only names a check that does not exist", {
     args: (file) => [...plain(file), "--only", "databse"],
     expected: { exit: 64, stderr: /databse[\s\S]*database/, record: false },
-    lookAlike: { what: "the check that was meant", args: (file) => [...plain(file), "--json", "--only", "database"] },
+    lookAlike: {
+      what: "the check that was meant",
+      args: (file) => [...plain(file), "--json", "--only", "database"],
+    },
   }),
 ];
 
@@ -1719,7 +2120,16 @@ export const faults: readonly Fault[] = [
 /** What was planned to be found, each once and in its order. */
 export const plannedTitles: readonly string[] = [
   ...new Set(
-    [processFaults, databaseFaults, healthFaults, conditionFaults, logFaults, configurationFaults, configFileFaults, outputFaults]
+    [
+      processFaults,
+      databaseFaults,
+      healthFaults,
+      conditionFaults,
+      logFaults,
+      configurationFaults,
+      configFileFaults,
+      outputFaults,
+    ]
       .flat()
       .map(({ title }) => title),
   ),
@@ -1748,7 +2158,14 @@ export function playFault(fault: Fault, options: PlayOptions = {}): Promise<Play
 export async function playLookAlike(fault: Fault, options: PlayOptions = {}): Promise<Played> {
   const { lookAlike, expected } = fault;
   if (!lookAlike) throw new Error(`"${fault.name}" has no look-alike: it is one itself`);
-  return play(lookAlike, lookAlike.expected ?? { exit: 0, ...(expected.check && { check: expected.check, status: "pass" as const }) }, options);
+  return play(
+    lookAlike,
+    lookAlike.expected ?? {
+      exit: 0,
+      ...(expected.check && { check: expected.check, status: "pass" as const }),
+    },
+    options,
+  );
 }
 
 async function play(what: Play, expected: Expected, options: PlayOptions): Promise<Played> {
@@ -1759,9 +2176,14 @@ async function play(what: Play, expected: Expected, options: PlayOptions): Promi
     const file = writeConfig(scene.dir, scene.bot.port, settings);
     if (what.configText) writeFileSync(file, what.configText(readFileSync(file, "utf8")));
     const asked = what.args?.(file, scene) ?? [...plain(file), "--json"];
-    const args = [...asked.filter((arg) => !(options.pretty && arg === "--json")), ...(options.args ?? [])];
+    const args = [
+      ...asked.filter((arg) => !(options.pretty && arg === "--json")),
+      ...(options.args ?? []),
+    ];
     const runOptions = toRunOptions(what, scene, options);
-    const runs = await Promise.all((what.twice ? [1, 2] : [1]).map(() => runVerify(args, runOptions)));
+    const runs = await Promise.all(
+      (what.twice ? [1, 2] : [1]).map(() => runVerify(args, runOptions)),
+    );
     const judged = runs.map((run) => judgeRun(what, expected, scene, run));
     return { ...(judged[0] as Played), mismatches: judged.flatMap(({ mismatches }) => mismatches) };
   } finally {
@@ -1772,7 +2194,8 @@ async function play(what: Play, expected: Expected, options: PlayOptions): Promi
 async function setScene(what: Play, dir: string): Promise<Scene> {
   const path = (name: string) => join(dir, name);
   const append = (bytes: string | Buffer) => appendFileSync(path("bot.log"), bytes);
-  const log = (level: string, text: string, secondsAgo = 0) => append(formatLogLine(new Date(Date.now() - secondsAgo * 1000), level, text));
+  const log = (level: string, text: string, secondsAgo = 0) =>
+    append(formatLogLine(new Date(Date.now() - secondsAgo * 1000), level, text));
   const scene: Scene = {
     dir,
     path,
@@ -1833,7 +2256,9 @@ function judgeRun(what: Play, expected: Expected, scene: Scene, run: Run): Playe
 }
 
 function judgeExit(expected: Expected, run: Run): string[] {
-  return run.code === expected.exit ? [] : [`exit ${run.code ?? run.signal} instead of ${expected.exit}`];
+  return run.code === expected.exit
+    ? []
+    : [`exit ${run.code ?? run.signal} instead of ${expected.exit}`];
 }
 
 function judgeFinding(expected: Expected, result: Result | null): string[] {
@@ -1842,9 +2267,15 @@ function judgeFinding(expected: Expected, result: Result | null): string[] {
   const found = result?.findings?.filter((one) => one.check === check) ?? [];
   const fitting = found.filter((one) => one.status === status);
   const summary = found.map((one) => `${one.phase} ${one.status}: ${one.says}`).join(" | ");
-  if (fitting.length === 0 || (status === "pass" && fitting.length < found.length)) return [`${check} is not ${status}: ${summary || "no finding"}`];
-  const sentences = fitting.flatMap((one) => [one.says, ...(one.parts ?? []).map((part) => part.says)]);
-  return !says || sentences.some((sentence) => says.test(sentence)) ? [] : [`${check} does not say ${says}: ${summary}`];
+  if (fitting.length === 0 || (status === "pass" && fitting.length < found.length))
+    return [`${check} is not ${status}: ${summary || "no finding"}`];
+  const sentences = fitting.flatMap((one) => [
+    one.says,
+    ...(one.parts ?? []).map((part) => part.says),
+  ]);
+  return !says || sentences.some((sentence) => says.test(sentence))
+    ? []
+    : [`${check} does not say ${says}: ${summary}`];
 }
 
 const rawControl = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
@@ -1853,10 +2284,18 @@ function judgeTexts(what: Play, expected: Expected, run: Run): string[] {
   const said = run.stdout + run.stderr;
   const inTerminal = what.wrap !== undefined && what.env?.TERM !== undefined;
   return [
-    ...(expected.stdout && !expected.stdout.test(run.stdout) ? [`stdout does not match ${expected.stdout}: ${run.stdout.slice(0, 300)}`] : []),
-    ...(expected.stderr && !expected.stderr.test(run.stderr) ? [`stderr does not match ${expected.stderr}: ${run.stderr.slice(0, 300)}`] : []),
-    ...(!inTerminal && rawControl.test(said) ? [`a raw control character was printed: ${JSON.stringify(rawControl.exec(said)?.[0])}`] : []),
-    ...(/^\s+at .*[(:]/m.test(run.stderr) ? [`a stack trace was printed: ${run.stderr.slice(0, 300)}`] : []),
+    ...(expected.stdout && !expected.stdout.test(run.stdout)
+      ? [`stdout does not match ${expected.stdout}: ${run.stdout.slice(0, 300)}`]
+      : []),
+    ...(expected.stderr && !expected.stderr.test(run.stderr)
+      ? [`stderr does not match ${expected.stderr}: ${run.stderr.slice(0, 300)}`]
+      : []),
+    ...(!inTerminal && rawControl.test(said)
+      ? [`a raw control character was printed: ${JSON.stringify(rawControl.exec(said)?.[0])}`]
+      : []),
+    ...(/^\s+at .*[(:]/m.test(run.stderr)
+      ? [`a stack trace was printed: ${run.stderr.slice(0, 300)}`]
+      : []),
   ];
 }
 
@@ -1864,7 +2303,9 @@ function judgeRecord(expected: Expected, run: Run, records: (Result | null)[]): 
   if (expected.record === false) return [];
   const record = run.json ? records.find((one) => one?.run === run.json?.run) : records.at(-1);
   if (!record) return ["there is no record of the run in the log"];
-  return record.exit === run.code ? [] : [`the record says exit ${record.exit}, the run exited ${run.code}`];
+  return record.exit === run.code
+    ? []
+    : [`the record says exit ${record.exit}, the run exited ${run.code}`];
 }
 
 function judgeSecrets(what: Play, run: Run, scene: Scene): string[] {
@@ -1875,6 +2316,8 @@ function judgeSecrets(what: Play, run: Run, scene: Scene): string[] {
     Buffer.from(secret).toString("base64"),
     JSON.stringify(secret).slice(1, -1),
   ];
-  const told = [botPassword, ...(what.secrets ?? [])].filter((secret) => disguises(secret).some((text) => everything.includes(text)));
+  const told = [botPassword, ...(what.secrets ?? [])].filter((secret) =>
+    disguises(secret).some((text) => everything.includes(text)),
+  );
   return told.map((secret) => `the secret ${secret.slice(0, 4)}… is in the output`);
 }

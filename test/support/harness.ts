@@ -1,6 +1,8 @@
 /**
- * What every test needs: the program built once, a scene (a directory with a bot, its database, its log and a config), the verifier run on it
- * with everything it said, and nothing left behind: no process, no file, also when a test fails or is interrupted.
+ * What every test needs: the program built once, a scene (a directory with a bot, its database, its
+ * log and a config), the verifier run on it
+ * with everything it said, and nothing left behind: no process, no file, also when a test fails or
+ * is interrupted.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
@@ -44,7 +46,10 @@ function cleanUpAll(): void {
   cleanups.clear();
 }
 
-/** The verifier that a person watches: it is told of a signal and may still write its record; what it exits with then ends this process too. */
+/**
+ * The verifier that a person watches: it is told of a signal and may still write its record; what
+ * it exits with then ends this process too.
+ */
 let watched: ChildProcess | undefined;
 
 process.on("exit", cleanUpAll);
@@ -56,7 +61,10 @@ for (const [signal, code] of [
   process.on(signal, () => (watched?.pid ? sendSignal(watched.pid, signal) : process.exit(code)));
 }
 
-/** Registers what must be undone at the latest when this process ends; calling the result undoes it now. */
+/**
+ * Registers what must be undone at the latest when this process ends; calling the result undoes it
+ * now.
+ */
 export function onCleanup(undo: () => void): () => void {
   const once = () => {
     if (cleanups.delete(once)) undo();
@@ -74,7 +82,10 @@ export function createDirectory(): string {
 }
 
 /** Starts a process in a group of its own, so that its children can be ended with it. */
-export function startProcess(command: readonly string[], options: SpawnOptions = {}): ChildProcess & { end: () => void } {
+export function startProcess(
+  command: readonly string[],
+  options: SpawnOptions = {},
+): ChildProcess & { end: () => void } {
   const [file, ...args] = command as [string, ...string[]];
   const child = spawn(file, args, { stdio: "ignore", ...options, detached: true });
   const end = onCleanup(() => {
@@ -96,12 +107,17 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 // ---------------------------------------------------------------------------- waiting
 
 /** Waits for a condition, not for a time. The error says what did not come about. */
-export async function until<Result>(what: string, condition: () => Result | undefined | false | null, deadlineMs = 15_000): Promise<Result> {
+export async function until<Result>(
+  what: string,
+  condition: () => Result | undefined | false | null,
+  deadlineMs = 15_000,
+): Promise<Result> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     const result = condition();
     if (result) return result;
-    if (performance.now() > deadline) throw new Error(`Waited ${deadlineMs} ms in vain until ${what}`);
+    if (performance.now() > deadline)
+      throw new Error(`Waited ${deadlineMs} ms in vain until ${what}`);
     await new Promise((wake) => setTimeout(wake, 20));
   }
 }
@@ -124,39 +140,73 @@ export function findFreePort(): Promise<number> {
 
 let building: Promise<void> | undefined;
 
-/** Builds the verifier and the sample bot into build/, once, and only where build/ is older than the sources. */
+/**
+ * Builds the verifier and the sample bot into build/, once, and only where build/ is older than the
+ * sources.
+ */
 export function buildOnce(): Promise<void> {
   building ??= buildAll();
   return building;
 }
 
 async function buildAll(): Promise<void> {
-  const { scripts } = JSON.parse(readFileSync(join(projectDirectory, "package.json"), "utf8")) as { scripts: { build: string } };
+  const { scripts } = JSON.parse(readFileSync(join(projectDirectory, "package.json"), "utf8")) as {
+    scripts: { build: string };
+  };
   const [, ...args] = scripts.build.split(" ");
   const options = args.slice(1).filter((arg) => !arg.startsWith("--outfile"));
-  const library = readdirSync(join(projectDirectory, "lib"), { recursive: true, withFileTypes: true });
-  const sources = library.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  await buildFile("verify.ts", "verify.js", options, [...sources, join(projectDirectory, "package.json")]);
-  await buildFile("test/support/bot.ts", "bot.js", ["--format=esm", "--platform=node", "--target=node20"], []);
+  const library = readdirSync(join(projectDirectory, "lib"), {
+    recursive: true,
+    withFileTypes: true,
+  });
+  const sources = library
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  await buildFile("verify.ts", "verify.js", options, [
+    ...sources,
+    join(projectDirectory, "package.json"),
+  ]);
+  await buildFile(
+    "test/support/bot.ts",
+    "bot.js",
+    ["--format=esm", "--platform=node", "--target=node20"],
+    [],
+  );
 }
 
-async function buildFile(source: string, target: string, options: readonly string[], alsoFrom: readonly string[]): Promise<void> {
+async function buildFile(
+  source: string,
+  target: string,
+  options: readonly string[],
+  alsoFrom: readonly string[],
+): Promise<void> {
   const from = join(projectDirectory, source);
   const to = join(projectDirectory, "build", target);
   const newest = Math.max(...[from, ...alsoFrom].map((file) => statSync(file).mtimeMs));
   if (existsSync(to) && statSync(to).mtimeMs > newest) return;
   const temporary = `${to}.${process.pid}.js`;
-  await promisify(execFile)(join(projectDirectory, "node_modules/.bin/esbuild"), [from, ...options, "--log-level=error", `--outfile=${temporary}`]);
-  renameSync(temporary, to); // Another test that runs at the same time sees the old file or the new one, never half of one.
+  await promisify(execFile)(join(projectDirectory, "node_modules/.bin/esbuild"), [
+    from,
+    ...options,
+    "--log-level=error",
+    `--outfile=${temporary}`,
+  ]);
+  // Another test that runs at the same time sees the old file or the new one, never half of one.
+  renameSync(temporary, to);
 }
 
-/** Where the unprivileged user can read the program: here, or in a copy when this checkout lies below a closed directory such as /root. */
+/**
+ * Where the unprivileged user can read the program: here, or in a copy when this checkout lies
+ * below a closed directory such as /root.
+ */
 let readableProgram: string | undefined;
 export function programFor(uid: number | undefined): string {
   const here = join(projectDirectory, "build", "verify.js");
   if (uid === undefined || isOpenToOthers(projectDirectory)) return here;
   if (!isOpenToOthers(process.execPath))
-    throw new Error(`Cannot run as uid ${uid}: "${process.execPath}" is closed to it. Install Node where others can read it.`);
+    throw new Error(
+      `Cannot run as uid ${uid}: "${process.execPath}" is closed to it. Install Node where others can read it.`,
+    );
   readableProgram ??= copyProgram();
   return readableProgram;
 }
@@ -170,15 +220,22 @@ export const projectFor = (uid: number): string => resolve(programFor(uid), "../
 
 export function copyProgram(directory = createDirectory()): string {
   // The build last, for it has to be newer than its sources.
-  for (const name of ["verify.ts", "lib"]) cpSync(join(projectDirectory, name), join(directory, name), { recursive: true, preserveTimestamps: true });
+  for (const name of ["verify.ts", "lib"])
+    cpSync(join(projectDirectory, name), join(directory, name), {
+      recursive: true,
+      preserveTimestamps: true,
+    });
   cpSync(join(projectDirectory, "build"), join(directory, "build"), { recursive: true });
   copyFileSync(join(projectDirectory, "package.json"), join(directory, "package.json"));
   cpSync(join(projectDirectory, "config"), join(directory, "config"), { recursive: true });
-  const { packages } = JSON.parse(readFileSync(join(projectDirectory, "package-lock.json"), "utf8")) as {
+  const { packages } = JSON.parse(
+    readFileSync(join(projectDirectory, "package-lock.json"), "utf8"),
+  ) as {
     packages: Record<string, { dev?: boolean }>;
   };
   for (const [path, { dev }] of Object.entries(packages)) {
-    if (path && !dev && existsSync(join(projectDirectory, path))) cpSync(join(projectDirectory, path), join(directory, path), { recursive: true });
+    if (path && !dev && existsSync(join(projectDirectory, path)))
+      cpSync(join(projectDirectory, path), join(directory, path), { recursive: true });
   }
   return join(directory, "build/verify.js");
 }
@@ -209,11 +266,27 @@ export type RunningBot = {
 };
 
 export const botPassword = "correct-horse-7481-battery";
-export const botSettings = { channel: "#demo", environment: "prod", bot_name: "demo-bot", password: botPassword };
+export const botSettings = {
+  channel: "#demo",
+  environment: "prod",
+  bot_name: "demo-bot",
+  password: botPassword,
+};
 
 function botCommand(dir: string, options: BotOptions, port: number): readonly string[] {
-  const { settings: _settings, restartAfterMs: _restart, wrap, hasty: _hasty, ...switches } = options;
-  const args = Object.entries({ dir, guardian: process.pid, ...switches, ...(port > 0 && { port }) }).flatMap(([name, value]) => {
+  const {
+    settings: _settings,
+    restartAfterMs: _restart,
+    wrap,
+    hasty: _hasty,
+    ...switches
+  } = options;
+  const args = Object.entries({
+    dir,
+    guardian: process.pid,
+    ...switches,
+    ...(port > 0 && { port }),
+  }).flatMap(([name, value]) => {
     if (typeof value === "boolean") return value ? [`--${name}`] : [];
     return (Array.isArray(value) ? value : [value]).map((single) => `--${name}=${single}`);
   });
@@ -223,7 +296,11 @@ function botCommand(dir: string, options: BotOptions, port: number): readonly st
 
 export async function startBot(dir: string, options: BotOptions = {}): Promise<RunningBot> {
   await buildOnce();
-  writeFileSync(join(dir, "config.json"), `${JSON.stringify({ ...botSettings, ...options.settings }, null, 2)}\n`, { mode: 0o644 });
+  writeFileSync(
+    join(dir, "config.json"),
+    `${JSON.stringify({ ...botSettings, ...options.settings }, null, 2)}\n`,
+    { mode: 0o644 },
+  );
   let child: ReturnType<typeof startProcess> | undefined;
   let wanted = true;
   const bot: RunningBot = {
@@ -236,14 +313,17 @@ export async function startBot(dir: string, options: BotOptions = {}): Promise<R
       const started = startProcess(botCommand(dir, options, bot.port));
       child = started;
       if (options.restartAfterMs !== undefined) {
-        started.once("exit", () => setTimeout(() => wanted && bot.start().catch(() => undefined), options.restartAfterMs));
+        started.once("exit", () =>
+          setTimeout(() => wanted && bot.start().catch(() => undefined), options.restartAfterMs),
+        );
       }
       if (!options.hasty) await untilReady(bot, options, started);
     },
     kill: async (signal = "SIGKILL") => {
       const pid = bot.pid();
       sendSignal(pid, signal);
-      if (signal === "SIGKILL" || signal === "SIGTERM") await until("the bot is dead", () => !sendSignal(pid, 0) || isZombie(pid));
+      if (signal === "SIGKILL" || signal === "SIGTERM")
+        await until("the bot is dead", () => !sendSignal(pid, 0) || isZombie(pid));
     },
     restart: async () => {
       await bot.kill();
@@ -252,7 +332,8 @@ export async function startBot(dir: string, options: BotOptions = {}): Promise<R
     stop: async () => {
       wanted = false;
       const stopping = child;
-      if (!stopping || stopping.exitCode !== null || stopping.signalCode !== null) return stopping?.end();
+      if (!stopping || stopping.exitCode !== null || stopping.signalCode !== null)
+        return stopping?.end();
       const gone = new Promise((done) => stopping.once("exit", done));
       sendSignal(stopping.pid as number, "SIGTERM");
       const timer = setTimeout(stopping.end, 500); // A frozen or blocked bot cannot be asked.
@@ -268,9 +349,16 @@ export async function startBot(dir: string, options: BotOptions = {}): Promise<R
   return bot;
 }
 
-async function untilReady(bot: RunningBot, options: BotOptions, child: ChildProcess): Promise<void> {
+async function untilReady(
+  bot: RunningBot,
+  options: BotOptions,
+  child: ChildProcess,
+): Promise<void> {
   await until("the bot has written its pid file", () => {
-    if (child.exitCode) throw new Error(`The bot exited ${child.exitCode} while it started in "${bot.dir}": is its port taken?`);
+    if (child.exitCode)
+      throw new Error(
+        `The bot exited ${child.exitCode} while it started in "${bot.dir}": is its port taken?`,
+      );
     return existsSync(join(bot.dir, "bot.pid"));
   });
   if (options["no-http"] || options.socket) return;
@@ -311,7 +399,14 @@ export function defaultConfig(port: number): Settings {
     errorLogs: { files: ["bot.log"] },
     configuration: { environment: "prod", channel: "#demo", file: "config.json" },
     log: { file: "verify.jsonl" },
-    limits: { watchSeconds: 2, startupSecondsMax: 2, healthTriesMax: 2, healthTimeoutMs: 800, healthEverySeconds: 1, responseGapMs: 20 },
+    limits: {
+      watchSeconds: 2,
+      startupSecondsMax: 2,
+      healthTriesMax: 2,
+      healthTimeoutMs: 800,
+      healthEverySeconds: 1,
+      responseGapMs: 20,
+    },
   };
 }
 
@@ -352,12 +447,21 @@ export type RunOptions = {
   onLine?: { line: RegExp; act: (child: ChildProcess) => unknown }[];
   /** Close the reading end of its stdout at once. */
   closeStdout?: boolean;
-  /** Shown to the person who watches: "copy" keeps the text too, "inherit" hands the terminal over. */
+  /**
+   * Shown to the person who watches: "copy" keeps the text too, "inherit" hands the terminal over.
+   */
   show?: "nothing" | "copy" | "inherit";
   program?: readonly string[];
   deadlineMs?: number;
 };
-export type Run = { code: number | null; signal: string | null; stdout: string; stderr: string; json: Result | null; ms: number };
+export type Run = {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+  json: Result | null;
+  ms: number;
+};
 
 export async function runVerify(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   await buildOnce();
@@ -384,10 +488,20 @@ export async function runVerify(args: readonly string[], options: RunOptions = {
   child.end();
   const [failure] = (await Promise.all(said.acts)).filter((outcome) => outcome instanceof Error);
   if (failure) throw failure;
-  return { code, signal, stdout: said.stdout, stderr: said.stderr, json: parseResult(said.stdout), ms: performance.now() - started };
+  return {
+    code,
+    signal,
+    stdout: said.stdout,
+    stderr: said.stderr,
+    json: parseResult(said.stdout),
+    ms: performance.now() - started,
+  };
 }
 
-function collectOutput(child: ChildProcess, options: RunOptions): { stdout: string; stderr: string; acts: Promise<unknown>[] } {
+function collectOutput(
+  child: ChildProcess,
+  options: RunOptions,
+): { stdout: string; stderr: string; acts: Promise<unknown>[] } {
   const said = { stdout: "", stderr: "", acts: [] as Promise<unknown>[] };
   const waiting = [...(options.onLine ?? [])];
   if (options.closeStdout) child.stdout?.destroy();

@@ -1,21 +1,29 @@
 /**
- * `npm run histories`: burn-ins of 24 hours, generated from a model whose truth is known, judged by verify.ts; prints a table by kind, and exits 1
+ * `npm run histories`: burn-ins of 24 hours, generated from a model whose truth is known, judged by
+ * verify.ts; prints a table by kind, and exits 1
  * when a target is missed.
  *
  *   --seed N           the first history's seed (1); the seeds of all others follow from it
  *   --only a,b         histories of these kinds
  *   --times N          so many times as many histories (1)
- *   --show SEED        one history, with --only its kind: the truth, what was judged, and the accounts
+ *   --show SEED        one history, with --only its kind: the truth, what was judged, and the
+ * accounts
  *
- * The model is a bot and its host: when it was truly up and connected, restarted, wrote errors, how much memory it took, how the wall clock ran, and
- * when a tick looked. From it comes what the program would have recorded, and apart from that, by arithmetic of its own, what is true. No line of
- * either is shared with the judging. Times of the model are whole tenths of a second since the burn-in began, so that a limit that is met exactly
+ * The model is a bot and its host: when it was truly up and connected, restarted, wrote errors, how
+ * much memory it took, how the wall clock ran, and
+ * when a tick looked. From it comes what the program would have recorded, and apart from that, by
+ * arithmetic of its own, what is true. No line of
+ * either is shared with the judging. Times of the model are whole tenths of a second since the
+ * burn-in began, so that a limit that is met exactly
  * is met exactly.
  *
- * The targets: every healthy history PASS, no PASS that is wrong, none that FAILs before its time, 99 % right, and where the journal covers it, the
- * uptime right to 0.01 percentage points. Two of five histories are within 10 % of a limit of seed 002's table, or at the whole number beside one.
+ * The targets: every healthy history PASS, no PASS that is wrong, none that FAILs before its time,
+ * 99 % right, and where the journal covers it, the
+ * uptime right to 0.01 percentage points. Two of five histories are within 10 % of a limit of seed
+ * 002's table, or at the whole number beside one.
  *
- * What is no part of it: how a tick looks at the world (the probes' tests do that), and a report's words.
+ * What is no part of it: how a tick looks at the world (the probes' tests do that), and a report's
+ * words.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -48,8 +56,10 @@ function randomOf(seed: number) {
   const whole = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   const pick = <T>(list: readonly T[]): T => list[whole(0, list.length - 1)] as T;
   const chance = (share: number): boolean => next() < share;
-  const noise = (sigma: number): number => sigma * Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-  const id = (): string => "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replaceAll("x", () => whole(0, 15).toString(16));
+  const noise = (sigma: number): number =>
+    sigma * Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  const id = (): string =>
+    "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replaceAll("x", () => whole(0, 15).toString(16));
   return { next, between, whole, pick, chance, noise, id };
 }
 
@@ -62,7 +72,10 @@ const day = 24 * hour;
 
 /** A time in which the bot was not both up and connected. */
 type Span = { from: number; to: number; kind: Outage["kind"]; planned: boolean | null };
-/** `verified`: when the verification that every start brings has looked. It accounts for what came before, and its pass starts the timer anew. */
+/**
+ * `verified`: when the verification that every start brings has looked. It accounts for what came
+ * before, and its pass starts the timer anew.
+ */
 type Restart = { at: number; verified: number; planned: boolean | null; reboots: boolean };
 type Episode = { name: string; severity: string; from: number; to: number };
 
@@ -81,7 +94,8 @@ type Model = {
     step: { mb: number; at: number }; // A cache that is filled once.
     sigma: number;
   };
-  response: { ms: number; sigma: number; peakMs: number; laterMs: number; spikes: number }; // `later`: what comes on top after hour 4.
+  // `later`: what comes on top after hour 4.
+  response: { ms: number; sigma: number; peakMs: number; laterMs: number; spikes: number };
   cpu: { percent: number; sigma: number; later: number };
   usersMost: number;
   alerts: Episode[] | null;
@@ -95,7 +109,10 @@ type Model = {
   blind: "errors" | "alerts" | null;
 };
 
-/** Of Central European time, by its rule: summer from the last Sunday of March, 01:00 UTC, to the last of October. */
+/**
+ * Of Central European time, by its rule: summer from the last Sunday of March, 01:00 UTC, to the
+ * last of October.
+ */
 function berlinOffset(at: number): number {
   const turn = (month: number): number => {
     const last = new Date(Date.UTC(new Date(at).getUTCFullYear(), month, 0, 1));
@@ -120,7 +137,14 @@ const clockAt = (model: Model, at: number): string => {
 };
 
 function healthyModel(random: Random): Model {
-  const startedAt = Date.UTC(2025, random.whole(0, 11), random.whole(1, 28), random.whole(0, 23), random.whole(0, 59), random.whole(0, 59));
+  const startedAt = Date.UTC(
+    2025,
+    random.whole(0, 11),
+    random.whole(1, 28),
+    random.whole(0, 23),
+    random.whole(0, 59),
+    random.whole(0, 59),
+  );
   return {
     zone: random.chance(0.8) ? "Europe/Berlin" : "UTC",
     startedAt: startedAt + random.whole(0, 999),
@@ -136,7 +160,13 @@ function healthyModel(random: Random): Model {
       step: { mb: 0, at: 0 },
       sigma: random.between(3, 7),
     },
-    response: { ms: random.between(5, 35), sigma: random.between(0.5, 3), peakMs: random.between(0, 6), laterMs: 0, spikes: 0 },
+    response: {
+      ms: random.between(5, 35),
+      sigma: random.between(0.5, 3),
+      peakMs: random.between(0, 6),
+      laterMs: 0,
+      spikes: 0,
+    },
     cpu: { percent: random.between(1, 9), sigma: random.between(0.2, 1), later: 0 },
     usersMost: random.whole(8, 300),
     alerts: random.chance(0.7) ? [] : null,
@@ -151,22 +181,40 @@ function healthyModel(random: Random): Model {
 
 const isPeak = (local: number): boolean => local >= 18 && local < 23;
 /** People come in the evening: 0 at five in the morning, 1 at eight in the evening. */
-const crowd = (local: number): number => Math.max(0, Math.cos(((local - 20) * Math.PI) / 12)) * 0.8 + (isPeak(local) ? 0.2 : 0);
+const crowd = (local: number): number =>
+  Math.max(0, Math.cos(((local - 20) * Math.PI) / 12)) * 0.8 + (isPeak(local) ? 0.2 : 0);
 
 function memoryAt({ memory, restarts, ...model }: Model, at: number, random: Random): number {
-  const started = restarts.reduce((latest, restart) => (restart.at <= at ? restart.at : latest), -6 * minute);
+  const started = restarts.reduce(
+    (latest, restart) => (restart.at <= at ? restart.at : latest),
+    -6 * minute,
+  );
   const hours = (at - started) / hour; // Of this process: what it leaked is gone with it.
   const { base, warmUp, perHour, wave, saw, step, sigma } = memory;
-  const grown = warmUp.mb * (1 - Math.exp(-hours / warmUp.hours)) + perHour * Math.max(0, hours - 0.1);
+  const grown =
+    warmUp.mb * (1 - Math.exp(-hours / warmUp.hours)) + perHour * Math.max(0, hours - 0.1);
   const stepped = step.mb > 0 && step.at <= at && started < step.at ? step.mb : 0;
   const local = hourAt({ memory, restarts, ...model }, at);
-  return base + grown + stepped + wave * crowd(local) + saw.mb * ((hours / saw.hours) % 1) + random.noise(sigma);
+  return (
+    base +
+    grown +
+    stepped +
+    wave * crowd(local) +
+    saw.mb * ((hours / saw.hours) % 1) +
+    random.noise(sigma)
+  );
 }
 
 // ---------------------------------------------------------------------------- what happens to it
 
 /** Cuts `total` into `count` outages of some length and puts them where nothing else is. */
-function addOutages(model: Model, random: Random, total: number, count: number, [low, high] = [2 * minute, day - 2 * minute]): void {
+function addOutages(
+  model: Model,
+  random: Random,
+  total: number,
+  count: number,
+  [low, high] = [2 * minute, day - 2 * minute],
+): void {
   const cuts = Array.from({ length: count - 1 }, () => random.next()).sort((a, b) => a - b);
   const shares = [...cuts, 1].map((cut, index) => cut - (cuts[index - 1] ?? 0));
   const least = 5; // Half a second.
@@ -178,7 +226,9 @@ function addOutages(model: Model, random: Random, total: number, count: number, 
 function addOutage(model: Model, random: Random, length: number, low: number, high: number): void {
   for (let tries = 0; tries < 10_000; tries++) {
     const from = random.whole(low, high - length);
-    const isFree = model.spans.every((span) => from > span.to + 3 * second || from + length < span.from - 3 * second);
+    const isFree = model.spans.every(
+      (span) => from > span.to + 3 * second || from + length < span.from - 3 * second,
+    );
     if (!isFree) continue;
     model.spans.push({ from, to: from + length, kind: "disconnected", planned: false });
     return;
@@ -187,16 +237,37 @@ function addOutage(model: Model, random: Random, length: number, low: number, hi
 }
 
 /** The bot is down, then up and not yet connected. */
-function addRestart(model: Model, random: Random, at: number, planned: boolean | null, down = random.whole(15, 60), reboots = false): Restart {
+function addRestart(
+  model: Model,
+  random: Random,
+  at: number,
+  planned: boolean | null,
+  down = random.whole(15, 60),
+  reboots = false,
+): Restart {
   const joined = at + down + random.whole(10, 80);
-  model.spans.push({ from: at, to: at + down, kind: "down", planned }, { from: at + down, to: joined, kind: "disconnected", planned });
-  const restart = { at, verified: joined + random.whole(330 * second, 340 * second), planned, reboots };
+  model.spans.push(
+    { from: at, to: at + down, kind: "down", planned },
+    { from: at + down, to: joined, kind: "disconnected", planned },
+  );
+  const restart = {
+    at,
+    verified: joined + random.whole(330 * second, 340 * second),
+    planned,
+    reboots,
+  };
   model.restarts.push(restart);
   model.restarts.sort((a, b) => a.at - b.at);
   return restart;
 }
 
-function addErrors(model: Model, random: Random, count: number, from = minute, to = day - minute): void {
+function addErrors(
+  model: Model,
+  random: Random,
+  count: number,
+  from = minute,
+  to = day - minute,
+): void {
   for (let index = 0; index < count; index++) model.errors.push(random.whole(from, to));
 }
 
@@ -218,10 +289,16 @@ function addAlerts(model: Model, random: Random, count: number, severity = "warn
   }
 }
 
-/** A trait that puts a history within 10 % of a limit: on its good side, or over it. The margin is what the noise of the looks needs. */
+/**
+ * A trait that puts a history within 10 % of a limit: on its good side, or over it. The margin is
+ * what the noise of the looks needs.
+ */
 type Trait = (model: Model, random: Random, isOver: boolean) => void;
 
-/** Noise that a real process has, and that a slope of 24 hours can be told from: by least squares over hourly medians its error is 0.15 MB/h. */
+/**
+ * Noise that a real process has, and that a slope of 24 hours can be told from: by least squares
+ * over hourly medians its error is 0.15 MB/h.
+ */
 function leak(model: Model, random: Random, perHour: number): void {
   const { memory } = model;
   memory.perHour = perHour;
@@ -231,28 +308,63 @@ function leak(model: Model, random: Random, perHour: number): void {
   memory.warmUp.mb = random.between(5, 12);
 }
 
-const flatResponse = (ms: number, sigma: number): Model["response"] => ({ ms, sigma, peakMs: 0, laterMs: 0, spikes: 0 });
+const flatResponse = (ms: number, sigma: number): Model["response"] => ({
+  ms,
+  sigma,
+  peakMs: 0,
+  laterMs: 0,
+  spikes: 0,
+});
 
 const traits: Record<string, Trait> = {
-  "uptime 99.9 %": (model, random, isOver) => addOutages(model, random, isOver ? random.whole(866, 950) : random.whole(778, 862), random.whole(1, 8)),
+  "uptime 99.9 %": (model, random, isOver) =>
+    addOutages(
+      model,
+      random,
+      isOver ? random.whole(866, 950) : random.whole(778, 862),
+      random.whole(1, 8),
+    ),
   "uptime 99 %": (model, random, isOver) =>
-    addOutages(model, random, isOver ? random.whole(8645, 9500) : random.whole(7780, 8630), random.whole(1, 12)),
-  "errors 0.1/min": (model, random, isOver) => addErrors(model, random, isOver ? random.whole(146, 158) : random.whole(130, 142)),
-  "errors 1/min": (model, random, isOver) => addErrors(model, random, isOver ? random.whole(1445, 1584) : random.whole(1296, 1435)),
+    addOutages(
+      model,
+      random,
+      isOver ? random.whole(8645, 9500) : random.whole(7780, 8630),
+      random.whole(1, 12),
+    ),
+  "errors 0.1/min": (model, random, isOver) =>
+    addErrors(model, random, isOver ? random.whole(146, 158) : random.whole(130, 142)),
+  "errors 1/min": (model, random, isOver) =>
+    addErrors(model, random, isOver ? random.whole(1445, 1584) : random.whole(1296, 1435)),
   "response 100 ms": (model, random, isOver) => {
-    model.response = flatResponse(isOver ? random.between(103, 110) : random.between(90, 97), random.between(0.5, 2));
+    model.response = flatResponse(
+      isOver ? random.between(103, 110) : random.between(90, 97),
+      random.between(0.5, 2),
+    );
   },
   "response 200 ms": (model, random, isOver) => {
-    model.response = flatResponse(isOver ? random.between(205, 220) : random.between(180, 195), random.between(1, 3));
+    model.response = flatResponse(
+      isOver ? random.between(205, 220) : random.between(180, 195),
+      random.between(1, 3),
+    );
   },
   "CPU 20 %": (model, random, isOver) => {
-    model.cpu = { percent: isOver ? random.between(20.6, 22) : random.between(18, 19.4), sigma: random.between(0.2, 0.4), later: 0 };
+    model.cpu = {
+      percent: isOver ? random.between(20.6, 22) : random.between(18, 19.4),
+      sigma: random.between(0.2, 0.4),
+      later: 0,
+    };
   },
   "CPU 50 %": (model, random, isOver) => {
-    model.cpu = { percent: isOver ? random.between(51.5, 55) : random.between(45, 48.5), sigma: random.between(0.4, 1), later: 0 };
+    model.cpu = {
+      percent: isOver ? random.between(51.5, 55) : random.between(45, 48.5),
+      sigma: random.between(0.4, 1),
+      later: 0,
+    };
   },
-  "growth 10 MB/h": (model, random, isOver) => leak(model, random, isOver ? random.between(10.7, 11) : random.between(9, 9.3)),
-  "growth 50 MB/h": (model, random, isOver) => leak(model, random, isOver ? random.between(51, 55) : random.between(45, 49)),
+  "growth 10 MB/h": (model, random, isOver) =>
+    leak(model, random, isOver ? random.between(10.7, 11) : random.between(9, 9.3)),
+  "growth 50 MB/h": (model, random, isOver) =>
+    leak(model, random, isOver ? random.between(51, 55) : random.between(45, 49)),
   "3 alerts": (model, random, isOver) => addAlerts(model, random, isOver ? 3 : 2),
   "5 alerts": (model, random, isOver) => addAlerts(model, random, isOver ? 6 : 5),
 };
@@ -260,7 +372,10 @@ const traitNames = Object.keys(traits);
 
 // ---------------------------------------------------------------------------- when a tick looks
 
-/** The timer's list, from the pass that armed it: every 15 minutes to hour 4, hourly to hour 12, every 4 hours to hour 24. */
+/**
+ * The timer's list, from the pass that armed it: every 15 minutes to hour 4, hourly to hour 12,
+ * every 4 hours to hour 24.
+ */
 function armedTicks(armedAt: number, until: number): number[] {
   const minutes: number[] = [];
   for (let at = 15; at <= 240; at += 15) minutes.push(at);
@@ -271,10 +386,15 @@ function armedTicks(armedAt: number, until: number): number[] {
 
 type Look = { at: number; late: number; kind: "burnin" | "verify" };
 
-/** All records after the one that began the burn-in. A start stops the timer, and the pass of its verification arms it anew. */
+/**
+ * All records after the one that began the burn-in. A start stops the timer, and the pass of its
+ * verification arms it anew.
+ */
 function looksOf(model: Model, random: Random): Look[] {
   const { restarts, endsAt, isExact } = model;
-  const starts = restarts.filter(({ verified }, index) => verified < (restarts[index + 1]?.at ?? Infinity)); // Else a next start supersedes it.
+  const starts = restarts.filter(
+    ({ verified }, index) => verified < (restarts[index + 1]?.at ?? Infinity),
+  ); // Else a next start supersedes it.
   const looks: Look[] = starts.map(({ verified }) => ({ at: verified, late: 0, kind: "verify" }));
   for (const armedAt of [0, ...starts.map(({ verified }) => verified)]) {
     const stopped = restarts.find(({ at }) => at > armedAt)?.at ?? Infinity;
@@ -299,10 +419,21 @@ function looksOf(model: Model, random: Random): Look[] {
 
 const toSeconds = (tenths: number): number => tenths / 10;
 
-/** What is known of the outages between two looks. The journal tells when the unit was down, the log when the bot was not connected; both overlap. */
+/**
+ * What is known of the outages between two looks. The journal tells when the unit was down, the log
+ * when the bot was not connected; both overlap.
+ */
 function outagesOf(model: Model, from: number, to: number, random: Random): Outage[] {
-  const within = model.spans.filter((span) => span.from < to && span.to > from).sort((a, b) => a.from - b.from);
-  const piece = (span: Span, begin: number, end: number, source: Outage["source"], isExact = true): Outage => ({
+  const within = model.spans
+    .filter((span) => span.from < to && span.to > from)
+    .sort((a, b) => a.from - b.from);
+  const piece = (
+    span: Span,
+    begin: number,
+    end: number,
+    source: Outage["source"],
+    isExact = true,
+  ): Outage => ({
     from: toSeconds(begin),
     to: toSeconds(end),
     at: clockAt(model, begin),
@@ -313,12 +444,14 @@ function outagesOf(model: Model, from: number, to: number, random: Random): Outa
     says: `The bot was ${span.kind === "down" ? "down" : "not connected"} for ${toSeconds(end - begin)} s`,
   });
   if (model.sight === "look") {
-    const seen = within.find((span) => span.from <= from || span.to >= to); // Only what a look itself met.
+    // Only what a look itself met.
+    const seen = within.find((span) => span.from <= from || span.to >= to);
     return seen ? [piece(seen, from, to, "look", false)] : [];
   }
   return within.map((span) => {
     const begin = Math.max(span.from, from);
-    // The connection is gone while the process is, so that the log's piece may reach back over the journal's.
+    // The connection is gone while the process is, so that the log's piece may reach back over the
+    // journal's.
     const process = within.find((other) => other.kind === "down" && other.to === span.from);
     const reach = process && random.chance(0.5) ? Math.max(process.from, from) : begin;
     return piece(span, reach, Math.min(span.to, to), span.kind === "down" ? "journal" : "log");
@@ -331,10 +464,17 @@ const unseenAlerts = "Alertmanager did not answer";
 
 type Recorded = { account: Account; kind: Look["kind"] };
 
-function recordsOf(model: Model, burnin: Burnin, looks: readonly Look[], random: Random): Recorded[] {
+function recordsOf(
+  model: Model,
+  burnin: Burnin,
+  looks: readonly Look[],
+  random: Random,
+): Recorded[] {
   const blind = model.blind ? random.whole(0, looks.length - 1) : -1;
-  const blindFor = (what: Model["blind"], index: number): boolean => index === blind && model.blind === what;
-  const within = (from: number, to: number) => (thing: { at: number }) => thing.at > from && thing.at <= to;
+  const blindFor = (what: Model["blind"], index: number): boolean =>
+    index === blind && model.blind === what;
+  const within = (from: number, to: number) => (thing: { at: number }) =>
+    thing.at > from && thing.at <= to;
   let boot = random.id();
   return looks.map(({ at: to, late, kind }, index): Recorded => {
     const from = looks[index - 1]?.at ?? 0;
@@ -359,7 +499,11 @@ function recordsOf(model: Model, burnin: Burnin, looks: readonly Look[], random:
         at: clockAt(model, at),
         age: toSeconds(at),
         planned,
-        says: reboots ? "The host was rebooted" : planned ? "A person restarted the bot" : "The bot died and was started again",
+        says: reboots
+          ? "The host was rebooted"
+          : planned
+            ? "A person restarted the bot"
+            : "The bot died and was started again",
       })),
       errors: blindFor("errors", index) ? null : errors,
       warnings: random.whole(0, 3),
@@ -371,7 +515,11 @@ function recordsOf(model: Model, burnin: Burnin, looks: readonly Look[], random:
       connection: model.sight === "look" ? "look" : "log",
       responseMs: Math.max(
         0.2,
-        response.ms + (isPeak(local) ? response.peakMs : 0) + later * response.laterMs + spike + random.noise(response.sigma),
+        response.ms +
+          (isPeak(local) ? response.peakMs : 0) +
+          later * response.laterMs +
+          spike +
+          random.noise(response.sigma),
       ),
       memoryMb: Math.round(memoryAt(model, to, random) * 10) / 10,
       cpuPercent: Math.max(0, cpu.percent + later * cpu.later + random.noise(cpu.sigma)),
@@ -387,7 +535,10 @@ function recordsOf(model: Model, burnin: Burnin, looks: readonly Look[], random:
 
 function firingAt(model: Model, at: number): Firing[] | null {
   const firing = model.alerts?.filter(({ from, to }) => from <= at && at <= to);
-  return firing?.map(({ name, severity, from }) => ({ name, severity, since: clockAt(model, from) })) ?? null;
+  return (
+    firing?.map(({ name, severity, from }) => ({ name, severity, since: clockAt(model, from) })) ??
+    null
+  );
 }
 
 // ---------------------------------------------------------------------------- what is true of it
@@ -408,16 +559,23 @@ export type Truth = {
   perHour: number;
   /** Whether the journal and the log cover every second, so that the uptime must be exact. */
   isCovered: boolean;
-  /** How long the two bands were, in seconds, by the clock on the wall; null where that clock was set. */
+  /**
+   * How long the two bands were, in seconds, by the clock on the wall; null where that clock was
+   * set.
+   */
   bands: Record<"peak" | "offPeak", number> | null;
 };
 
-/** Tenths of a second until `age` in which the bot was not both up and connected, by ticking off each. */
+/**
+ * Tenths of a second until `age` in which the bot was not both up and connected, by ticking off
+ * each.
+ */
 function lostTenths(spans: readonly Span[], age: number): number {
   const first = Math.min(age, ...spans.map(({ from }) => from));
   const last = Math.min(age, Math.max(first, ...spans.map(({ to }) => to)));
   const isLost = new Uint8Array(last - first);
-  for (const { from, to } of spans) isLost.fill(1, Math.min(from, last) - first, Math.min(to, last) - first);
+  for (const { from, to } of spans)
+    isLost.fill(1, Math.min(from, last) - first, Math.min(to, last) - first);
   let count = 0;
   for (const lost of isLost) count += lost;
   return count;
@@ -433,31 +591,50 @@ function bandSeconds(model: Model, age: number, first: number, end: number): num
 }
 
 /** `lost`: the looks whose records are gone, so that nobody can know what they had seen. */
-function truthOf(model: Model, looks: readonly Look[], lost: ReadonlySet<number> = new Set()): Truth {
+function truthOf(
+  model: Model,
+  looks: readonly Look[],
+  lost: ReadonlySet<number> = new Set(),
+): Truth {
   const lastKept = looks.findLastIndex((_, index) => !lost.has(index));
   const age = looks[lastKept]?.at ?? 0;
-  const isKnown = ({ at }: { at: number }): boolean => at <= age && !lost.has(looks.findIndex((look) => look.at >= at));
+  const isKnown = ({ at }: { at: number }): boolean =>
+    at <= age && !lost.has(looks.findIndex((look) => look.at >= at));
   const restarts = model.restarts.filter(isKnown);
   const down = lostTenths(model.spans, age);
   const errors = model.errors.filter((at) => isKnown({ at })).length;
-  const alerts = model.alerts?.filter(({ from, to }) => looks.some(({ at }, index) => !lost.has(index) && from <= at && at <= to)).length ?? 0;
+  const alerts =
+    model.alerts?.filter(({ from, to }) =>
+      looks.some(({ at }, index) => !lost.has(index) && from <= at && at <= to),
+    ).length ?? 0;
   const { response, cpu, memory } = model;
-  const responseMs = response.ms * (1 + 4 * response.spikes) + (response.peakMs * 5) / 24 + (response.laterMs * 20) / 24;
+  const responseMs =
+    response.ms * (1 + 4 * response.spikes) +
+    (response.peakMs * 5) / 24 +
+    (response.laterMs * 20) / 24;
   const cpuPercent = cpu.percent + (cpu.later * 20) / 24;
   const unplanned = restarts.filter(({ planned }) => planned === false).length;
   const holes = looks.filter((_, index) => lost.has(index) && index < lastKept).length;
   const isCovered = model.sight === "full" && holes === 0;
-  // Whole numbers against whole numbers: 99.9 % is one tenth in a thousand, an error a minute is one in 600 tenths.
+  // Whole numbers against whole numbers: 99.9 % is one tenth in a thousand, an error a minute is
+  // one in 600 tenths.
   const levels: Record<MetricName, Grade> = {
     uptime: isCovered ? gradeOf(down * 100 > age, down * 1000 >= age) : "unknown",
     error_rate: gradeOf(errors * 600 > age, errors * 6000 >= age, model.blind === "errors"),
-    restarts: gradeOf(unplanned > 0, false, restarts.length > 0 && restarts.every(({ planned }) => planned === null)),
+    restarts: gradeOf(
+      unplanned > 0,
+      false,
+      restarts.length > 0 && restarts.every(({ planned }) => planned === null),
+    ),
     alerts: gradeOf(alerts > 5, alerts >= 3),
     response_time: gradeOf(responseMs > 200, responseMs >= 100),
     memory_growth: gradeOf(memory.perHour > 50, memory.perHour >= 10),
     cpu: gradeOf(cpuPercent > 50, cpuPercent >= 20),
   };
-  const having = (grade: Grade): string[] => Object.entries(levels).flatMap(([name, level]) => (level === grade ? [`${name} is ${grade}`] : []));
+  const having = (grade: Grade): string[] =>
+    Object.entries(levels).flatMap(([name, level]) =>
+      level === grade ? [`${name} is ${grade}`] : [],
+    );
   const fails = having("critical");
   const lacks = [
     ...having("worse"),
@@ -467,10 +644,21 @@ function truthOf(model: Model, looks: readonly Look[], lost: ReadonlySet<number>
   ];
   const over = age >= day;
   // Before its time only that decides which cannot get better.
-  const early = unplanned > 0 || (isCovered && down * 100 > day) ? ["it died, or was down for too long to mend it"] : [];
+  const early =
+    unplanned > 0 || (isCovered && down * 100 > day)
+      ? ["it died, or was down for too long to mend it"]
+      : [];
   const why = over ? [...fails, ...lacks] : early;
   return {
-    decision: over ? (fails.length ? "FAIL" : lacks.length ? "PARTIAL" : "PASS") : early.length ? "FAIL" : "RUNNING",
+    decision: over
+      ? fails.length
+        ? "FAIL"
+        : lacks.length
+          ? "PARTIAL"
+          : "PASS"
+      : early.length
+        ? "FAIL"
+        : "RUNNING",
     why,
     levels: over ? levels : null,
     age: age / second,
@@ -479,20 +667,41 @@ function truthOf(model: Model, looks: readonly Look[], lost: ReadonlySet<number>
     unplanned,
     perHour: memory.perHour,
     isCovered,
-    bands: model.jumps.length ? null : { peak: bandSeconds(model, age, 18, 23), offPeak: bandSeconds(model, age, 2, 7) },
+    bands: model.jumps.length
+      ? null
+      : { peak: bandSeconds(model, age, 18, 23), offPeak: bandSeconds(model, age, 2, 7) },
   };
 }
 
 // ---------------------------------------------------------------------------- the log
 
 const release = (random: Random): string => `2025.${random.whole(1, 12)}.${random.whole(1, 60)}`;
-const headOf = (kind: string, ts: string, random: Random, env = "prod") => ({ v: 1, kind, ts, run: random.id(), env, host: "bot-1" });
+const headOf = (kind: string, ts: string, random: Random, env = "prod") => ({
+  v: 1,
+  kind,
+  ts,
+  run: random.id(),
+  env,
+  host: "bot-1",
+});
 
 /** A line of the log: the moment and the text. */
 type Line = { at: number; text: string };
 
-function linesOf(model: Model, burnin: Burnin, records: readonly Recorded[], random: Random): Line[] {
-  const begin = { ...headOf("verify", burnin.startedAt, random), run: burnin.id, release: burnin.release, verdict: "pass", exit: 0, account: null };
+function linesOf(
+  model: Model,
+  burnin: Burnin,
+  records: readonly Recorded[],
+  random: Random,
+): Line[] {
+  const begin = {
+    ...headOf("verify", burnin.startedAt, random),
+    run: burnin.id,
+    release: burnin.release,
+    verdict: "pass",
+    exit: 0,
+    account: null,
+  };
   const lines = records.map(({ account, kind }) => {
     const record = {
       ...headOf(kind, account.at, random),
@@ -518,7 +727,11 @@ function linesOf(model: Model, burnin: Burnin, records: readonly Recorded[], ran
     }),
   }));
   const last = lines.at(-1)?.at ?? 0;
-  return [{ at: 0, text: JSON.stringify(begin) }, ...lines, ...checkpoints.filter(({ at }) => at < last)].sort((a, b) => a.at - b.at);
+  return [
+    { at: 0, text: JSON.stringify(begin) },
+    ...lines,
+    ...checkpoints.filter(({ at }) => at < last),
+  ].sort((a, b) => a.at - b.at);
 }
 
 const foreign = [
@@ -536,7 +749,10 @@ const foreign = [
   `{"v":1,"kind":"note","env":"prod","text":"${"x".repeat(5000)}"}`,
 ];
 
-/** Lines that a record must not be hurt by: foreign ones, halves of records, records of another bot that fares badly, and some of them twice. */
+/**
+ * Lines that a record must not be hurt by: foreign ones, halves of records, records of another bot
+ * that fares badly, and some of them twice.
+ */
 function dirty(lines: readonly Line[], burnin: Burnin, random: Random): Line[] {
   return lines.flatMap((line) => {
     const around: Line[] = [];
@@ -545,8 +761,20 @@ function dirty(lines: readonly Line[], burnin: Burnin, random: Random): Line[] {
     if (random.chance(0.4)) add(line.text.slice(0, random.whole(1, line.text.length - 1)));
     if (random.chance(0.2)) add(line.text);
     if (random.chance(0.2)) {
-      const restarts = [{ at: burnin.startedAt, age: 60, planned: false, says: "The bot died and was started again" }];
-      add(JSON.stringify({ ...headOf("burnin", burnin.startedAt, random, "test"), account: { burnin: random.id(), from: 0, to: 900, restarts } }));
+      const restarts = [
+        {
+          at: burnin.startedAt,
+          age: 60,
+          planned: false,
+          says: "The bot died and was started again",
+        },
+      ];
+      add(
+        JSON.stringify({
+          ...headOf("burnin", burnin.startedAt, random, "test"),
+          account: { burnin: random.id(), from: 0, to: 900, restarts },
+        }),
+      );
     }
     return random.chance(0.5) ? [...around, line] : [line, ...around];
   });
@@ -555,8 +783,17 @@ function dirty(lines: readonly Line[], burnin: Burnin, random: Random): Line[] {
 // ---------------------------------------------------------------------------- histories
 
 /** A burn-in with what was recorded of it and what is true of it. */
-export type Subject = { burnin: Burnin; zone: string; accounts: Account[]; truth: Truth; model: Model };
-/** `log`: the files' texts, the newest last; the accounts are then read from them. `deferred`: the 12 h checkpoint cannot have seen a peak. */
+export type Subject = {
+  burnin: Burnin;
+  zone: string;
+  accounts: Account[];
+  truth: Truth;
+  model: Model;
+};
+/**
+ * `log`: the files' texts, the newest last; the accounts are then read from them. `deferred`: the
+ * 12 h checkpoint cannot have seen a peak.
+ */
 export type History = {
   kind: string;
   seed: number;
@@ -583,7 +820,15 @@ function subjectOf(model: Model, random: Random): Subject & { records: Recorded[
   const burnin = burninOf(model, random);
   const looks = looksOf(model, random);
   const records = recordsOf(model, burnin, looks, random);
-  return { burnin, zone: model.zone, accounts: records.map(({ account }) => account), truth: truthOf(model, looks), model, records, looks };
+  return {
+    burnin,
+    zone: model.zone,
+    accounts: records.map(({ account }) => account),
+    truth: truthOf(model, looks),
+    model,
+    records,
+    looks,
+  };
 }
 
 function made(model: Model, random: Random, near: string | null = null): Made {
@@ -592,7 +837,12 @@ function made(model: Model, random: Random, near: string | null = null): Made {
 }
 
 /** For kinds that are about something else: half of them are near a limit, on either side of it. */
-function vary(model: Model, random: Random, index: number, names: readonly string[] = traitNames): string | null {
+function vary(
+  model: Model,
+  random: Random,
+  index: number,
+  names: readonly string[] = traitNames,
+): string | null {
   if (index % 2) return null;
   const name = names[(index / 2) % names.length] as string;
   traits[name]?.(model, random, random.chance(0.5));
@@ -624,10 +874,15 @@ const flavours: ((model: Model, random: Random) => void)[] = [
     memory.wave = random.between(25, 50);
   },
   ({ memory }, random) => {
-    memory.warmUp = { mb: random.between(30, 70), hours: random.between(3, 6) }; // A cache that fills slowly, and is then full.
+    // A cache that fills slowly, and is then full.
+    memory.warmUp = { mb: random.between(30, 70), hours: random.between(3, 6) };
   },
   ({ response }, random) => {
-    Object.assign(response, { spikes: 0.1, sigma: random.between(3, 6), ms: random.between(8, 25) });
+    Object.assign(response, {
+      spikes: 0.1,
+      sigma: random.between(3, 6),
+      ms: random.between(8, 25),
+    });
   },
   ({ response }, random) => {
     response.peakMs = random.between(40, 60); // Slower at peak: of all day, 13 ms more.
@@ -647,33 +902,53 @@ const flavours: ((model: Model, random: Random) => void)[] = [
 function hostIsOff(random: Random, index: number): Made {
   const model = healthyModel(random);
   const isNear = index % 2 === 0;
-  const off = isNear ? (random.chance(0.5) ? random.whole(7780, 8600) : random.whole(8680, 9500)) : 2 * hour + random.whole(-300, 300);
+  const off = isNear
+    ? random.chance(0.5)
+      ? random.whole(7780, 8600)
+      : random.whole(8680, 9500)
+    : 2 * hour + random.whole(-300, 300);
   const planned = isNear ? true : random.pick([true, false, null]);
   // The timer counts from the pass after the boot: so placed, its list meets hour 24.
   const verified = random.pick([4, 8]) * hour + random.whole(0, 200);
   const at = verified - 335 * second - off;
   const [down, joined] = [at + off - random.whole(50, 150), at + off];
   if (at < minute) return hostIsOff(random, index);
-  model.spans.push({ from: at, to: down, kind: "down", planned }, { from: down, to: joined, kind: "disconnected", planned });
+  model.spans.push(
+    { from: at, to: down, kind: "down", planned },
+    { from: down, to: joined, kind: "disconnected", planned },
+  );
   model.restarts.push({ at, verified, planned, reboots: true });
   return made(model, random, isNear ? "uptime 99 %" : null);
 }
 
 function lostRecords(random: Random, index: number): Made {
   const model = healthyModel(random);
-  const name = vary(model, random, index, ["uptime 99.9 %", "response 100 ms", "3 alerts", "CPU 20 %"]);
+  const name = vary(model, random, index, [
+    "uptime 99.9 %",
+    "response 100 ms",
+    "3 alerts",
+    "CPU 20 %",
+  ]);
   if (index % 5 === 0) addRestart(model, random, random.whole(hour, 10 * hour), false);
   const subject = subjectOf(model, random);
   const { records, looks, burnin } = subject;
   const died = looks.findIndex(({ kind }) => kind === "verify");
   const first = index % 10 === 5 ? Math.max(0, died) : random.whole(0, looks.length - 2);
   const count = random.pick([1, 1, 2, 5]);
-  // In the last one, the newest record is lost as well: the burn-in has not come to its end as far as anybody knows.
-  const lost = new Set(Array.from({ length: count }, (_, offset) => Math.min(first + offset, looks.length - 2)));
+  // In the last one, the newest record is lost as well: the burn-in has not come to its end as far
+  // as anybody knows.
+  const lost = new Set(
+    Array.from({ length: count }, (_, offset) => Math.min(first + offset, looks.length - 2)),
+  );
   if (index % 12 === 11) lost.add(looks.length - 1);
   const accounts = records.flatMap(({ account }, at) => (lost.has(at) ? [] : [account]));
   const truth = truthOf(model, looks, lost);
-  return { near: name, subjects: [{ burnin, zone: model.zone, accounts, truth, model }], log: null, deferred: false };
+  return {
+    near: name,
+    subjects: [{ burnin, zone: model.zone, accounts, truth, model }],
+    log: null,
+    deferred: false,
+  };
 }
 
 const textOf = (lines: readonly Line[]): string => lines.map(({ text }) => `${text}\n`).join("");
@@ -684,39 +959,66 @@ function deployedAtHour5(random: Random, index: number): Made {
   addErrors(before, random, random.whole(0, 400), minute, 4 * hour);
   if (index % 3 === 0) addOutages(before, random, random.whole(100, 3000), 2, [minute, 4 * hour]);
   if (index % 5 === 0) addRestart(before, random, 3 * hour, false);
-  const after = { ...healthyModel(random), zone: before.zone, startedAt: before.startedAt + 5 * 3_600_000 + random.whole(300_000, 400_000) };
+  const after = {
+    ...healthyModel(random),
+    zone: before.zone,
+    startedAt: before.startedAt + 5 * 3_600_000 + random.whole(300_000, 400_000),
+  };
   const name = vary(after, random, index);
   const subjects = [subjectOf(before, random), subjectOf(after, random)];
-  const lines = subjects.flatMap(({ model, burnin, records }) => linesOf(model, burnin, records, random));
+  const lines = subjects.flatMap(({ model, burnin, records }) =>
+    linesOf(model, burnin, records, random),
+  );
   return { near: name, subjects, log: [textOf(lines)], deferred: false };
 }
 
 /** Through the log's text: as one file, or as two that were rotated at midnight. */
-function throughLog(random: Random, index: number, write: (lines: Line[], model: Model, burnin: Burnin) => string[]): Made {
+function throughLog(
+  random: Random,
+  index: number,
+  write: (lines: Line[], model: Model, burnin: Burnin) => string[],
+): Made {
   const model = healthyModel(random);
   const name = vary(model, random, index);
   const subject = subjectOf(model, random);
   const lines = linesOf(model, subject.burnin, subject.records, random);
-  return { near: name, subjects: [subject], log: write(lines, model, subject.burnin), deferred: false };
+  return {
+    near: name,
+    subjects: [subject],
+    log: write(lines, model, subject.burnin),
+    deferred: false,
+  };
 }
 
 function rotate(lines: readonly Line[], model: Model): string[] {
   const midnight = (24 - hourAt(model, 0)) * hour;
-  return [lines.filter(({ at }) => at < midnight), lines.filter(({ at }) => at >= midnight)].map(textOf);
+  return [lines.filter(({ at }) => at < midnight), lines.filter(({ at }) => at >= midnight)].map(
+    textOf,
+  );
 }
 
 /** A look is a sample: what was between two of them, nobody knows. */
 function onlyLooks(random: Random, index: number): Made {
   const model = { ...healthyModel(random), sight: "look" as const };
   if (index % 3 === 1) addOutages(model, random, random.whole(778, 8000), random.whole(1, 5));
-  const name = index % 3 === 2 ? vary(model, random, index - (index % 2), ["response 100 ms", "3 alerts", "CPU 20 %", "growth 10 MB/h"]) : null;
+  const name =
+    index % 3 === 2
+      ? vary(model, random, index - (index % 2), [
+          "response 100 ms",
+          "3 alerts",
+          "CPU 20 %",
+          "growth 10 MB/h",
+        ])
+      : null;
   return made(model, random, name);
 }
 
 function clockIsSet(random: Random, index: number): Made {
   const model = healthyModel(random);
   const name = vary(model, random, index);
-  const by = [-hour, hour, -random.whole(second, 10 * minute), random.whole(second, 10 * minute)][Math.floor(index / 2) % 4] as number;
+  const by = [-hour, hour, -random.whole(second, 10 * minute), random.whole(second, 10 * minute)][
+    Math.floor(index / 2) % 4
+  ] as number;
   model.jumps.push({ at: random.whole(minute, day - minute), by });
   return made(model, random, name);
 }
@@ -731,7 +1033,8 @@ const turnsOfBerlin = [
 
 function nightOfBerlin(random: Random, index: number): Made {
   const model = { ...healthyModel(random), zone: "Europe/Berlin" as const };
-  model.startedAt = (turnsOfBerlin[index % turnsOfBerlin.length] as number) - random.whole(1800, 84_000) * 1000;
+  model.startedAt =
+    (turnsOfBerlin[index % turnsOfBerlin.length] as number) - random.whole(1800, 84_000) * 1000;
   const name = vary(model, random, index);
   return made(model, random, name);
 }
@@ -743,7 +1046,10 @@ function deployedAtThree(random: Random, index: number): Made {
   return { ...made(model, random, name), deferred: true };
 }
 
-/** Whole numbers on the limit itself. Neither 99.9 % nor 0.1 errors a minute is good enough; 99 % and 1 error a minute are not yet critical. */
+/**
+ * Whole numbers on the limit itself. Neither 99.9 % nor 0.1 errors a minute is good enough; 99 %
+ * and 1 error a minute are not yet critical.
+ */
 function onTheLimit(random: Random, index: number): Made {
   const model = { ...healthyModel(random), isExact: true };
   const [what, limit] = (
@@ -770,7 +1076,11 @@ function leakAcrossRestart(random: Random, index: number): Made {
 /** Good while it is watched every quarter of an hour, and not after. */
 function laterWorse(random: Random, index: number): Made {
   const model = healthyModel(random);
-  if (index % 2) model.response = { ...flatResponse(random.between(20, 30), 2), laterMs: random.between(100, 140) };
+  if (index % 2)
+    model.response = {
+      ...flatResponse(random.between(20, 30), 2),
+      laterMs: random.between(100, 140),
+    };
   else model.cpu = { percent: random.between(4, 8), sigma: 0.5, later: random.between(22, 30) };
   return made(model, random);
 }
@@ -780,7 +1090,15 @@ function flapping(random: Random, index: number): Made {
   const name = ["uptime 99.9 %", "uptime 99 %", null][index % 3] ?? null;
   const isOver = random.chance(0.5);
   const [low, high] =
-    name === null ? [1200, 6000] : name === "uptime 99.9 %" ? (isOver ? [866, 950] : [778, 862]) : isOver ? [8645, 9500] : [7780, 8630];
+    name === null
+      ? [1200, 6000]
+      : name === "uptime 99.9 %"
+        ? isOver
+          ? [866, 950]
+          : [778, 862]
+        : isOver
+          ? [8645, 9500]
+          : [7780, 8630];
   const total = random.whole(low as number, high as number);
   addOutages(model, random, total, Math.max(12, Math.floor(total / 150)));
   return made(model, random, name);
@@ -810,7 +1128,8 @@ function restartStorm(random: Random, index: number): Made {
   for (let done = 0; done < count; done++) {
     at = addRestart(model, random, at, false).at + random.whole(20 * second, 5 * minute);
   }
-  if (index % 2) model.endsAt = model.restarts.at(-1)?.verified ?? day; // Such a burn-in ends at once.
+  // Such a burn-in ends at once.
+  if (index % 2) model.endsAt = model.restarts.at(-1)?.verified ?? day;
   return made(model, random);
 }
 
@@ -830,8 +1149,16 @@ const kinds: Record<string, Kind> = {
     isHealthy: true,
     make: (random, index) => {
       const model = healthyModel(random);
-      addRestart(model, random, random.whole(10 * minute, 22 * hour), true, random.whole(15, 200), index % 4 === 0);
-      if (index % 2) model.memory.step = { mb: random.between(20, 60), at: random.whole(hour, 20 * hour) };
+      addRestart(
+        model,
+        random,
+        random.whole(10 * minute, 22 * hour),
+        true,
+        random.whole(15, 200),
+        index % 4 === 0,
+      );
+      if (index % 2)
+        model.memory.step = { mb: random.between(20, 60), at: random.whole(hour, 20 * hour) };
       return made(model, random);
     },
   },
@@ -841,7 +1168,11 @@ const kinds: Record<string, Kind> = {
     count: 50,
     make: (random) => {
       const model = healthyModel(random);
-      Object.assign(model.memory, { perHour: 12, wave: random.between(0, 8), sigma: random.between(3, 8) });
+      Object.assign(model.memory, {
+        perHour: 12,
+        wave: random.between(0, 8),
+        sigma: random.between(3, 8),
+      });
       return made(model, random);
     },
   },
@@ -849,7 +1180,11 @@ const kinds: Record<string, Kind> = {
     count: 50,
     make: (random) => {
       const model = healthyModel(random);
-      Object.assign(model.memory, { perHour: 60, wave: random.between(0, 40), sigma: random.between(3, 15) });
+      Object.assign(model.memory, {
+        perHour: 60,
+        wave: random.between(0, 40),
+        sigma: random.between(3, 15),
+      });
       return made(model, random);
     },
   },
@@ -859,7 +1194,8 @@ const kinds: Record<string, Kind> = {
     count: 50,
     make: (random) => {
       const model = healthyModel(random);
-      for (let count = 0; count < 2; count++) addOutage(model, random, 43 * second, minute, day - minute);
+      for (let count = 0; count < 2; count++)
+        addOutage(model, random, 43 * second, minute, day - minute);
       return made(model, random, "uptime 99.9 %");
     },
   },
@@ -903,7 +1239,11 @@ const kinds: Record<string, Kind> = {
   "something unseen": {
     count: 50,
     make: (random, index) => {
-      const model = { ...healthyModel(random), alerts: [] as Episode[], blind: index % 2 ? ("errors" as const) : ("alerts" as const) };
+      const model = {
+        ...healthyModel(random),
+        alerts: [] as Episode[],
+        blind: index % 2 ? ("errors" as const) : ("alerts" as const),
+      };
       return made(model, random);
     },
   },
@@ -922,17 +1262,25 @@ export function generate(kind: string, seed: number, index = seed): History {
 }
 
 /** All of them, `times` over, with seeds from `first` on. */
-export function* generateAll(first = 1, times = 1, only: readonly string[] = kindNames): Generator<History> {
+export function* generateAll(
+  first = 1,
+  times = 1,
+  only: readonly string[] = kindNames,
+): Generator<History> {
   let seed = first;
   for (const kind of kindNames) {
     const count = (kinds[kind] as Kind).count * times;
-    for (let index = 0; index < count; index++, seed++) if (only.includes(kind)) yield generate(kind, seed);
+    for (let index = 0; index < count; index++, seed++)
+      if (only.includes(kind)) yield generate(kind, seed);
   }
 }
 
 // ---------------------------------------------------------------------------- judging
 
-export function judgeAll({ burnin, zone }: Pick<Subject, "burnin" | "zone">, accounts: readonly Account[]) {
+export function judgeAll(
+  { burnin, zone }: Pick<Subject, "burnin" | "zone">,
+  accounts: readonly Account[],
+) {
   const summary = summarizeBurnin(burnin, accounts, zone);
   const rows = judgeMetrics(summary, burnin);
   return { summary, rows, ...judgeBurnin(summary, rows, burnin) };
@@ -945,14 +1293,21 @@ export function readAccounts(texts: readonly string[], { id }: Burnin): Account[
     const file = join(directory, "prod.jsonl");
     writeFileSync(file, texts.at(-1) ?? "");
     if (texts.length > 1) writeFileSync(`${file}.1`, texts[0] ?? "");
-    const mine = readRecords(file).records.filter(({ env, kind }) => env === "prod" && (kind === "burnin" || kind === "verify"));
-    return mine.flatMap(({ account }) => ((account as Account | null)?.burnin === id ? [account as Account] : []));
+    const mine = readRecords(file).records.filter(
+      ({ env, kind }) => env === "prod" && (kind === "burnin" || kind === "verify"),
+    );
+    return mine.flatMap(({ account }) =>
+      (account as Account | null)?.burnin === id ? [account as Account] : [],
+    );
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-export type Complaint = { what: "wrong PASS" | "wrong" | "early" | "uptime" | "figures"; says: string };
+export type Complaint = {
+  what: "wrong PASS" | "wrong" | "early" | "uptime" | "figures";
+  says: string;
+};
 const uptimeErrorMax = 0.01; // Percentage points.
 
 /** A burn-in that is under way is RUNNING, or FAIL where nothing can mend it: then at once. */
@@ -964,22 +1319,34 @@ function complainEarly(subject: Subject, accounts: readonly Account[]): Complain
     if (seen === 0 || seen >= Math.min(day, truth.age * second)) return [];
     const { decision, reasons } = judgeAll(subject, until);
     const died = until.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
-    const hopeless = model.sight === "full" && lostTenths(model.spans, Math.floor(seen)) * 100 > day;
-    const wanted = died || hopeless ? ["FAIL"] : truth.decision === "FAIL" ? ["RUNNING", "FAIL"] : ["RUNNING"];
+    const hopeless =
+      model.sight === "full" && lostTenths(model.spans, Math.floor(seen)) * 100 > day;
+    const wanted =
+      died || hopeless ? ["FAIL"] : truth.decision === "FAIL" ? ["RUNNING", "FAIL"] : ["RUNNING"];
     return wanted.includes(decision)
       ? []
-      : [{ what: "early", says: `at hour ${at}: ${decision} instead of ${wanted.join(" or ")}: ${reasons.join("; ")}` }];
+      : [
+          {
+            what: "early",
+            says: `at hour ${at}: ${decision} instead of ${wanted.join(" or ")}: ${reasons.join("; ")}`,
+          },
+        ];
   });
 }
 
-/** Each metric by itself, so that no decision is right for a wrong reason. Target and acceptable are alike here: noise decides between them. */
+/**
+ * Each metric by itself, so that no decision is right for a wrong reason. Target and acceptable are
+ * alike here: noise decides between them.
+ */
 function complainLevels(rows: readonly MetricRow[], { truth, model }: Subject): Complaint[] {
   return rows.flatMap(({ metric, level, shown }): Complaint[] => {
     const wanted = truth.levels?.[metric];
-    const got: Grade = level === "target" || level === "acceptable" || level === "off" ? "good" : level;
+    const got: Grade =
+      level === "target" || level === "acceptable" || level === "off" ? "good" : level;
     if (!wanted || got === wanted) return [];
     if (metric === "uptime" && !truth.isCovered) return []; // Its bounds are looked at.
-    if (metric === "memory_growth" && got === "unknown" && model.restarts.length > 1) return []; // Too little between the restarts.
+    // Too little between the restarts.
+    if (metric === "memory_growth" && got === "unknown" && model.restarts.length > 1) return [];
     return [{ what: "figures", says: `${metric} is ${shown}, ${level} instead of ${wanted}` }];
   });
 }
@@ -996,13 +1363,19 @@ function complainFigures(summary: Summary, { truth, model }: Subject): Complaint
     figures.push(["seconds of off-peak", summary.bands.offPeak.due, truth.bands.offPeak, 61]);
   }
   const { low, high } = summary.uptime;
-  // Where only looks are, the lower bound is one of what they met: nothing bounds what was between them, and no such burn-in passes.
-  const isWithin = truth.uptime <= high + 1e-6 && (low <= truth.uptime + 1e-6 || model.sight === "look");
+  // Where only looks are, the lower bound is one of what they met: nothing bounds what was between
+  // them, and no such burn-in passes.
+  const isWithin =
+    truth.uptime <= high + 1e-6 && (low <= truth.uptime + 1e-6 || model.sight === "look");
   return [
     ...figures.flatMap(([name, got, wanted, slack]): Complaint[] =>
-      Math.abs(got - wanted) <= slack ? [] : [{ what: "figures", says: `${name}: ${got} instead of ${wanted}` }],
+      Math.abs(got - wanted) <= slack
+        ? []
+        : [{ what: "figures", says: `${name}: ${got} instead of ${wanted}` }],
     ),
-    ...(isWithin ? [] : [{ what: "uptime" as const, says: `${low} to ${high} does not hold ${truth.uptime}` }]),
+    ...(isWithin
+      ? []
+      : [{ what: "uptime" as const, says: `${low} to ${high} does not hold ${truth.uptime}` }]),
   ];
 }
 
@@ -1015,15 +1388,23 @@ export function judgeHistory(history: History): Judged {
     const { truth, burnin } = subject;
     const accounts = history.log ? readAccounts(history.log, burnin) : subject.accounts;
     const { summary, rows, decision, reasons } = judgeAll(subject, accounts);
-    const found: Complaint[] = [...complainFigures(summary, subject), ...complainLevels(rows, subject), ...complainEarly(subject, accounts)];
+    const found: Complaint[] = [
+      ...complainFigures(summary, subject),
+      ...complainLevels(rows, subject),
+      ...complainEarly(subject, accounts),
+    ];
     if (decision !== truth.decision) {
       const says = `${decision} instead of ${truth.decision}: ${reasons.join("; ") || "no reason"} (in truth: ${truth.why.join(", ") || "nothing wrong"})`;
       found.push({ what: decision === "PASS" ? "wrong PASS" : "wrong", says });
     }
     if (truth.isCovered) {
-      const worst = Math.max(Math.abs(summary.uptime.low - truth.uptime), Math.abs(summary.uptime.high - truth.uptime));
+      const worst = Math.max(
+        Math.abs(summary.uptime.low - truth.uptime),
+        Math.abs(summary.uptime.high - truth.uptime),
+      );
       uptimeError = Math.max(uptimeError ?? 0, worst);
-      if (worst > uptimeErrorMax) found.push({ what: "uptime", says: `off by ${worst} percentage points` });
+      if (worst > uptimeErrorMax)
+        found.push({ what: "uptime", says: `off by ${worst} percentage points` });
     }
     return found.concat(history.deferred ? complainUndeferred(subject, accounts) : []);
   });
@@ -1032,9 +1413,15 @@ export function judgeHistory(history: History): Judged {
 
 function complainUndeferred(subject: Subject, accounts: readonly Account[]): Complaint[] {
   const until = accounts.filter(({ to }) => to <= 12 * 3600 + 30);
-  const criteria = judgeCheckpoint(12, summarizeBurnin(subject.burnin, until, subject.zone), subject.burnin);
+  const criteria = judgeCheckpoint(
+    12,
+    summarizeBurnin(subject.burnin, until, subject.zone),
+    subject.burnin,
+  );
   const peak = criteria.find(({ criterion }) => /peak/i.test(criterion));
-  return peak?.status === "deferred" ? [] : [{ what: "wrong", says: `at hour 12 the peak is ${peak?.status}: ${peak?.says}` }];
+  return peak?.status === "deferred"
+    ? []
+    : [{ what: "wrong", says: `at hour 12 the peak is ${peak?.status}: ${peak?.says}` }];
 }
 
 // ---------------------------------------------------------------------------- the command
@@ -1048,32 +1435,63 @@ export type Tally = {
   uptimeError: number;
   complaints: (Complaint & { kind: string; seed: number; isHealthy: boolean })[];
 };
-export const emptyTally = (): Tally => ({ count: 0, near: 0, right: 0, uptimeError: 0, complaints: [] });
+export const emptyTally = (): Tally => ({
+  count: 0,
+  near: 0,
+  right: 0,
+  uptimeError: 0,
+  complaints: [],
+});
 
-export function addTo(tally: Tally, { kind, seed, near: limit, isHealthy }: History, { complaints, uptimeError }: Judged): void {
+export function addTo(
+  tally: Tally,
+  { kind, seed, near: limit, isHealthy }: History,
+  { complaints, uptimeError }: Judged,
+): void {
   tally.count += 1;
   tally.near += limit === null ? 0 : 1;
   tally.right += complaints.length === 0 ? 1 : 0;
   tally.uptimeError = Math.max(tally.uptimeError, uptimeError ?? 0);
-  tally.complaints.push(...complaints.map((complaint) => ({ ...complaint, kind, seed, isHealthy })));
+  tally.complaints.push(
+    ...complaints.map((complaint) => ({ ...complaint, kind, seed, isHealthy })),
+  );
 }
 
-/** What the targets miss, in sentences. How many are near a limit only counts where all kinds are there. */
-export function missesOf({ count, near: limits, right, uptimeError, complaints }: Tally, isWhole = true): string[] {
-  const wrong = (what: Complaint["what"]): number => complaints.filter((complaint) => complaint.what === what).length;
+/**
+ * What the targets miss, in sentences. How many are near a limit only counts where all kinds are
+ * there.
+ */
+export function missesOf(
+  { count, near: limits, right, uptimeError, complaints }: Tally,
+  isWhole = true,
+): string[] {
+  const wrong = (what: Complaint["what"]): number =>
+    complaints.filter((complaint) => complaint.what === what).length;
   return Object.entries({
     "fewer than 99 % are right": right < 0.99 * count,
     "a PASS is wrong": wrong("wrong PASS") > 0,
     "a burn-in is decided before its time": wrong("early") > 0,
     "a healthy one does not PASS": complaints.some(({ isHealthy }) => isHealthy),
-    "an uptime is off by more than 0.01 percentage points": wrong("uptime") > 0 || uptimeError > uptimeErrorMax,
+    "an uptime is off by more than 0.01 percentage points":
+      wrong("uptime") > 0 || uptimeError > uptimeErrorMax,
     "fewer than 40 % are near a limit": isWhole && limits < 0.4 * count,
   }).flatMap(([miss, is]) => (is ? [miss] : []));
 }
 
-function rowOf(name: string, { count, near: limits, right, uptimeError, complaints }: Tally): string {
-  const wrong = (...what: Complaint["what"][]): number => new Set(complaints.filter((one) => what.includes(one.what)).map(({ seed }) => seed)).size;
-  const cells = [count, limits, right, wrong("wrong PASS"), wrong("wrong", "early", "figures"), uptimeError.toExponential(0)];
+function rowOf(
+  name: string,
+  { count, near: limits, right, uptimeError, complaints }: Tally,
+): string {
+  const wrong = (...what: Complaint["what"][]): number =>
+    new Set(complaints.filter((one) => what.includes(one.what)).map(({ seed }) => seed)).size;
+  const cells = [
+    count,
+    limits,
+    right,
+    wrong("wrong PASS"),
+    wrong("wrong", "early", "figures"),
+    uptimeError.toExponential(0),
+  ];
   return `${name.padEnd(24)} ${cells.map((cell) => String(cell).padStart(10)).join(" ")}`;
 }
 
@@ -1083,14 +1501,25 @@ function showHistory(kind: string, seed: number): void {
     const { truth, model, burnin } = subject;
     const accounts = history.log ? readAccounts(history.log, burnin) : subject.accounts;
     const { summary, rows, decision, reasons } = judgeAll(subject, accounts);
-    console.log(JSON.stringify({ burnin, near: history.near, truth, model, judged: { decision, reasons, rows, summary } }, null, 1));
+    console.log(
+      JSON.stringify(
+        { burnin, near: history.near, truth, model, judged: { decision, reasons, rows, summary } },
+        null,
+        1,
+      ),
+    );
     for (const account of accounts) console.log(JSON.stringify(account));
   }
 }
 
 function main(): void {
   const { values: flags } = parseArgs({
-    options: { seed: { type: "string", default: "1" }, only: { type: "string" }, times: { type: "string", default: "1" }, show: { type: "string" } },
+    options: {
+      seed: { type: "string", default: "1" },
+      only: { type: "string" },
+      times: { type: "string", default: "1" },
+      show: { type: "string" },
+    },
   });
   const only = flags.only?.split(",") ?? kindNames;
   const unknown = only.find((name) => !kinds[name]);
@@ -1115,8 +1544,11 @@ function main(): void {
   );
   for (const [name, tally] of byKind) console.log(rowOf(name, tally));
   console.log(rowOf("all", all));
-  console.log(`within 10 % of a limit: ${[...byLimit].map(([name, count]) => `${name} ${count}`).join(", ")}`);
-  for (const { kind, seed, what, says } of all.complaints.slice(0, 60)) console.log(`  ${kind}, seed ${seed}: ${what}: ${says}`);
+  console.log(
+    `within 10 % of a limit: ${[...byLimit].map(([name, count]) => `${name} ${count}`).join(", ")}`,
+  );
+  for (const { kind, seed, what, says } of all.complaints.slice(0, 60))
+    console.log(`  ${kind}, seed ${seed}: ${what}: ${says}`);
   const misses = missesOf(all, flags.only === undefined);
   const seeds = `seeds ${flags.seed} to ${Number(flags.seed) + kindNames.reduce((sum, name) => sum + (kinds[name] as Kind).count, 0) * Number(flags.times) - 1}`;
   const share = `${percent(all.right / all.count)} right, ${percent(all.near / all.count)} near a limit`;

@@ -1,15 +1,28 @@
 /**
- * A host as an operator has it, in a container: a bot under its own unit and user, releases that a deployer switches, the project installed
+ * A host as an operator has it, in a container: a bot under its own unit and user, releases that a
+ * deployer switches, the project installed
  * by its own install.sh, somebody who receives the alerts, and a chat server that can be down.
  *
- * Installing takes some seconds, so it is done once: the first host is laid out, installed, played through a first pass, and packed; every
+ * Installing takes some seconds, so it is done once: the first host is laid out, installed, played
+ * through a first pass, and packed; every
  * other host unpacks that. Nothing else is shared, so scenes run side by side.
  *
- * Time is shortened by a site's own means: limits in its config, and a drop-in of the timer with a second for five minutes.
+ * Time is shortened by a site's own means: limits in its config, and a drop-in of the timer with a
+ * second for five minutes.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
@@ -20,17 +33,30 @@ import type { CheckpointRecord } from "../../lib/burnin/judging.ts";
 import type { Account, Burnin } from "../../lib/burnin/words.ts";
 import { boot, type Container, type Ran } from "./booted.ts";
 import type { BotSwitches } from "./bot.ts";
-import { buildOnce, copyProgram, type Finding, merge, onCleanup, projectDirectory, type Settings } from "./harness.ts";
+import {
+  buildOnce,
+  copyProgram,
+  type Finding,
+  merge,
+  onCleanup,
+  projectDirectory,
+  type Settings,
+} from "./harness.ts";
 
 // ---------------------------------------------------------------------------- the program, where a container and another user can read it
 
-/** Not in /tmp, which a container covers. The pid in the name lets the next run remove what a `kill -9` of this one leaves. */
+/**
+ * Not in /tmp, which a container covers. The pid in the name lets the next run remove what a `kill
+ * -9` of this one leaves.
+ */
 const workPrefix = "cytube-verify-host-";
 const work = join("/var/tmp", `${workPrefix}${process.pid}`);
 const project = join(work, "project");
 
 function sweepWork(): void {
-  const stale = readdirSync("/var/tmp").filter((name) => name.startsWith(workPrefix) && !existsSync(`/proc/${name.slice(workPrefix.length)}`));
+  const stale = readdirSync("/var/tmp").filter(
+    (name) => name.startsWith(workPrefix) && !existsSync(`/proc/${name.slice(workPrefix.length)}`),
+  );
   for (const name of stale) rmSync(join("/var/tmp", name), { recursive: true, force: true });
 }
 
@@ -42,10 +68,14 @@ async function copyProject(): Promise<void> {
   onCleanup(() => rmSync(work, { recursive: true, force: true }));
   chmodSync(work, 0o755);
   copyProgram(project);
-  for (const name of ["units", "package-lock.json"]) cpSync(join(projectDirectory, name), join(project, name), { recursive: true });
+  for (const name of ["units", "package-lock.json"])
+    cpSync(join(projectDirectory, name), join(project, name), { recursive: true });
 }
 
-/** A runner that is killed cannot tell its test files: they see that their parent has changed, and end as if they were interrupted. */
+/**
+ * A runner that is killed cannot tell its test files: they see that their parent has changed, and
+ * end as if they were interrupted.
+ */
 export function endWithParent(): void {
   const parent = process.ppid;
   setInterval(() => process.ppid === parent || process.exit(129), 200).unref();
@@ -53,18 +83,28 @@ export function endWithParent(): void {
 
 // ---------------------------------------------------------------------------- waiting
 
-/** Waits for a condition, not for a time. What it returns is the first value that is not nothing. */
-export async function waitFor<T>(what: string, look: () => T | Promise<T>, deadlineMs = 20_000): Promise<NonNullable<T>> {
+/**
+ * Waits for a condition, not for a time. What it returns is the first value that is not nothing.
+ */
+export async function waitFor<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  deadlineMs = 20_000,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     const seen = await look();
     if (seen !== undefined && seen !== null && seen !== false) return seen as NonNullable<T>;
-    if (performance.now() > deadline) throw new Error(`Waited ${deadlineMs} ms in vain until ${what}`);
+    if (performance.now() > deadline)
+      throw new Error(`Waited ${deadlineMs} ms in vain until ${what}`);
     await sleep(50);
   }
 }
 
-/** The opposite: fails as soon as something happens that must not, within a time that is the point of the scene. */
+/**
+ * The opposite: fails as soon as something happens that must not, within a time that is the point
+ * of the scene.
+ */
 export async function neverWithin(what: string, ms: number, look: () => unknown): Promise<void> {
   for (const deadline = performance.now() + ms; performance.now() < deadline; await sleep(100))
     assert.ok(!(await look()), `it happened that ${what}`);
@@ -73,7 +113,9 @@ export async function neverWithin(what: string, ms: number, look: () => unknown)
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+  return sorted.length % 2
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
 // ---------------------------------------------------------------------------- a bot's place on a host
@@ -87,7 +129,13 @@ export const operator = 1700;
 
 export function placeOf(env: string, port: number): Place {
   const name = env === "prod" ? "cytube-bot" : `cytube-bot-${env.replace(/^prod-/, "")}`;
-  return { env, unit: `${name}.service`, directory: `/srv/${name}`, data: `/var/lib/${name}`, port };
+  return {
+    env,
+    unit: `${name}.service`,
+    directory: `/srv/${name}`,
+    data: `/var/lib/${name}`,
+    port,
+  };
 }
 
 /** One release of the bot: how it is broken, and what is wrong with its files. */
@@ -110,9 +158,19 @@ function botArguments(switches: BotSwitches): string[] {
   });
 }
 
-function runScript({ data }: Place, id: string, { switches = {}, prelude = "", interpreter = "/bin/sh" }: Release): string {
+function runScript(
+  { data }: Place,
+  id: string,
+  { switches = {}, prelude = "", interpreter = "/bin/sh" }: Release,
+): string {
   const own = { dir: data, guardian: 1, log: "-", version: id, ...switches };
-  const command = [process.execPath, join(project, "build/bot.js"), ...botArguments(own), "--port=$BOT_PORT", "$BOT_MORE"];
+  const command = [
+    process.execPath,
+    join(project, "build/bot.js"),
+    ...botArguments(own),
+    "--port=$BOT_PORT",
+    "$BOT_MORE",
+  ];
   return `#!${interpreter}\n${prelude}\nexec ${command.join(" ")}\n`;
 }
 
@@ -131,7 +189,10 @@ RestartSec=100ms
 WantedBy=multi-user.target
 `;
 
-/** A deployment as the README asks for it: under the lock, `.complete` last, the link replaced in one step. */
+/**
+ * A deployment as the README asks for it: under the lock, `.complete` last, the link replaced in
+ * one step.
+ */
 const deployScript = `
 set -eu
 umask 022
@@ -147,7 +208,10 @@ ln -sfn "releases/$2" ../current.next
 mv -T ../current.next ../current
 `;
 
-/** Limits that let a verification end in seconds. The bot's own figures (60 MB, some ms) lie far below them, the broken ones far above. */
+/**
+ * Limits that let a verification end in seconds. The bot's own figures (60 MB, some ms) lie far
+ * below them, the broken ones far above.
+ */
 const quickLimits = {
   watchSeconds: 3,
   healthEverySeconds: 0.5,
@@ -166,7 +230,11 @@ function configOf({ env, unit, directory, data, port }: Place, chatPort: number)
     process: { unit },
     health: { url: `http://127.0.0.1:${port}/api/health` },
     database: { file: `${data}/bot_data.db`, tables: ["current_status", "user_stats"] },
-    configuration: { environment: "prod", channel: "#demo", file: `${directory}/current/config.json` },
+    configuration: {
+      environment: "prod",
+      channel: "#demo",
+      file: `${directory}/current/config.json`,
+    },
     release: { directory: `${directory}/releases`, current: `${directory}/current` },
     rollback: { auto: true, maxPerDay: 3, secondsMax: 10 },
     chatServer: { url: `http://127.0.0.1:${chatPort}` },
@@ -176,7 +244,8 @@ function configOf({ env, unit, directory, data, port }: Place, chatPort: number)
   };
 }
 
-// The schedule of the shipped timer, 15 minutes to hour 4, hourly to hour 12, every 4 hours to hour 24, with a second for five minutes.
+// The schedule of the shipped timer, 15 minutes to hour 4, hourly to hour 12, every 4 hours to hour
+// 24, with a second for five minutes.
 const scheduleMinutes = [
   ...Array.from({ length: 16 }, (_, index) => 15 * (index + 1)),
   ...Array.from({ length: 8 }, (_, index) => 300 + 60 * index),
@@ -192,10 +261,18 @@ const quickTimer = timerOf(scheduleMinutes.map((minutes) => minutes / 5));
 
 export type Alert = { at: number; path: string; text: string };
 
-export type Outside = { alerts: Alert[]; chatPort: number; pagerPort: number; chatGoesDown: () => Promise<void>; close: () => Promise<void> };
+export type Outside = {
+  alerts: Alert[];
+  chatPort: number;
+  pagerPort: number;
+  chatGoesDown: () => Promise<void>;
+  close: () => Promise<void>;
+};
 
 function listening(server: Server): Promise<number> {
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => done((server.address() as { port: number }).port)));
+  return new Promise((done) =>
+    server.listen(0, "127.0.0.1", () => done((server.address() as { port: number }).port)),
+  );
 }
 
 function closing(server: Server): Promise<void> {
@@ -215,7 +292,9 @@ async function openOutside(): Promise<Outside> {
       response.writeHead(204).end();
     });
   });
-  const chat = createServer((_request, response) => response.writeHead(200, { "content-type": "text/html" }).end("<title>CyTube</title>"));
+  const chat = createServer((_request, response) =>
+    response.writeHead(200, { "content-type": "text/html" }).end("<title>CyTube</title>"),
+  );
   const [pagerPort, chatPort] = [await listening(pager), await listening(chat)];
   const close = async () => void (await Promise.all([closing(pager), closing(chat)]));
   return { alerts, chatPort, pagerPort, chatGoesDown: () => closing(chat), close };
@@ -223,7 +302,10 @@ async function openOutside(): Promise<Outside> {
 
 const portsGiven = new Set<number>();
 
-/** A free port below those that the kernel hands out by itself: it must still be free when the bot starts again. */
+/**
+ * A free port below those that the kernel hands out by itself: it must still be free when the bot
+ * starts again.
+ */
 export async function findSteadyPort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
@@ -251,12 +333,21 @@ export type LogRecord = {
   identity: { pid: number; invocation: string | null; release: string | null } | null;
   findings?: Finding[];
   /** Of a rollback: what the release that was left had failed with. */
-  failed?: { exit: number; findings: Finding[]; metrics: Record<string, number | null>; series: unknown } | null;
+  failed?: {
+    exit: number;
+    findings: Finding[];
+    metrics: Record<string, number | null>;
+    series: unknown;
+  } | null;
   notes?: string[];
   /** Of a verification or a tick: what it accounts for in the burn-in, and in which. */
   account?: Account | null;
   burnin?: Burnin | string | null;
-} & Partial<Pick<CheckpointRecord, "hour" | "decision" | "reasons" | "attempt"> & { flags: CheckpointRecord["flags"] | null }>;
+} & Partial<
+  Pick<CheckpointRecord, "hour" | "decision" | "reasons" | "attempt"> & {
+    flags: CheckpointRecord["flags"] | null;
+  }
+>;
 
 export type HostOptions = {
   /** Over the site's config. */
@@ -304,7 +395,9 @@ export class Host {
   }
 
   records(place = this.place): LogRecord[] {
-    const lines = this.read(`/var/log/cytube-verify/${place.env}.jsonl`).split("\n").filter(Boolean);
+    const lines = this.read(`/var/log/cytube-verify/${place.env}.jsonl`)
+      .split("\n")
+      .filter(Boolean);
     return lines.flatMap((line) => {
       try {
         return [JSON.parse(line) as LogRecord];
@@ -315,25 +408,48 @@ export class Host {
   }
 
   /** Waits for a record beyond the first `after` ones. */
-  waitForRecord(what: string, wanted: (record: LogRecord) => boolean, options: { after?: number; deadlineMs?: number; place?: Place } = {}) {
+  waitForRecord(
+    what: string,
+    wanted: (record: LogRecord) => boolean,
+    options: { after?: number; deadlineMs?: number; place?: Place } = {},
+  ) {
     const { after = 0, deadlineMs = 30_000, place = this.place } = options;
-    return waitFor(`there is a record: ${what}`, () => this.records(place).slice(after).find(wanted), deadlineMs);
+    return waitFor(
+      `there is a record: ${what}`,
+      () => this.records(place).slice(after).find(wanted),
+      deadlineMs,
+    );
   }
 
-  /** Pass or warn: on a machine that is busy with other scenes, a single slow answer is nothing to a scene. */
-  waitForPass(release: string, options: { after?: number; deadlineMs?: number; place?: Place } = {}) {
-    const wanted = (record: LogRecord) => record.kind === "verify" && record.exit === 0 && record.release === release;
+  /**
+   * Pass or warn: on a machine that is busy with other scenes, a single slow answer is nothing to a
+   * scene.
+   */
+  waitForPass(
+    release: string,
+    options: { after?: number; deadlineMs?: number; place?: Place } = {},
+  ) {
+    const wanted = (record: LogRecord) =>
+      record.kind === "verify" && record.exit === 0 && record.release === release;
     return this.waitForRecord(`a verification that ${release} passed`, wanted, options);
   }
 
-  waitForVerdict(release: string, verdict: string, options: { after?: number; deadlineMs?: number; place?: Place } = {}) {
-    const wanted = (record: LogRecord) => record.kind === "verify" && record.verdict === verdict && record.release === release;
+  waitForVerdict(
+    release: string,
+    verdict: string,
+    options: { after?: number; deadlineMs?: number; place?: Place } = {},
+  ) {
+    const wanted = (record: LogRecord) =>
+      record.kind === "verify" && record.verdict === verdict && record.release === release;
     return this.waitForRecord(`a verification of ${release}: ${verdict}`, wanted, options);
   }
 
   // Commands.
 
-  async run(command: readonly string[], options: { uid?: number; timeoutMs?: number } = {}): Promise<Ran> {
+  async run(
+    command: readonly string[],
+    options: { uid?: number; timeoutMs?: number } = {},
+  ): Promise<Ran> {
     return this.machine.run([...command], options);
   }
 
@@ -353,20 +469,28 @@ export class Host {
   }
 
   async show(unit: string, property: string): Promise<string> {
-    return (await this.run(["systemctl", "show", "--value", `--property=${property}`, unit])).stdout.trim();
+    return (
+      await this.run(["systemctl", "show", "--value", `--property=${property}`, unit])
+    ).stdout.trim();
   }
 
   async isActive(unit: string): Promise<boolean> {
     return (await this.show(unit, "ActiveState")) === "active";
   }
 
-  /** Waits until units of the project have nothing under way: what comes then is the next event's. */
+  /**
+   * Waits until units of the project have nothing under way: what comes then is the next event's.
+   */
   async settle(env = this.place.env, deadlineMs = 30_000): Promise<void> {
-    const units = ["verify", "rollback", "alert", "burnin"].map((name) => `cytube-${name}@${env}.service`);
+    const units = ["verify", "rollback", "alert", "burnin"].map(
+      (name) => `cytube-${name}@${env}.service`,
+    );
     await waitFor(
       "nothing is under way",
       async () => {
-        const states = (await this.run(["systemctl", "show", "--value", "--property=ActiveState,Job", ...units])).stdout;
+        const states = (
+          await this.run(["systemctl", "show", "--value", "--property=ActiveState,Job", ...units])
+        ).stdout;
         return /activ|[1-9]/.test(states.replaceAll("inactive", "")) ? null : true;
       },
       deadlineMs,
@@ -375,27 +499,50 @@ export class Host {
 
   /** What a unit's own processes printed. */
   async journal(unit: string): Promise<string> {
-    return (await this.run(["journalctl", "--no-pager", "--output=cat", `_SYSTEMD_UNIT=${unit}`])).stdout;
+    return (await this.run(["journalctl", "--no-pager", "--output=cat", `_SYSTEMD_UNIT=${unit}`]))
+      .stdout;
   }
 
   /** How often systemd has begun to start a unit. */
   async startsOf(unit: string): Promise<number> {
     const matches = ["_PID=1", `UNIT=${unit}`, "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"];
-    return (await this.run(["journalctl", "--no-pager", "--output=cat", ...matches])).stdout.split("\n").filter(Boolean).length;
+    return (await this.run(["journalctl", "--no-pager", "--output=cat", ...matches])).stdout
+      .split("\n")
+      .filter(Boolean).length;
   }
 
   // The deployer.
 
   async deploy(id: string, release: Release = {}, place = this.place): Promise<void> {
-    const config = JSON.stringify({ channel: release.channel ?? "#demo", environment: "prod", bot_name: "demo-bot" });
-    const files = [runScript(place, id, release), String(release.prepareExits ?? 0), config, release.incomplete ? "incomplete" : "complete"];
-    const ran = await this.run(["sh", "-c", deployScript, "deploy", place.directory, id, ...files], { uid: deployer });
+    const config = JSON.stringify({
+      channel: release.channel ?? "#demo",
+      environment: "prod",
+      bot_name: "demo-bot",
+    });
+    const files = [
+      runScript(place, id, release),
+      String(release.prepareExits ?? 0),
+      config,
+      release.incomplete ? "incomplete" : "complete",
+    ];
+    const ran = await this.run(
+      ["sh", "-c", deployScript, "deploy", place.directory, id, ...files],
+      { uid: deployer },
+    );
     assert.equal(ran.code, 0, ran.stderr);
   }
 
-  /** Spoils a release after the fact, as a person with an editor does: it stays as it was deployed in the eyes of everybody else. */
+  /**
+   * Spoils a release after the fact, as a person with an editor does: it stays as it was deployed
+   * in the eyes of everybody else.
+   */
   async spoil(id: string, more: string, place = this.place): Promise<void> {
-    await this.must("sed", "-i", `s/ --port=/ ${more} --port=/`, `${place.directory}/releases/${id}/run`);
+    await this.must(
+      "sed",
+      "-i",
+      `s/ --port=/ ${more} --port=/`,
+      `${place.directory}/releases/${id}/run`,
+    );
   }
 
   /** What a deployer types, and how long it kept him waiting. */
@@ -435,7 +582,11 @@ export class Host {
 
   /** Waits until the bot answers, as this release. Returns the moment. */
   async botIsUp(release: string, deadlineMs = 20_000, place = this.place): Promise<number> {
-    await waitFor(`the bot is up on ${release}`, async () => (await this.health(place))?.version === release, deadlineMs);
+    await waitFor(
+      `the bot is up on ${release}`,
+      async () => (await this.health(place))?.version === release,
+      deadlineMs,
+    );
     return Date.now();
   }
 
@@ -447,7 +598,10 @@ export class Host {
 
   private readProcesses(cgroup: string): number[] {
     try {
-      return readFileSync(`${this.machine.cgroup}${cgroup}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+      return readFileSync(`${this.machine.cgroup}${cgroup}/cgroup.procs`, "utf8")
+        .split("\n")
+        .filter(Boolean)
+        .map(Number);
     } catch {
       return []; // The unit has no process.
     }
@@ -465,7 +619,12 @@ export class Host {
       async () => {
         const invocation = await this.show(unit, "InvocationID");
         if (invocation === "") return null;
-        const said = await this.run(["journalctl", "--no-pager", "--output=cat", `_SYSTEMD_INVOCATION_ID=${invocation}`]);
+        const said = await this.run([
+          "journalctl",
+          "--no-pager",
+          "--output=cat",
+          `_SYSTEMD_INVOCATION_ID=${invocation}`,
+        ]);
         return line.test(said.stdout) || null;
       },
       deadlineMs,
@@ -475,7 +634,10 @@ export class Host {
   // The program.
 
   async status(...more: string[]): Promise<Ran & { json: Settings | null }> {
-    const ran = await this.run(["cytube-verify", "status", "--env", this.place.env, "--json", ...more], { timeoutMs: 60_000 });
+    const ran = await this.run(
+      ["cytube-verify", "status", "--env", this.place.env, "--json", ...more],
+      { timeoutMs: 60_000 },
+    );
     try {
       return { ...ran, json: JSON.parse(ran.stdout) as Settings };
     } catch {
@@ -494,16 +656,32 @@ export class Host {
     await this.run(["chgrp", "cytube-verify", `/etc/cytube-verify/${place.env}.yaml`]);
   }
 
-  /** What happened, for a test that failed: the journal of all that matters, the records in short, the alerts. */
+  /**
+   * What happened, for a test that failed: the journal of all that matters, the records in short,
+   * the alerts.
+   */
   async story(): Promise<string[]> {
     const units = ["cytube-*", "session*"].flatMap((pattern) => ["-u", pattern]);
-    const command = ["journalctl", "--no-pager", "--no-hostname", "--output=short-precise", "--lines=220", ...units];
+    const command = [
+      "journalctl",
+      "--no-pager",
+      "--no-hostname",
+      "--output=short-precise",
+      "--lines=220",
+      ...units,
+    ];
     const journal = await this.run(command).catch((error: Error) => ({ stdout: error.message }));
-    const records = [this.place.env, "prod-movies"].flatMap((env) => this.records({ ...this.place, env }));
+    const records = [this.place.env, "prod-movies"].flatMap((env) =>
+      this.records({ ...this.place, env }),
+    );
     return [
-      ...journal.stdout.split("\n").filter((line) => !/\[INFO\]|cytube-verify\[\d+\]: {3}(pass|off|skipped) /.test(line)),
+      ...journal.stdout
+        .split("\n")
+        .filter((line) => !/\[INFO\]|cytube-verify\[\d+\]: {3}(pass|off|skipped) /.test(line)),
       ...records.map((record) => `record ${shortOf(record)}`),
-      ...this.outside.alerts.map(({ at, text }) => `alert ${new Date(at).toISOString()} ${text.slice(0, 400)}`),
+      ...this.outside.alerts.map(
+        ({ at, text }) => `alert ${new Date(at).toISOString()} ${text.slice(0, 400)}`,
+      ),
     ];
   }
 
@@ -522,10 +700,32 @@ function parentOf(pid: number): number {
 }
 
 export function shortOf(record: LogRecord): string {
-  const { ts, kind, verdict, exit, release, findings = [], notes = [], reasons = [], flags } = record;
-  const bad = findings.filter((finding) => finding.status === "fail" || finding.status === "unknown");
+  const {
+    ts,
+    kind,
+    verdict,
+    exit,
+    release,
+    findings = [],
+    notes = [],
+    reasons = [],
+    flags,
+  } = record;
+  const bad = findings.filter(
+    (finding) => finding.status === "fail" || finding.status === "unknown",
+  );
   const says = bad.map((finding) => `${finding.check} ${finding.status}: ${finding.says}`);
-  return [ts, kind, verdict, exit, release ?? "-", ...says, ...notes, ...reasons, ...(flags?.red ?? [])].join(" | ");
+  return [
+    ts,
+    kind,
+    verdict,
+    exit,
+    release ?? "-",
+    ...says,
+    ...notes,
+    ...reasons,
+    ...(flags?.red ?? []),
+  ].join(" | ");
 }
 
 // ---------------------------------------------------------------------------- making hosts
@@ -540,7 +740,11 @@ chmod 700 /etc/cytube-verify/credentials
 
 async function layOut(host: Host, place: Place): Promise<void> {
   const { directory, data, unit } = place;
-  await host.shell(`mkdir -p "$1/releases"; chown -R ${deployer}:${deployer} "$1"; mkdir -p "$2"; chown ${botUser}:${botUser} "$2"`, directory, data);
+  await host.shell(
+    `mkdir -p "$1/releases"; chown -R ${deployer}:${deployer} "$1"; mkdir -p "$2"; chown ${botUser}:${botUser} "$2"`,
+    directory,
+    data,
+  );
   await host.shell('ln -sfn "$1/current/config.json" "$2/config.json"', directory, data);
   await host.write(`/etc/systemd/system/${unit}`, unitText(place));
   await host.changeWorld("", place);
@@ -549,7 +753,11 @@ async function layOut(host: Host, place: Place): Promise<void> {
 }
 
 async function writePager({ machine, outside }: Host, { env }: Place): Promise<void> {
-  await machine.writeFile(`/etc/cytube-verify/credentials/${env}-pager`, `http://127.0.0.1:${outside.pagerPort}/${env}\n`, "0600");
+  await machine.writeFile(
+    `/etc/cytube-verify/credentials/${env}-pager`,
+    `http://127.0.0.1:${outside.pagerPort}/${env}\n`,
+    "0600",
+  );
 }
 
 /** A second bot on the same host, with a proven release of its own. */
@@ -576,7 +784,13 @@ const packed = [
   "var/lib/cytube-verify",
   "var/log/cytube-verify",
 ];
-const packing = ["--numeric-owner", "--exclude=etc/machine-id", "--exclude=etc/hostname", "--exclude=etc/mtab", "--exclude=*.sock"];
+const packing = [
+  "--numeric-owner",
+  "--exclude=etc/machine-id",
+  "--exclude=etc/hostname",
+  "--exclude=etc/mtab",
+  "--exclude=*.sock",
+];
 const image = join(work, "image.tar");
 
 export type Installed = { said: string; installMs: number };
@@ -592,7 +806,10 @@ export function installOnce(): Promise<Installed> {
     try {
       return await installAndPack(host);
     } catch (error) {
-      throw new Error(`Cannot install: ${(error as Error).message}\n${(await host.story()).join("\n")}`, { cause: error });
+      throw new Error(
+        `Cannot install: ${(error as Error).message}\n${(await host.story()).join("\n")}`,
+        { cause: error },
+      );
     } finally {
       await host.close();
     }
@@ -614,28 +831,54 @@ async function installAndPack(host: Host): Promise<Installed> {
   await host.restart();
   await host.waitForPass("r1");
   await host.settle();
-  // A record is fsynced before the tick of the burn-in can begin, so a tick that is cut off here is no loss.
-  await host.must("systemctl", "stop", "cytube-burnin@prod.timer", "cytube-burnin@prod.service", unit);
-  // The journal stays here, and without it nobody can say how this bot ended: every scene begins with the first burn-in of r1.
+  // A record is fsynced before the tick of the burn-in can begin, so a tick that is cut off here is
+  // no loss.
+  await host.must(
+    "systemctl",
+    "stop",
+    "cytube-burnin@prod.timer",
+    "cytube-burnin@prod.service",
+    unit,
+  );
+  // The journal stays here, and without it nobody can say how this bot ended: every scene begins
+  // with the first burn-in of r1.
   const memory = host.path("/var/lib/cytube-verify/prod.releases.json");
-  writeFileSync(memory, JSON.stringify({ ...JSON.parse(readFileSync(memory, "utf8")), burnin: null }));
+  writeFileSync(
+    memory,
+    JSON.stringify({ ...JSON.parse(readFileSync(memory, "utf8")), burnin: null }),
+  );
   execFileSync("tar", ["-C", host.path("/"), ...packing, "-cf", image, ...packed]);
   return { said, installMs };
 }
 
-/** A host on which r1 is deployed and proven, and the bot is stopped; `virgin`: nothing is deployed, and nothing was ever proven. */
+/**
+ * A host on which r1 is deployed and proven, and the bot is stopped; `virgin`: nothing is deployed,
+ * and nothing was ever proven.
+ */
 export async function openHost(options: HostOptions = {}): Promise<Host> {
   await installOnce();
   const outside = await openOutside();
   const host = new Host(await boot(), outside, placeOf("prod", await findSteadyPort()));
   try {
-    execFileSync("tar", ["-C", host.path("/"), "--numeric-owner", "--same-permissions", "--same-owner", "-xf", image]);
+    execFileSync("tar", [
+      "-C",
+      host.path("/"),
+      "--numeric-owner",
+      "--same-permissions",
+      "--same-owner",
+      "-xf",
+      image,
+    ]);
     if (options.virgin)
-      await host.shell('rm -rf /var/lib/cytube-verify/* /var/log/cytube-verify/* "$1"/current "$1"/releases/*', host.place.directory);
+      await host.shell(
+        'rm -rf /var/lib/cytube-verify/* /var/log/cytube-verify/* "$1"/current "$1"/releases/*',
+        host.place.directory,
+      );
     await host.changeWorld("");
     await writePager(host, host.place);
     await host.configure(options.config ?? {});
-    if (options.unit) await host.write(`/etc/systemd/system/${host.place.unit}.d/scene.conf`, options.unit);
+    if (options.unit)
+      await host.write(`/etc/systemd/system/${host.place.unit}.d/scene.conf`, options.unit);
     for (const [path, text] of Object.entries(options.files ?? {})) await host.write(path, text);
     await host.must("systemctl", "daemon-reload");
     await host.must(
@@ -654,7 +897,10 @@ export async function openHost(options: HostOptions = {}): Promise<Host> {
 
 export type Play = (host: Host, t: TestContext) => Promise<void>;
 
-/** A test on a host of its own. When it fails, it tells the whole story: nobody can look at that host any more. */
+/**
+ * A test on a host of its own. When it fails, it tells the whole story: nobody can look at that
+ * host any more.
+ */
 export function scene(name: string, play: Play, options: HostOptions = {}): void {
   test(name, async (t) => {
     const host = await openHost(options);
@@ -664,7 +910,9 @@ export function scene(name: string, play: Play, options: HostOptions = {}): void
       for (const line of await host.story()) t.diagnostic(line);
       throw error;
     } finally {
-      const titles = host.outside.alerts.map(({ text }) => (JSON.parse(text) as { title: string }).title);
+      const titles = host.outside.alerts.map(
+        ({ text }) => (JSON.parse(text) as { title: string }).title,
+      );
       t.diagnostic(`alerts: ${titles.join(" | ") || "none"}`);
       await host.close();
     }
@@ -674,7 +922,9 @@ export function scene(name: string, play: Play, options: HostOptions = {}): void
 export const inUnit = (lines: string): string => `[Service]\n${lines}\n`;
 
 export function waitForAlert(host: Host, text: RegExp, after = 0) {
-  return waitFor(`an alert says ${text}`, () => host.outside.alerts.slice(after).find((alert) => text.test(alert.text)));
+  return waitFor(`an alert says ${text}`, () =>
+    host.outside.alerts.slice(after).find((alert) => text.test(alert.text)),
+  );
 }
 
 /** Starts the proven release and lets its verification pass. */

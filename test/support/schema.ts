@@ -1,4 +1,7 @@
-/** Prints the JSON Schema of config files, in the words of config/keys.txt and of LIMITS: `npm run schema` ships it as config/schema.json. */
+/**
+ * Prints the JSON Schema of config files, in the words of config/keys.txt and of LIMITS: `npm run
+ * schema` ships it as config/schema.json.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,15 +14,25 @@ import { projectDirectory } from "./harness.ts";
 type Schema = { properties?: Record<string, Schema>; description?: string };
 
 export function renderConfigSchema(): string {
-  const schema = toJsonSchema(configSchema(valibot, RULES.limits), { errorMode: "ignore" }) as Schema;
+  const schema = toJsonSchema(configSchema(valibot, RULES.limits), {
+    errorMode: "ignore",
+  }) as Schema;
   const abouts = Object.entries(LIMITS).map(([name, { why }]) => [`limits.${name}`, why] as const);
-  const rows = readFileSync(join(projectDirectory, "config/keys.txt"), "utf8").matchAll(/^([\w.]+) +(.+)$/gm);
-  for (const [key, description] of [...abouts, ...[...rows].map(([, key = "", about = ""]) => [key, about] as const)]) {
-    const place = key.split(".").reduce<Schema | undefined>((at, name) => at?.properties?.[name], schema);
+  const rows = readFileSync(join(projectDirectory, "config/keys.txt"), "utf8").matchAll(
+    /^([\w.]+) +(.+)$/gm,
+  );
+  for (const [key, description] of [
+    ...abouts,
+    ...[...rows].map(([, key = "", about = ""]) => [key, about] as const),
+  ]) {
+    const place = key
+      .split(".")
+      .reduce<Schema | undefined>((at, name) => at?.properties?.[name], schema);
     if (!place) throw new Error(`config/keys.txt: there is no key "${key}"`);
     place.description = description;
   }
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] as string).href) process.stdout.write(renderConfigSchema());
+if (import.meta.url === pathToFileURL(process.argv[1] as string).href)
+  process.stdout.write(renderConfigSchema());

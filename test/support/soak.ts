@@ -8,11 +8,21 @@
  *   --at-once N        scenes that are played at the same time; they mostly wait (8)
  *   --skip-faults      only the healthy runs and the leaks
  *
- * The targets: every fault as the table says, no healthy run that warns, fails or does not know, and 95 % of the leaks seen.
+ * The targets: every fault as the table says, no healthy run that warns, fails or does not know,
+ * and 95 % of the leaks seen.
  */
 import { parseArgs } from "node:util";
 import { type Fault, faults, findFault, type Played, playFault, playLookAlike } from "./faults.ts";
-import { type BotOptions, buildOnce, createDirectory, type Run, runVerify, type Settings, startBot, writeConfig } from "./harness.ts";
+import {
+  type BotOptions,
+  buildOnce,
+  createDirectory,
+  type Run,
+  runVerify,
+  type Settings,
+  startBot,
+  writeConfig,
+} from "./harness.ts";
 
 const leakMbPerSecond = 8;
 const leaksSeenShareMin = 0.95;
@@ -41,7 +51,10 @@ function count(passed: boolean): string {
 }
 
 /** Works through the tasks, a bounded number at once; results are reported as they come. */
-async function runBounded<Task>(tasks: readonly Task[], work: (task: Task) => Promise<void>): Promise<void> {
+async function runBounded<Task>(
+  tasks: readonly Task[],
+  work: (task: Task) => Promise<void>,
+): Promise<void> {
   const queue = [...tasks];
   const worker = async () => {
     for (let task = queue.shift(); task !== undefined; task = queue.shift()) await work(task);
@@ -58,9 +71,14 @@ function describe({ run, mismatches }: Played): string {
 async function reportFault(fault: Fault): Promise<void> {
   const { expected } = fault;
   const wanted = `${expected.check ? `${expected.check} ${expected.status} ` : ""}${expected.exit}`;
-  await reportPlayed(`${fault.name.padEnd(34)} expected ${wanted.padEnd(28)}`, () => playFault(fault));
+  await reportPlayed(`${fault.name.padEnd(34)} expected ${wanted.padEnd(28)}`, () =>
+    playFault(fault),
+  );
   const { lookAlike } = fault;
-  if (lookAlike) await reportPlayed(`${fault.name.padEnd(34)} look-alike: ${lookAlike.what},`, () => playLookAlike(fault));
+  if (lookAlike)
+    await reportPlayed(`${fault.name.padEnd(34)} look-alike: ${lookAlike.what},`, () =>
+      playLookAlike(fault),
+    );
 }
 
 async function reportPlayed(what: string, play: () => Promise<Played>): Promise<void> {
@@ -68,7 +86,9 @@ async function reportPlayed(what: string, play: () => Promise<Played>): Promise<
     const played = await play();
     console.log(`${count(played.mismatches.length === 0)} ${what} ${describe(played)}`);
   } catch (error) {
-    console.log(`${count(false)} ${what} could not be played: ${error instanceof Error ? error.message : error}`);
+    console.log(
+      `${count(false)} ${what} could not be played: ${error instanceof Error ? error.message : error}`,
+    );
   }
 }
 
@@ -86,13 +106,20 @@ function requireFault(name: string): Fault {
 
 // ---------------------------------------------------------------------------- healthy runs and leaks
 
-async function verifyBot(bot: BotOptions, config: Settings, onWatch?: (wake: () => void) => void): Promise<Run> {
+async function verifyBot(
+  bot: BotOptions,
+  config: Settings,
+  onWatch?: (wake: () => void) => void,
+): Promise<Run> {
   const dir = createDirectory();
   const running = await startBot(dir, bot);
   try {
     const file = writeConfig(dir, running.port, config);
     const onLine = onWatch ? [{ line: /^watch: /m, act: () => onWatch(running.wake) }] : [];
-    return await runVerify(["--env", "prod", "--config", file, "--json"], { onLine, deadlineMs: 120_000 });
+    return await runVerify(["--env", "prod", "--config", file, "--json"], {
+      onLine,
+      deadlineMs: 120_000,
+    });
   } finally {
     await running.stop();
   }
@@ -104,23 +131,39 @@ function spread(from: number, to: number, index: number, of: number): number {
 }
 
 function explain(run: Run): string {
-  const bad = run.json?.findings.filter(({ status }) => !["pass", "off", "skipped"].includes(status)) ?? [];
-  return bad.map(({ check, phase, status, says }) => `${check} ${phase} ${status}: ${says}`).join(" | ") || run.stderr.slice(-300);
+  const bad =
+    run.json?.findings.filter(({ status }) => !["pass", "off", "skipped"].includes(status)) ?? [];
+  return (
+    bad
+      .map(({ check, phase, status, says }) => `${check} ${phase} ${status}: ${says}`)
+      .join(" | ") || run.stderr.slice(-300)
+  );
 }
 
 async function soakHealthy(runs: number): Promise<void> {
   const outcomes: Record<string, number> = {};
   await runBounded([...Array(runs).keys()], async (index) => {
-    const bot = { "sawtooth-mb": 30, "sawtooth-ms": spread(2000, 20_000, (index * 7) % runs, runs), "long-tail": true };
-    const limits = { watchSeconds: spread(5, 30, index, runs), healthTimeoutMs: 5000, responseGapMs: 100 };
+    const bot = {
+      "sawtooth-mb": 30,
+      "sawtooth-ms": spread(2000, 20_000, (index * 7) % runs, runs),
+      "long-tail": true,
+    };
+    const limits = {
+      watchSeconds: spread(5, 30, index, runs),
+      healthTimeoutMs: 5000,
+      responseGapMs: 100,
+    };
     const run = await verifyBot(bot, { limits });
     const verdict = run.json?.verdict ?? `exit ${run.code ?? run.signal}`;
     outcomes[verdict] = (outcomes[verdict] ?? 0) + 1;
-    if (verdict !== "pass" || run.code !== 0) console.log(`     a healthy run (${limits.watchSeconds} s): ${verdict}, ${explain(run)}`);
+    if (verdict !== "pass" || run.code !== 0)
+      console.log(`     a healthy run (${limits.watchSeconds} s): ${verdict}, ${explain(run)}`);
   });
   const { warn = 0, fail = 0, unknown = 0, pass = 0 } = outcomes;
   const others = runs - warn - fail - unknown - pass;
-  console.log(`${count(pass === runs)} ${runs} healthy runs: ${pass} pass, ${warn} warn, ${fail} fail, ${unknown} unknown, ${others} other`);
+  console.log(
+    `${count(pass === runs)} ${runs} healthy runs: ${pass} pass, ${warn} warn, ${fail} fail, ${unknown} unknown, ${others} other`,
+  );
 }
 
 async function soakLeaks(runs: number): Promise<void> {
@@ -129,12 +172,20 @@ async function soakLeaks(runs: number): Promise<void> {
     const limits = { watchSeconds: spread(10, 30, index, runs) };
     const bot = { dormant: true, "leak-mb-per-s": leakMbPerSecond };
     const run = await verifyBot(bot, { limits }, (wake) => wake());
-    const warned = run.json?.findings.some(({ check, status }) => check === "uptime_stability" && status === "warn") ?? false;
+    const warned =
+      run.json?.findings.some(
+        ({ check, status }) => check === "uptime_stability" && status === "warn",
+      ) ?? false;
     if (warned) seen += 1;
-    else console.log(`     a leak in ${limits.watchSeconds} s was not seen: exit ${run.code ?? run.signal}, ${explain(run)}`);
+    else
+      console.log(
+        `     a leak in ${limits.watchSeconds} s was not seen: exit ${run.code ?? run.signal}, ${explain(run)}`,
+      );
   });
   const share = `${((seen / runs) * 100).toFixed(1)} %`;
-  console.log(`${count(seen / runs >= leaksSeenShareMin)} ${runs} leaks of ${leakMbPerSecond} MB/s: ${seen} seen (${share})`);
+  console.log(
+    `${count(seen / runs >= leaksSeenShareMin)} ${runs} leaks of ${leakMbPerSecond} MB/s: ${seen} seen (${share})`,
+  );
 }
 
 // ---------------------------------------------------------------------------- main

@@ -1,4 +1,7 @@
-/** What a report is filled with: views of one day each, as a healthy, an ailing, a failed, a young burn-in have them, and one of which nothing is known. */
+/**
+ * What a report is filled with: views of one day each, as a healthy, an ailing, a failed, a young
+ * burn-in have them, and one of which nothing is known.
+ */
 import type { Criterion, Level, MetricRow } from "../../lib/burnin/words.ts";
 import type { Curve, ReportView } from "../../lib/report/render.ts";
 
@@ -8,7 +11,8 @@ const hour = 3600;
 const [width, height] = [960, 200];
 
 const iso = (age: number): string => new Date(begun + age * 1000).toISOString();
-const clock = (age: number): string => new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(begun + age * 1000);
+const clock = (age: number): string =>
+  new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(begun + age * 1000);
 const minute = (age: number): string => clock(age).slice(0, 5);
 
 /** When the timer looks: every 15 minutes, then each hour, then every 4 hours. */
@@ -35,13 +39,46 @@ function seriesOf(
   const top = Math.max(...axis);
   const x = (age: number): number => (age / (24 * hour)) * width;
   const y = (value: number): number => height - (value / top) * height;
-  const points = samples.map(({ age, value }) => ({ x: x(age), y: y(value), label: `${minute(age)}: ${value}${unit && ` ${unit}`}` }));
-  const path = points.map((point, index) => `${index ? "L" : "M"}${point.x.toFixed(1)},${point.y.toFixed(1)}`).join("");
+  const points = samples.map(({ age, value }) => ({
+    x: x(age),
+    y: y(value),
+    label: `${minute(age)}: ${value}${unit && ` ${unit}`}`,
+  }));
+  const path = points
+    .map((point, index) => `${index ? "L" : "M"}${point.x.toFixed(1)},${point.y.toFixed(1)}`)
+    .join("");
   const labels = axis.map((value) => ({ y: y(value), label: String(value) }));
-  const shape = { path, area: `${path}L${points.at(-1)?.x.toFixed(1)},${height}L${points[0]?.x.toFixed(1)},${height}Z`, points };
+  const shape = {
+    path,
+    area: `${path}L${points.at(-1)?.x.toFixed(1)},${height}L${points[0]?.x.toFixed(1)},${height}Z`,
+    points,
+  };
   if (!samples.length)
-    return { id, title, unit, path: "", area: null, bars: [], points: [], limit: null, trend: null, axis: [], empty: "no samples" };
-  return { id, title, unit, ...shape, bars: [], limit: null, trend: null, axis: labels, empty: null, ...over };
+    return {
+      id,
+      title,
+      unit,
+      path: "",
+      area: null,
+      bars: [],
+      points: [],
+      limit: null,
+      trend: null,
+      axis: [],
+      empty: "no samples",
+    };
+  return {
+    id,
+    title,
+    unit,
+    ...shape,
+    bars: [],
+    limit: null,
+    trend: null,
+    axis: labels,
+    empty: null,
+    ...over,
+  };
 }
 
 function barsOf(samples: readonly Sample[], axis: readonly number[]): Curve {
@@ -50,17 +87,37 @@ function barsOf(samples: readonly Sample[], axis: readonly number[]): Curve {
     const from = samples[index - 1]?.age ?? 0;
     const tall = (value / top) * height;
     const label = `${minute(from)} to ${minute(age)}: ${value} ${value === 1 ? "error" : "errors"}`;
-    return { x: (from / (24 * hour)) * width + 1, width: ((age - from) / (24 * hour)) * width - 2, y: height - tall, height: tall, label };
+    return {
+      x: (from / (24 * hour)) * width + 1,
+      width: ((age - from) / (24 * hour)) * width - 2,
+      y: height - tall,
+      height: tall,
+      label,
+    };
   });
-  return seriesOf("errors", "Errors per interval", "", samples, axis, { path: "", area: null, points: [], bars });
+  return seriesOf("errors", "Errors per interval", "", samples, axis, {
+    path: "",
+    area: null,
+    points: [],
+    bars,
+  });
 }
 
-type Story = { until: number; memory?: (age: number) => number; response?: (age: number) => number; errors?: (age: number) => number };
+type Story = {
+  until: number;
+  memory?: (age: number) => number;
+  response?: (age: number) => number;
+  errors?: (age: number) => number;
+};
 
-function chartsOf({ until, memory, response, errors }: Story, more: Partial<ReportView["charts"]> = {}): ReportView["charts"] {
+function chartsOf(
+  { until, memory, response, errors }: Story,
+  more: Partial<ReportView["charts"]> = {},
+): ReportView["charts"] {
   const place = (age: number): number => (age / (24 * hour)) * width;
   const ages = looks.filter((age) => age <= until);
-  const sampled = (of: ((age: number) => number) | undefined): Sample[] => (of ? ages.map((age) => ({ age, value: of(age) })) : []);
+  const sampled = (of: ((age: number) => number) | undefined): Sample[] =>
+    of ? ages.map((age) => ({ age, value: of(age) })) : [];
   const users = (age: number): number => {
     const of = Number(minute(age).slice(0, 2));
     return Math.round((of >= 18 && of < 23 ? 74 : of >= 2 && of < 8 ? 9 : 34) + 6 * noise(age));
@@ -73,31 +130,60 @@ function chartsOf({ until, memory, response, errors }: Story, more: Partial<Repo
   return {
     width,
     height,
-    hours: Array.from({ length: 12 }, (_, index) => ({ x: place(early + index * 2 * hour), label: minute(early + index * 2 * hour + 1) })),
+    hours: Array.from({ length: 12 }, (_, index) => ({
+      x: place(early + index * 2 * hour),
+      label: minute(early + index * 2 * hour + 1),
+    })),
     bands: [
-      { x: place(11 * hour - 724), width: place(5 * hour), kind: "peak", label: "peak hours, 18:00 to 23:00" },
-      { x: place(19 * hour - 724), width: place(5 * hour), kind: "off-peak", label: "off-peak hours, 02:00 to 07:00" },
+      {
+        x: place(11 * hour - 724),
+        width: place(5 * hour),
+        kind: "peak",
+        label: "peak hours, 18:00 to 23:00",
+      },
+      {
+        x: place(19 * hour - 724),
+        width: place(5 * hour),
+        kind: "off-peak",
+        label: "off-peak hours, 02:00 to 07:00",
+      },
     ],
     marks: [],
-    strip: [{ x: 0, width: place(Math.min(until, late)), kind: "up", label: `up and connected, ${minute(0)} to ${minute(until)}` }],
+    strip: [
+      {
+        x: 0,
+        width: place(Math.min(until, late)),
+        kind: "up",
+        label: `up and connected, ${minute(0)} to ${minute(until)}`,
+      },
+    ],
     series: [
-      seriesOf("memory", "Memory", "MB", sampled(memory), top === 600 ? [0, 200, 400, 600] : [0, 400, 800, 1200, 1600], {
-        limit: { y: y(500), label: "limit 500 MB" },
-        trend: memory
-          ? {
-              x1: place(hour),
-              x2: place(until),
-              y1: y(memory(hour)),
-              y2: y(memory(until)),
-              label: `trend ${(slope / 23).toFixed(1)} MB/h`,
-            }
-          : null,
-      }),
+      seriesOf(
+        "memory",
+        "Memory",
+        "MB",
+        sampled(memory),
+        top === 600 ? [0, 200, 400, 600] : [0, 400, 800, 1200, 1600],
+        {
+          limit: { y: y(500), label: "limit 500 MB" },
+          trend: memory
+            ? {
+                x1: place(hour),
+                x2: place(until),
+                y1: y(memory(hour)),
+                y2: y(memory(until)),
+                label: `trend ${(slope / 23).toFixed(1)} MB/h`,
+              }
+            : null,
+        },
+      ),
       seriesOf("response", "Response time", "ms", sampled(response), [0, 50, 100, 150], {
         limit: { y: height / 3, label: "acceptable below 100 ms" },
       }),
       seriesOf("users", "Users", "", sampled(response && users), [0, 30, 60, 90]),
-      errors && ages.length ? barsOf(sampled(errors), [0, 5, 10]) : seriesOf("errors", "Errors per interval", "", [], []),
+      errors && ages.length
+        ? barsOf(sampled(errors), [0, 5, 10])
+        : seriesOf("errors", "Errors per interval", "", [], []),
     ],
     ...more,
   };
@@ -115,10 +201,24 @@ const limits = {
 
 function row(metric: MetricRow["metric"], shown: string, level: Level, says: string): MetricRow {
   const [title, target, acceptable, critical] = limits[metric];
-  return { metric, title, value: Number.parseFloat(shown) || null, shown, target, acceptable, critical, level, says };
+  return {
+    metric,
+    title,
+    value: Number.parseFloat(shown) || null,
+    shown,
+    target,
+    acceptable,
+    critical,
+    level,
+    says,
+  };
 }
 
-const criterion = (name: string, status: Criterion["status"], says: string): Criterion => ({ criterion: name, status, says });
+const criterion = (name: string, status: Criterion["status"], says: string): Criterion => ({
+  criterion: name,
+  status,
+  says,
+});
 
 const sixHours = [
   criterion("Bot connected 100% of time", "pass", "100 %: down or disconnected for 0 ms"),
@@ -187,24 +287,94 @@ export const healthy: ReportView = {
     { name: "Coverage", value: "100 %" },
   ],
   events: [
-    { at: iso(0), clock: clock(0), age: 0, kind: "verify", says: "release 1.4.2 was verified: pass" },
-    { at: iso(19_076), clock: clock(19_076), age: 19_076, kind: "outage", says: "not connected for 5 s: the log says Disconnected, then Connected" },
-    { at: iso(21_600), clock: clock(21_600), age: 21_600, kind: "checkpoint", says: "6-hour checkpoint: pass" },
-    { at: iso(31_030), clock: clock(31_030), age: 31_030, kind: "restart", says: "planned restart by anna (systemctl restart), down for 12 s" },
-    { at: iso(43_200), clock: clock(43_200), age: 43_200, kind: "checkpoint", says: "12-hour checkpoint: pass" },
-    { at: iso(46_800), clock: clock(46_800), age: 46_800, kind: "peak", says: "79 users, the most of the day" },
-    { at: iso(59_580), clock: clock(59_580), age: 59_580, kind: "note", says: "daily backup is there, 412 MB" },
-    { at: iso(86_400), clock: clock(86_400), age: 86_400, kind: "checkpoint", says: "24-hour checkpoint: pass" },
+    {
+      at: iso(0),
+      clock: clock(0),
+      age: 0,
+      kind: "verify",
+      says: "release 1.4.2 was verified: pass",
+    },
+    {
+      at: iso(19_076),
+      clock: clock(19_076),
+      age: 19_076,
+      kind: "outage",
+      says: "not connected for 5 s: the log says Disconnected, then Connected",
+    },
+    {
+      at: iso(21_600),
+      clock: clock(21_600),
+      age: 21_600,
+      kind: "checkpoint",
+      says: "6-hour checkpoint: pass",
+    },
+    {
+      at: iso(31_030),
+      clock: clock(31_030),
+      age: 31_030,
+      kind: "restart",
+      says: "planned restart by anna (systemctl restart), down for 12 s",
+    },
+    {
+      at: iso(43_200),
+      clock: clock(43_200),
+      age: 43_200,
+      kind: "checkpoint",
+      says: "12-hour checkpoint: pass",
+    },
+    {
+      at: iso(46_800),
+      clock: clock(46_800),
+      age: 46_800,
+      kind: "peak",
+      says: "79 users, the most of the day",
+    },
+    {
+      at: iso(59_580),
+      clock: clock(59_580),
+      age: 59_580,
+      kind: "note",
+      says: "daily backup is there, 412 MB",
+    },
+    {
+      at: iso(86_400),
+      clock: clock(86_400),
+      age: 86_400,
+      kind: "checkpoint",
+      says: "24-hour checkpoint: pass",
+    },
   ],
   issues: [],
   actions: [],
   observations: [
-    { at: iso(47_300), by: "anna", text: "Performed well under peak load.\nThe alert was tried with a test message; it reached the channel." },
+    {
+      at: iso(47_300),
+      by: "anna",
+      text: "Performed well under peak load.\nThe alert was tried with a test message; it reached the channel.",
+    },
   ],
   checkpoints: [
-    { title: "6-Hour Checkpoint", at: iso(21_600), status: "pass", decision: "Continue monitoring", criteria: sixHours },
-    { title: "12-Hour Checkpoint", at: iso(43_200), status: "pass", decision: "Continue to 24 hours", criteria: twelveHours },
-    { title: "24-Hour Checkpoint (Final)", at: iso(86_400), status: "pass", decision: "PASS", criteria: lastHours },
+    {
+      title: "6-Hour Checkpoint",
+      at: iso(21_600),
+      status: "pass",
+      decision: "Continue monitoring",
+      criteria: sixHours,
+    },
+    {
+      title: "12-Hour Checkpoint",
+      at: iso(43_200),
+      status: "pass",
+      decision: "Continue to 24 hours",
+      criteria: twelveHours,
+    },
+    {
+      title: "24-Hour Checkpoint (Final)",
+      at: iso(86_400),
+      status: "pass",
+      decision: "PASS",
+      criteria: lastHours,
+    },
   ],
   findings: [],
   redFlags: [],
@@ -220,14 +390,28 @@ export const healthy: ReportView = {
     {
       marks: [
         { x: 240, kind: "checkpoint", label: "6-hour checkpoint, 13:12:04" },
-        { x: (31_030 / 86_400) * width, kind: "restart-planned", label: "planned restart by anna, 15:49:14" },
+        {
+          x: (31_030 / 86_400) * width,
+          kind: "restart-planned",
+          label: "planned restart by anna, 15:49:14",
+        },
         { x: 480, kind: "checkpoint", label: "12-hour checkpoint, 19:12:04" },
         { x: 960, kind: "checkpoint", label: "24-hour checkpoint, 07:12:04" },
       ],
       strip: [
         { x: 0, width: 960, kind: "up", label: "up and connected" },
-        { x: (19_076 / 86_400) * width, width: 0.05, kind: "disconnected", label: "not connected for 5 s, 12:30:00 to 12:30:05" },
-        { x: (31_030 / 86_400) * width, width: 0.13, kind: "planned", label: "down for 12 s as planned, 15:49:14 to 15:49:26" },
+        {
+          x: (19_076 / 86_400) * width,
+          width: 0.05,
+          kind: "disconnected",
+          label: "not connected for 5 s, 12:30:00 to 12:30:05",
+        },
+        {
+          x: (31_030 / 86_400) * width,
+          width: 0.13,
+          kind: "planned",
+          label: "down for 12 s as planned, 15:49:14 to 15:49:26",
+        },
       ],
     },
   ),
@@ -250,7 +434,12 @@ export const failed: ReportView = {
   ],
   action: "Roll back, investigate, retry.",
   metrics: [
-    row("uptime", "91.4 % to 99.74 %", "unknown", "down or disconnected for 3 min 44 s, 41 s of it planned; what nobody saw could make it 91.4 %"),
+    row(
+      "uptime",
+      "91.4 % to 99.74 %",
+      "unknown",
+      "down or disconnected for 3 min 44 s, 41 s of it planned; what nobody saw could make it 91.4 %",
+    ),
     row("error_rate", "0.03/min", "acceptable", "43 errors"),
     row("restarts", "1", "critical", "1 planned"),
     row("alerts", "4", "worse", "fired during the burn-in"),
@@ -267,16 +456,76 @@ export const failed: ReportView = {
     { name: "Coverage", value: "91.7 %" },
   ],
   events: [
-    { at: iso(0), clock: clock(0), age: 0, kind: "verify", says: "release 1.4.2 was verified: pass" },
-    { at: iso(8_246), clock: clock(8_246), age: 8_246, kind: "outage", says: "down for 1 min 30 s: the journal saw the unit fail and start again" },
-    { at: iso(8_336), clock: clock(8_336), age: 8_336, kind: "restart", says: "unplanned restart: main process exited, code=killed, status=9/KILL" },
-    { at: iso(18_000), clock: clock(18_000), age: 18_000, kind: "deployment", says: "release 1.4.2 was deployed again, down for 41 s" },
-    { at: iso(21_600), clock: clock(21_600), age: 21_600, kind: "checkpoint", says: "6-hour checkpoint: fail" },
-    { at: iso(25_000), clock: clock(25_000), age: 25_000, kind: "alert", says: "MemoryHigh (warning) fires" },
-    { at: iso(43_200), clock: clock(43_200), age: 43_200, kind: "checkpoint", says: "12-hour checkpoint: fail" },
-    { at: iso(46_800), clock: clock(46_800), age: 46_800, kind: "peak", says: "79 users, the most of the day" },
-    { at: iso(50_400), clock: clock(50_400), age: 50_400, kind: "hole", says: "nobody looked for 2 h: the host was off" },
-    { at: iso(57_620), clock: clock(57_620), age: 57_620, kind: "clock", says: "the clock was set back by 58 min" },
+    {
+      at: iso(0),
+      clock: clock(0),
+      age: 0,
+      kind: "verify",
+      says: "release 1.4.2 was verified: pass",
+    },
+    {
+      at: iso(8_246),
+      clock: clock(8_246),
+      age: 8_246,
+      kind: "outage",
+      says: "down for 1 min 30 s: the journal saw the unit fail and start again",
+    },
+    {
+      at: iso(8_336),
+      clock: clock(8_336),
+      age: 8_336,
+      kind: "restart",
+      says: "unplanned restart: main process exited, code=killed, status=9/KILL",
+    },
+    {
+      at: iso(18_000),
+      clock: clock(18_000),
+      age: 18_000,
+      kind: "deployment",
+      says: "release 1.4.2 was deployed again, down for 41 s",
+    },
+    {
+      at: iso(21_600),
+      clock: clock(21_600),
+      age: 21_600,
+      kind: "checkpoint",
+      says: "6-hour checkpoint: fail",
+    },
+    {
+      at: iso(25_000),
+      clock: clock(25_000),
+      age: 25_000,
+      kind: "alert",
+      says: "MemoryHigh (warning) fires",
+    },
+    {
+      at: iso(43_200),
+      clock: clock(43_200),
+      age: 43_200,
+      kind: "checkpoint",
+      says: "12-hour checkpoint: fail",
+    },
+    {
+      at: iso(46_800),
+      clock: clock(46_800),
+      age: 46_800,
+      kind: "peak",
+      says: "79 users, the most of the day",
+    },
+    {
+      at: iso(50_400),
+      clock: clock(50_400),
+      age: 50_400,
+      kind: "hole",
+      says: "nobody looked for 2 h: the host was off",
+    },
+    {
+      at: iso(57_620),
+      clock: clock(57_620),
+      age: 57_620,
+      kind: "clock",
+      says: "the clock was set back by 58 min",
+    },
     {
       at: iso(61_000),
       clock: clock(61_000),
@@ -284,16 +533,37 @@ export const failed: ReportView = {
       kind: "outage",
       says: "not connected for 1 min 33 s: the log says Disconnected, then Connected",
     },
-    { at: iso(64_000), clock: clock(64_000), age: 64_000, kind: "note", says: "ben: the room complains about slow answers" },
-    { at: iso(86_400), clock: clock(86_400), age: 86_400, kind: "checkpoint", says: "24-hour checkpoint: fail" },
-    { at: iso(86_402), clock: clock(86_402), age: 86_402, kind: "rollback", says: "rolled back to release 1.4.1" },
+    {
+      at: iso(64_000),
+      clock: clock(64_000),
+      age: 64_000,
+      kind: "note",
+      says: "ben: the room complains about slow answers",
+    },
+    {
+      at: iso(86_400),
+      clock: clock(86_400),
+      age: 86_400,
+      kind: "checkpoint",
+      says: "24-hour checkpoint: fail",
+    },
+    {
+      at: iso(86_402),
+      clock: clock(86_402),
+      age: 86_402,
+      kind: "rollback",
+      says: "rolled back to release 1.4.1",
+    },
   ],
   issues: [
     "The bot was killed at 09:29:30 and started again 1 min 30 s later.",
     "Memory grew by 58.7 MB an hour, from 93 MB to 1450 MB.",
     "Nobody looked from 21:12:04 to 23:12:04.",
   ],
-  actions: ["Roll back, investigate, retry.", "Find out what killed the bot: journalctl -u cytube-bot.service --since '2026-11-20 09:29'"],
+  actions: [
+    "Roll back, investigate, retry.",
+    "Find out what killed the bot: journalctl -u cytube-bot.service --since '2026-11-20 09:29'",
+  ],
   observations: [{ at: iso(64_000), by: "ben", text: "The room complains about slow answers." }],
   checkpoints: [
     {
@@ -302,7 +572,11 @@ export const failed: ReportView = {
       status: "fail",
       decision: "Investigate issues",
       criteria: [
-        criterion("Bot connected 100% of time", "fail", "98.9 %: down or disconnected for 2 min 11 s, 41 s of it planned"),
+        criterion(
+          "Bot connected 100% of time",
+          "fail",
+          "98.9 %: down or disconnected for 2 min 11 s, 41 s of it planned",
+        ),
         criterion("Zero errors", "fail", "12 errors"),
         criterion("No alerts", "pass", "0 fired"),
         criterion("Memory stable", "fail", "57.1 MB/h: 95 % interval 51.8 to 62.3 MB/h"),
@@ -315,7 +589,11 @@ export const failed: ReportView = {
       status: "fail",
       decision: "Rollback",
       criteria: [
-        criterion("Uptime > 99.9%", "fail", "99.7 %: down or disconnected for 2 min 11 s, 41 s of it planned"),
+        criterion(
+          "Uptime > 99.9%",
+          "fail",
+          "99.7 %: down or disconnected for 2 min 11 s, 41 s of it planned",
+        ),
         criterion("Error count < 10 total", "fail", "12 errors"),
         criterion("No critical alerts", "pass", "0 fired"),
         criterion("Performance acceptable", "fail", "72 ms: grew by 41 ms"),
@@ -328,11 +606,19 @@ export const failed: ReportView = {
       status: "fail",
       decision: "FAIL",
       criteria: [
-        criterion("Uptime > 99.9%", "unknown", "91.4 % to 99.74 %: down or disconnected for 3 min 44 s; what nobody saw could make it 91.4 %"),
+        criterion(
+          "Uptime > 99.9%",
+          "unknown",
+          "91.4 % to 99.74 %: down or disconnected for 3 min 44 s; what nobody saw could make it 91.4 %",
+        ),
         criterion("Error rate acceptable", "pass", "0.03/min: 43 errors"),
         criterion("Zero unplanned restarts", "fail", "1: 1 planned"),
         criterion("Passed peak hours", "unknown", "3 h of 5 h seen in 1 look, 4 errors, 0 ms down"),
-        criterion("Passed off-peak hours", "pass", "5 h of 5 h seen in 1 look, 27 errors, 0 ms down"),
+        criterion(
+          "Passed off-peak hours",
+          "pass",
+          "5 h of 5 h seen in 1 look, 27 errors, 0 ms down",
+        ),
         criterion("All monitoring systems operational", "unknown", "nobody looked for 2 h"),
         criterion("Team confident in stability", "off", "a person's sign-off, beside the verdict"),
       ],
@@ -359,9 +645,18 @@ export const failed: ReportView = {
         '[2026-11-20 14:55:02] [ERROR] [bot.database] cannot write: database is locked (INSERT INTO user_stats (name, "count") VALUES (?, ?))\nTraceback (most recent call last):\n  File "/srv/cytube-bot/lib/database.py", line 218, in write\n    cursor.execute(statement, values)\nsqlite3.OperationalError: database is locked',
       ],
     },
-    { at: iso(72_000), check: "memory_usage", status: "unknown", says: "the memory could not be read: permission denied", evidence: [] },
+    {
+      at: iso(72_000),
+      check: "memory_usage",
+      status: "unknown",
+      says: "the memory could not be read: permission denied",
+      evidence: [],
+    },
   ],
-  redFlags: ["Disconnected for more than 1 minute: 1 min 33 s from 00:08:44", "Memory grows continuously: 58.7 MB/h"],
+  redFlags: [
+    "Disconnected for more than 1 minute: 1 min 33 s from 00:08:44",
+    "Memory grows continuously: 58.7 MB/h",
+  ],
   yellowFlags: ["Newest backup is 31 h old", "Response times increase: by 61 ms over the day"],
   skipped: "2 lines of the log are torn or foreign and were left out",
   charts: chartsOf(
@@ -369,12 +664,17 @@ export const failed: ReportView = {
       until: 24 * hour,
       memory: (age) => Math.round(92 + (58.7 * age) / hour + 18 * noise(age)),
       response: (age) => Math.round(48 + (61 * age) / 86_400 + 16 * noise(age + 3)),
-      errors: (age) => (age === 8 * hour ? 9 : age > 20 * hour ? 4 : age > 12 * hour ? 2 : age > 10 * hour ? 1 : 0),
+      errors: (age) =>
+        age === 8 * hour ? 9 : age > 20 * hour ? 4 : age > 12 * hour ? 2 : age > 10 * hour ? 1 : 0,
     },
     {
       marks: [
         { x: (8_336 / 86_400) * width, kind: "restart", label: "unplanned restart, 09:31:00" },
-        { x: (18_000 / 86_400) * width, kind: "deployment", label: "release 1.4.2 deployed again, 12:12:04" },
+        {
+          x: (18_000 / 86_400) * width,
+          kind: "deployment",
+          label: "release 1.4.2 deployed again, 12:12:04",
+        },
         { x: 240, kind: "checkpoint", label: "6-hour checkpoint, 13:12:04" },
         { x: 480, kind: "checkpoint", label: "12-hour checkpoint, 19:12:04" },
         { x: 960, kind: "checkpoint", label: "24-hour checkpoint, 07:12:04" },
@@ -383,9 +683,24 @@ export const failed: ReportView = {
         { x: 0, width: 560, kind: "up", label: "up and connected" },
         { x: 560, width: 80, kind: "hole", label: "nobody looked for 2 h, 21:12:04 to 23:12:04" },
         { x: 640, width: 320, kind: "up", label: "up and connected" },
-        { x: (8_246 / 86_400) * width, width: 1, kind: "down", label: "down for 1 min 30 s, 09:29:30 to 09:31:00" },
-        { x: (18_000 / 86_400) * width, width: 0.45, kind: "planned", label: "down for 41 s as planned, 12:12:04 to 12:12:45" },
-        { x: (61_000 / 86_400) * width, width: 1.03, kind: "disconnected", label: "not connected for 1 min 33 s, 00:08:44 to 00:10:17" },
+        {
+          x: (8_246 / 86_400) * width,
+          width: 1,
+          kind: "down",
+          label: "down for 1 min 30 s, 09:29:30 to 09:31:00",
+        },
+        {
+          x: (18_000 / 86_400) * width,
+          width: 0.45,
+          kind: "planned",
+          label: "down for 41 s as planned, 12:12:04 to 12:12:45",
+        },
+        {
+          x: (61_000 / 86_400) * width,
+          width: 1.03,
+          kind: "disconnected",
+          label: "not connected for 1 min 33 s, 00:08:44 to 00:10:17",
+        },
       ],
     },
   ),
@@ -400,9 +715,12 @@ export const partial: ReportView = {
     "Uptime 91.65 % to 99.98 % (acceptable > 99.9 %): what nobody saw could make it 91.65 %",
     "All monitoring systems operational: nobody looked for 2 h",
   ],
-  action: "Fix the issues and extend the monitoring: the next verification that passes begins another burn-in.",
+  action:
+    "Fix the issues and extend the monitoring: the next verification that passes begins another burn-in.",
   metrics: healthy.metrics.map((metric) =>
-    metric.metric === "uptime" ? row("uptime", "91.65 % to 99.98 %", "unknown", "what nobody saw could make it 91.65 %") : metric,
+    metric.metric === "uptime"
+      ? row("uptime", "91.65 % to 99.98 %", "unknown", "what nobody saw could make it 91.65 %")
+      : metric,
   ),
   coverage: "22 h of 24 h was accounted for, in 25 looks; nobody looked for 2 h.",
 };
@@ -417,7 +735,11 @@ export const running: ReportView = {
   decision: "RUNNING",
   healthy: "HEALTHY",
   action: "Continue monitoring.",
-  metrics: healthy.metrics.map((metric) => (metric.metric === "memory_growth" ? row("memory_growth", "-", "unknown", "too few samples") : metric)),
+  metrics: healthy.metrics.map((metric) =>
+    metric.metric === "memory_growth"
+      ? row("memory_growth", "-", "unknown", "too few samples")
+      : metric,
+  ),
   events: healthy.events.filter(({ age }) => age < 18_900),
   observations: [],
   checkpoints: healthy.checkpoints.map(({ title }, index) => ({

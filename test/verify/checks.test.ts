@@ -1,9 +1,20 @@
-/** The checks: pure functions of one slice of evidence. Both sides of each limit, what is missing, what is malformed. */
+/**
+ * The checks: pure functions of one slice of evidence. Both sides of each limit, what is missing,
+ * what is malformed.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { Config } from "../../lib/config.ts";
-import { blockMedians, mannWhitney, mean, median, quantile, round, steadyGrowth } from "../../lib/numbers.ts";
+import {
+  blockMedians,
+  mannWhitney,
+  mean,
+  median,
+  quantile,
+  round,
+  steadyGrowth,
+} from "../../lib/numbers.ts";
 import type { DatabaseEvidence } from "../../lib/probes/database-child.ts";
 import { type HealthAnswer, parseFields } from "../../lib/probes/health.ts";
 import { emptyTally, type LogSource, type LogTally } from "../../lib/probes/log-lines.ts";
@@ -33,7 +44,9 @@ import {
 } from "../../verify.ts";
 
 const now = Date.parse("2026-11-21T12:00:00Z");
-const prodLimits = Object.fromEntries(Object.entries(LIMITS).map(([name, row]) => [name, row.prod])) as Limits;
+const prodLimits = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, row]) => [name, row.prod]),
+) as Limits;
 
 function contextOf(over: Partial<Config> = {}, limits: Partial<Limits> = {}): CheckContext {
   const config: Config = {
@@ -45,7 +58,11 @@ function contextOf(over: Partial<Config> = {}, limits: Partial<Limits> = {}): Ch
     off: {},
     hints: {},
     logFile: "/var/log/cytube-verify/prod.jsonl",
-    state: { releases: "/var/lib/x/prod.releases.json", alert: "/var/lib/x/prod.alert.json", flag: (flag) => `/run/x/prod.${flag}` },
+    state: {
+      releases: "/var/lib/x/prod.releases.json",
+      alert: "/var/lib/x/prod.alert.json",
+      flag: (flag) => `/run/x/prod.${flag}`,
+    },
     burnin: { timeZone: "UTC", rollback: false },
     rollback: { auto: true, on: ["process"], maxPerDay: 3, secondsMax: 60, command: null },
     headers: {},
@@ -76,8 +93,12 @@ function assertReadable(parts: readonly Part[]): void {
   assert.ok(parts.length > 0);
   for (const part of parts) {
     assert.doesNotMatch(part.says, /NaN|undefined|\[object|Infinity/, part.says);
-    assert.ok(typeof part.measured !== "number" || Number.isFinite(part.measured), `${part.part} measured ${part.measured}`);
-    if (part.status === "fail" || part.status === "unknown") assert.ok(part.says.length > 10, part.says);
+    assert.ok(
+      typeof part.measured !== "number" || Number.isFinite(part.measured),
+      `${part.part} measured ${part.measured}`,
+    );
+    if (part.status === "fail" || part.status === "unknown")
+      assert.ok(part.says.length > 10, part.says);
   }
 }
 
@@ -96,11 +117,17 @@ describe("vocabulary", () => {
 
   test("quantile() is one of the values, and a share of them is not above it", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer(), { minLength: 1, maxLength: 40 }), fc.double({ min: 0, max: 1, noNaN: true }), (values, share) => {
-        const found = quantile(values, share);
-        assert.ok(values.includes(found));
-        assert.ok(values.filter((value) => value <= found).length >= share * values.length - 1e-9);
-      }),
+      fc.property(
+        fc.array(fc.integer(), { minLength: 1, maxLength: 40 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (values, share) => {
+          const found = quantile(values, share);
+          assert.ok(values.includes(found));
+          assert.ok(
+            values.filter((value) => value <= found).length >= share * values.length - 1e-9,
+          );
+        },
+      ),
     );
   });
 
@@ -149,7 +176,13 @@ describe("vocabulary", () => {
 
 describe("checkProcess()", () => {
   const stat = { pid: 71, command: "python3", state: "S", parent: 1, startTicks: 900 };
-  const identity = { pid: 71, startTicks: 900, startedAt: now - 65_000, bootId: "b", invocation: null };
+  const identity = {
+    pid: 71,
+    startTicks: 900,
+    startedAt: now - 65_000,
+    bootId: "b",
+    invocation: null,
+  };
   const alive: Evidence["process"] = {
     source: "pid file /run/bot.pid",
     matches: [{ pid: 71, commandLine: "python3 bot.py" }],
@@ -168,7 +201,8 @@ describe("checkProcess()", () => {
   });
 
   for (const state of ["R", "S", "D", "I"])
-    test(`passes state ${state}`, () => assert.equal(checkProcess({ ...alive, stat: { ...stat, state } }, prod)[0]?.status, "pass"));
+    test(`passes state ${state}`, () =>
+      assert.equal(checkProcess({ ...alive, stat: { ...stat, state } }, prod)[0]?.status, "pass"));
 
   for (const [state, word] of [
     ["Z", /zombie/],
@@ -184,7 +218,13 @@ describe("checkProcess()", () => {
 
   test("fails where no process could be named, and says why", () => {
     const [part] = checkProcess(
-      { ...alive, stat: null, identity: null, matches: [], trouble: "the pid file names pid 71, which is not there" },
+      {
+        ...alive,
+        stat: null,
+        identity: null,
+        matches: [],
+        trouble: "the pid file names pid 71, which is not there",
+      },
       prod,
     );
     assert.equal(part?.status, "fail");
@@ -207,7 +247,9 @@ describe("checkProcess()", () => {
   test("shows what systemd says of the unit", () => {
     const unit = { ActiveState: "active", SubState: "running", Result: "success", NRestarts: "2" };
     const [part] = checkProcess({ ...alive, source: "unit bot.service", unit }, prod);
-    assert.ok(part?.evidence.includes("ActiveState=active SubState=running Result=success NRestarts=2"));
+    assert.ok(
+      part?.evidence.includes("ActiveState=active SubState=running Result=success NRestarts=2"),
+    );
   });
 });
 
@@ -267,10 +309,16 @@ describe("checkDatabase()", () => {
   });
 
   test("says nothing of a disk that could not be asked", () =>
-    assert.equal(statusOf(checkDatabase({ ...sound, diskFreeMb: null, inodesFree: null }, prod), "disk"), undefined));
+    assert.equal(
+      statusOf(checkDatabase({ ...sound, diskFreeMb: null, inodesFree: null }, prod), "disk"),
+      undefined,
+    ));
 
   test("fails without tables, and without the expected ones", () => {
-    assert.match(partOf(checkDatabase({ ...sound, tables: [] }, prod), "tables").says, /no tables at all/);
+    assert.match(
+      partOf(checkDatabase({ ...sound, tables: [] }, prod), "tables").says,
+      /no tables at all/,
+    );
     const parts = checkDatabase({ ...sound, tables: ["user_stats"] }, prod);
     assert.equal(statusOf(parts, "tables"), "fail");
     assert.match(partOf(parts, "tables").says, /expected tables are missing: current_status/);
@@ -278,39 +326,72 @@ describe("checkDatabase()", () => {
 
   test("asks for one table where the config names none", () => {
     const any = contextOf({ database: { file: "/srv/bot/bot_data.db" } });
-    assert.equal(statusOf(checkDatabase({ ...sound, tables: ["anything"] }, any), "tables"), "pass");
+    assert.equal(
+      statusOf(checkDatabase({ ...sound, tables: ["anything"] }, any), "tables"),
+      "pass",
+    );
     assert.equal(statusOf(checkDatabase({ ...sound, tables: [] }, any), "tables"), "fail");
   });
 
   test("fails a write lock that one process keeps, and names the process", () => {
-    const part = partOf(checkDatabase({ ...sound, writeLock: { pid: 812, ms: 2010 } }, prod), "write_lock");
+    const part = partOf(
+      checkDatabase({ ...sound, writeLock: { pid: 812, ms: 2010 } }, prod),
+      "write_lock",
+    );
     assert.equal(part.status, "fail");
     assert.match(part.says, /process 812 has held the write lock for over 2010 ms/);
   });
 
   test("fails damage that quick_check found, and shows five lines of it", () => {
     const lines = Array.from({ length: 9 }, (_, index) => `row ${index} missing from index`);
-    const part = partOf(checkDatabase({ ...sound, integrity: { file: "/b.db", lines, ms: 5 } }, prod), "integrity");
+    const part = partOf(
+      checkDatabase({ ...sound, integrity: { file: "/b.db", lines, ms: 5 } }, prod),
+      "integrity",
+    );
     assert.equal(part.status, "fail");
     assert.equal(part.evidence.length, 5);
     assert.match(part.hint ?? "", /backup/);
   });
 
   test("does not take an empty answer of quick_check for ok", () => {
-    assert.equal(statusOf(checkDatabase({ ...sound, integrity: { file: "/b.db", lines: [], ms: 5 } }, prod), "integrity"), "fail");
     assert.equal(
-      statusOf(checkDatabase({ ...sound, integrity: { file: "/b.db", lines: ["ok", "row 1 missing"], ms: 5 } }, prod), "integrity"),
+      statusOf(
+        checkDatabase({ ...sound, integrity: { file: "/b.db", lines: [], ms: 5 } }, prod),
+        "integrity",
+      ),
+      "fail",
+    );
+    assert.equal(
+      statusOf(
+        checkDatabase(
+          { ...sound, integrity: { file: "/b.db", lines: ["ok", "row 1 missing"], ms: 5 } },
+          prod,
+        ),
+        "integrity",
+      ),
       "fail",
     );
   });
 
   test("has an integrity that is off with its reason, or unknown with its reason, never a pass unseen", () => {
-    const off = partOf(checkDatabase({ ...sound, integrity: null, integrityOff: "too large beside a writing bot" }, prod), "integrity");
+    const off = partOf(
+      checkDatabase(
+        { ...sound, integrity: null, integrityOff: "too large beside a writing bot" },
+        prod,
+      ),
+      "integrity",
+    );
     assert.deepEqual([off.status, off.says], ["off", "too large beside a writing bot"]);
-    const unseen = partOf(checkDatabase({ ...sound, integrity: null, integrityUnseen: "it took over 20 s" }, prod), "integrity");
+    const unseen = partOf(
+      checkDatabase({ ...sound, integrity: null, integrityUnseen: "it took over 20 s" }, prod),
+      "integrity",
+    );
     assert.equal(unseen.status, "unknown");
     assert.match(unseen.says, /it took over 20 s/);
-    assert.equal(statusOf(checkDatabase({ ...sound, integrity: null }, prod), "integrity"), "unknown");
+    assert.equal(
+      statusOf(checkDatabase({ ...sound, integrity: null }, prod), "integrity"),
+      "unknown",
+    );
   });
 
   const codes: [code: string, status: Status, says: RegExp][] = [
@@ -332,7 +413,14 @@ describe("checkDatabase()", () => {
   for (const [code, status, says] of codes) {
     test(`calls ${code} ${status}`, () => {
       const parts = checkDatabase(
-        { ...sound, open: { code, message: "as the system says it" }, tables: [], integrity: null, bytes: null, journalMode: null },
+        {
+          ...sound,
+          open: { code, message: "as the system says it" },
+          tables: [],
+          integrity: null,
+          bytes: null,
+          journalMode: null,
+        },
         prod,
       );
       assertReadable(parts);
@@ -356,17 +444,44 @@ const document = {
   channel: "#demo",
   environment: "prod",
 };
-const answered: HealthAnswer = { at: now, ms: 12.3, source: "GET http://127.0.0.1:8080/api/health", document, problem: null };
+const answered: HealthAnswer = {
+  at: now,
+  ms: 12.3,
+  source: "GET http://127.0.0.1:8080/api/health",
+  document,
+  problem: null,
+};
 
-function fieldsOf(over: Record<string, unknown> = {}, health: Config["health"] = prod.config.health) {
-  const merged = Object.fromEntries(Object.entries({ ...document, ...over }).filter(([, value]) => value !== undefined));
+function fieldsOf(
+  over: Record<string, unknown> = {},
+  health: Config["health"] = prod.config.health,
+) {
+  const merged = Object.fromEntries(
+    Object.entries({ ...document, ...over }).filter(([, value]) => value !== undefined),
+  );
   return parseFields(merged, health, now);
 }
 
 describe("checkHealth()", () => {
-  const healthy: Evidence["health"] = { answers: [answered], tries: 1, fields: fieldsOf(), ready: true, readyMs: null, startedAt: now - 61_000 };
+  const healthy: Evidence["health"] = {
+    answers: [answered],
+    tries: 1,
+    fields: fieldsOf(),
+    ready: true,
+    readyMs: null,
+    startedAt: now - 61_000,
+  };
   const refusedBy = (problem: string, tries = 5): Part[] =>
-    checkHealth({ ...healthy, answers: [{ ...answered, document: null, problem }], tries, fields: null, ready: false }, prod);
+    checkHealth(
+      {
+        ...healthy,
+        answers: [{ ...answered, document: null, problem }],
+        tries,
+        fields: null,
+        ready: false,
+      },
+      prod,
+    );
 
   test("passes a healthy document in all its parts", () => {
     const parts = checkHealth(healthy, prod);
@@ -382,7 +497,10 @@ describe("checkHealth()", () => {
   });
 
   test("records the time to ready where it was waited for", () => {
-    assert.match(partOf(checkHealth({ ...healthy, readyMs: 2500 }, prod), "answer").says, /ready 2\.5 s after its start/);
+    assert.match(
+      partOf(checkHealth({ ...healthy, readyMs: 2500 }, prod), "answer").says,
+      /ready 2\.5 s after its start/,
+    );
     assert.doesNotMatch(partOf(checkHealth(healthy, prod), "answer").says, /ready/);
   });
 
@@ -410,35 +528,68 @@ describe("checkHealth()", () => {
     "SQLITE_CANTOPEN: unable to open database file",
     "Cannot look: the process for it ended",
   ]) {
-    test(`is unknown on "${problem}"`, () => assert.equal(refusedBy(problem)[0]?.status, "unknown"));
+    test(`is unknown on "${problem}"`, () =>
+      assert.equal(refusedBy(problem)[0]?.status, "unknown"));
   }
 
   test("fails where there was no answer at all", () => {
-    const [part] = checkHealth({ ...healthy, answers: [], tries: 0, fields: null, ready: false }, prod);
+    const [part] = checkHealth(
+      { ...healthy, answers: [], tries: 0, fields: null, ready: false },
+      prod,
+    );
     assert.equal(part?.status, "fail");
     assert.match(part?.says ?? "", /no health document: no answer/);
   });
 
   for (const word of ["healthy", "UP", " running ", "ok"])
     test(`passes the status word "${word}"`, () =>
-      assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: word }) }, prod), "status"), "pass"));
+      assert.equal(
+        statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: word }) }, prod), "status"),
+        "pass",
+      ));
   for (const word of ["down", "", "unhealthy", true, 1, null, ["healthy"], { ok: true }])
     test(`fails the status ${JSON.stringify(word)}`, () =>
-      assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: word }) }, prod), "status"), "fail"));
+      assert.equal(
+        statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: word }) }, prod), "status"),
+        "fail",
+      ));
 
   test("takes the site's own status words, and no others then", () => {
     const own = contextOf({ health: { url: "http://h/", statusUp: ["green"] } });
-    assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: "Green" }) }, own), "status"), "pass");
-    assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: "healthy" }) }, own), "status"), "fail");
+    assert.equal(
+      statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: "Green" }) }, own), "status"),
+      "pass",
+    );
+    assert.equal(
+      statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: "healthy" }) }, own), "status"),
+      "fail",
+    );
   });
 
   test("does not know without a status word, except in a row of the database, which has none", () => {
-    assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ status: undefined }) }, prod), "status"), "unknown");
+    assert.equal(
+      statusOf(
+        checkHealth({ ...healthy, fields: fieldsOf({ status: undefined }) }, prod),
+        "status",
+      ),
+      "unknown",
+    );
     const sql = contextOf({ health: { sql: "SELECT * FROM current_status" } });
     const row = parseFields({ connected: 1, last_updated: now / 1000 }, sql.config.health, now);
     assert.equal(statusOf(checkHealth({ ...healthy, fields: row }, sql), "status"), "off");
-    const named = contextOf({ health: { sql: "SELECT * FROM current_status", fields: { status: "/state" } } });
-    assert.equal(statusOf(checkHealth({ ...healthy, fields: parseFields({ connected: 1 }, named.config.health, now) }, named), "status"), "unknown");
+    const named = contextOf({
+      health: { sql: "SELECT * FROM current_status", fields: { status: "/state" } },
+    });
+    assert.equal(
+      statusOf(
+        checkHealth(
+          { ...healthy, fields: parseFields({ connected: 1 }, named.config.health, now) },
+          named,
+        ),
+        "status",
+      ),
+      "unknown",
+    );
   });
 
   for (const [uptime, status] of [
@@ -449,7 +600,10 @@ describe("checkHealth()", () => {
     [0, "pass"],
   ] as const) {
     test(`${status}es a document of ${uptime} s of uptime from a process that is 61 s old`, () => {
-      const part = partOf(checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: uptime }) }, prod), "age");
+      const part = partOf(
+        checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: uptime }) }, prod),
+        "age",
+      );
       assert.equal(part.status, status);
       if (status === "fail") assert.match(`${part.says} ${part.hint}`, /another process answers/i);
     });
@@ -457,20 +611,42 @@ describe("checkHealth()", () => {
 
   test("takes a start time in place of an uptime", () => {
     const at = (startedAt: number): Status | undefined =>
-      statusOf(checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: undefined, bot_start_time: startedAt / 1000 }) }, prod), "age");
+      statusOf(
+        checkHealth(
+          {
+            ...healthy,
+            fields: fieldsOf({ uptime_seconds: undefined, bot_start_time: startedAt / 1000 }),
+          },
+          prod,
+        ),
+        "age",
+      );
     assert.equal(at(now - 61_000), "pass");
     assert.equal(at(now - 3_600_000), "fail");
   });
 
   test("says nothing of an age that the document or the process does not tell, and does not know one that is no number", () => {
-    assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: undefined }) }, prod), "age"), undefined);
-    assert.equal(statusOf(checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: "61" }) }, prod), "age"), "unknown");
+    assert.equal(
+      statusOf(
+        checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: undefined }) }, prod),
+        "age",
+      ),
+      undefined,
+    );
+    assert.equal(
+      statusOf(
+        checkHealth({ ...healthy, fields: fieldsOf({ uptime_seconds: "61" }) }, prod),
+        "age",
+      ),
+      "unknown",
+    );
     assert.equal(statusOf(checkHealth({ ...healthy, startedAt: null }, prod), "age"), undefined);
   });
 });
 
 describe("checkConnection()", () => {
-  const parts = (over: Record<string, unknown>, context = prod): Part[] => checkConnection(fieldsOf(over), context);
+  const parts = (over: Record<string, unknown>, context = prod): Part[] =>
+    checkConnection(fieldsOf(over), context);
 
   test("passes true with a fresh heartbeat", () => {
     assertReadable(parts({}));
@@ -491,13 +667,23 @@ describe("checkConnection()", () => {
     });
   }
 
-  test("does not know without the field", () => assert.equal(statusOf(parts({ connected: undefined }), "connected"), "unknown"));
+  test("does not know without the field", () =>
+    assert.equal(statusOf(parts({ connected: undefined }), "connected"), "unknown"));
 
   test("takes 1 for true in a row of the database only", () => {
     const sql = { sql: "SELECT * FROM current_status" };
-    assert.equal(statusOf(checkConnection(fieldsOf({ connected: 1 }, sql), prod), "connected"), "pass");
-    assert.equal(statusOf(checkConnection(fieldsOf({ connected: 0 }, sql), prod), "connected"), "fail");
-    assert.equal(statusOf(checkConnection(fieldsOf({ connected: 2 }, sql), prod), "connected"), "fail");
+    assert.equal(
+      statusOf(checkConnection(fieldsOf({ connected: 1 }, sql), prod), "connected"),
+      "pass",
+    );
+    assert.equal(
+      statusOf(checkConnection(fieldsOf({ connected: 0 }, sql), prod), "connected"),
+      "fail",
+    );
+    assert.equal(
+      statusOf(checkConnection(fieldsOf({ connected: 2 }, sql), prod), "connected"),
+      "fail",
+    );
   });
 
   for (const [age, status] of [
@@ -511,14 +697,22 @@ describe("checkConnection()", () => {
   ] as const) {
     test(`calls a heartbeat of ${age} s ago ${status}, 30 are allowed`, () => {
       assert.equal(statusOf(parts({ last_updated: now / 1000 - age }), "heartbeat"), status);
-      assert.equal(statusOf(parts({ last_updated: new Date(now - age * 1000).toISOString() }), "heartbeat"), status);
+      assert.equal(
+        statusOf(parts({ last_updated: new Date(now - age * 1000).toISOString() }), "heartbeat"),
+        status,
+      );
     });
   }
 
   test("fails a heartbeat that is no time, and lists one that does not exist as off", () => {
     for (const value of ["yesterday", true, {}, [], -5, ""])
-      assert.equal(statusOf(parts({ last_updated: value }), "heartbeat"), "fail", JSON.stringify(value));
-    for (const value of [undefined, null]) assert.equal(statusOf(parts({ last_updated: value }), "heartbeat"), "off");
+      assert.equal(
+        statusOf(parts({ last_updated: value }), "heartbeat"),
+        "fail",
+        JSON.stringify(value),
+      );
+    for (const value of [undefined, null])
+      assert.equal(statusOf(parts({ last_updated: value }), "heartbeat"), "off");
   });
 });
 
@@ -575,13 +769,28 @@ describe("checkResponse()", () => {
     [1500, "fail"],
   ] as const) {
     test(`${status}es an average of ${value} ms, the limit is 1000`, () => {
-      assert.equal(statusOf(checkResponse({ fresh: five(value), keptAlive: five(5), failures: [] }, prod), "average"), status);
-      assert.equal(statusOf(checkResponse({ fresh: five(5), keptAlive: five(value), failures: [] }, prod), "kept_alive"), status);
+      assert.equal(
+        statusOf(
+          checkResponse({ fresh: five(value), keptAlive: five(5), failures: [] }, prod),
+          "average",
+        ),
+        status,
+      );
+      assert.equal(
+        statusOf(
+          checkResponse({ fresh: five(5), keptAlive: five(value), failures: [] }, prod),
+          "kept_alive",
+        ),
+        status,
+      );
     });
   }
 
   test("warns of one slow sample that only the tail shows", () => {
-    const parts = checkResponse({ fresh: [5, 5, 5, 5, 1200], keptAlive: five(5), failures: [] }, prod);
+    const parts = checkResponse(
+      { fresh: [5, 5, 5, 5, 1200], keptAlive: five(5), failures: [] },
+      prod,
+    );
     assert.deepEqual(
       ["average", "kept_alive", "tail"].map((name) => statusOf(parts, name)),
       ["pass", "pass", "warn"],
@@ -591,8 +800,12 @@ describe("checkResponse()", () => {
   test("warns of a few failed samples, fails most of them, and does not know without any", () => {
     const failures = (count: number): string[] => Array.from({ length: count }, () => "HTTP 500");
     const left = (failed: number): number[] => five(5).slice(0, 5 - failed);
-    const samples = (count: number) => ({ fresh: left(Math.floor(count / 2)), keptAlive: left(Math.ceil(count / 2)) });
-    const parts = (count: number) => checkResponse({ ...samples(count), failures: failures(count) }, prod);
+    const samples = (count: number) => ({
+      fresh: left(Math.floor(count / 2)),
+      keptAlive: left(Math.ceil(count / 2)),
+    });
+    const parts = (count: number) =>
+      checkResponse({ ...samples(count), failures: failures(count) }, prod);
     assert.equal(statusOf(parts(0), "answers"), undefined);
     assert.equal(statusOf(parts(1), "answers"), "warn");
     assert.equal(statusOf(parts(5), "answers"), "warn");
@@ -605,7 +818,10 @@ describe("checkResponse()", () => {
   });
 
   test("does not know where no sample was taken, of either kind", () => {
-    assert.equal(statusOf(checkResponse({ fresh: [], keptAlive: [], failures: [] }, prod), "average"), "unknown");
+    assert.equal(
+      statusOf(checkResponse({ fresh: [], keptAlive: [], failures: [] }, prod), "average"),
+      "unknown",
+    );
     const half = checkResponse({ fresh: five(5), keptAlive: [], failures: [] }, prod);
     assertReadable(half);
     assert.notEqual(statusOf(half, "kept_alive"), "pass");
@@ -616,7 +832,12 @@ describe("checkResponse()", () => {
 
 describe("checkMemory()", () => {
   const samples = (...values: number[]): Evidence["usage"] =>
-    values.map((memoryMb, index) => ({ at: now, memoryMb, cpuPercent: index ? 3.21 : null, processes: 2 }));
+    values.map((memoryMb, index) => ({
+      at: now,
+      memoryMb,
+      cpuPercent: index ? 3.21 : null,
+      processes: 2,
+    }));
 
   for (const [values, status] of [
     [[499, 499, 499], "pass"],
@@ -667,8 +888,18 @@ describe("checkErrorLogs()", () => {
     ["one error where errors only warn", [source({ errors: 1 })], lenient, "warn"],
     ["three errors of three allowed", [source({ errors: 3 })], three, "warn"],
     ["four errors of three allowed", [source({ errors: 4 })], three, "fail"],
-    ["a source that cannot be read", [source({}, { unseen: "permission denied" })], prod, "unknown"],
-    ["a source that was partly read, and had an error", [source({ errors: 1 }, { unseen: "the rest was not read" })], prod, "fail"],
+    [
+      "a source that cannot be read",
+      [source({}, { unseen: "permission denied" })],
+      prod,
+      "unknown",
+    ],
+    [
+      "a source that was partly read, and had an error",
+      [source({ errors: 1 }, { unseen: "the rest was not read" })],
+      prod,
+      "fail",
+    ],
     ["an error without any timestamp", [source({ undated: 1 })], prod, "unknown"],
     ["an error that is perhaps within the window", [source({ uncertain: 1 })], prod, "warn"],
     ["no source", [], prod, "unknown"],
@@ -682,7 +913,10 @@ describe("checkErrorLogs()", () => {
   }
 
   test("shows the lines, the window, and the noise that was counted", () => {
-    const [part] = checkErrorLogs([source({ errors: 2, noise: 3, examples: ["ERROR no room"] })], prod);
+    const [part] = checkErrorLogs(
+      [source({ errors: 2, noise: 3, examples: ["ERROR no room"] })],
+      prod,
+    );
     assert.equal(part?.says, "2 errors in the last 5 min of /srv/bot/bot.log, 3 known as noise");
     assert.deepEqual([part?.measured, part?.limit], [2, 0]);
     assert.ok(part?.evidence.includes("ERROR no room"));
@@ -703,7 +937,10 @@ describe("checkErrorLogs()", () => {
 // ---------------------------------------------------------------------------- configuration, release
 
 describe("checkConfiguration()", () => {
-  const running = (over: Record<string, unknown> = {}, file: Evidence["configuration"]["file"] = null): Evidence["configuration"] => ({
+  const running = (
+    over: Record<string, unknown> = {},
+    file: Evidence["configuration"]["file"] = null,
+  ): Evidence["configuration"] => ({
     fields: fieldsOf(over),
     file,
     startedAt: now - 60_000,
@@ -730,18 +967,30 @@ describe("checkConfiguration()", () => {
   });
 
   for (const channel of ["#demo", "demo", "#DEMO", " demo "])
-    test(`takes "${channel}" for #demo`, () => assert.equal(statusOf(checkConfiguration(running({ channel }), prod), "channel"), "pass"));
+    test(`takes "${channel}" for #demo`, () =>
+      assert.equal(statusOf(checkConfiguration(running({ channel }), prod), "channel"), "pass"));
   for (const channel of ["#demo2", "dem", "##demo", "other", 5, ["#demo", "x"]])
     test(`fails the channel ${JSON.stringify(channel)}`, () =>
       assert.equal(statusOf(checkConfiguration(running({ channel }), prod), "channel"), "fail"));
   for (const environment of ["test", "PROD", "production", true])
     test(`fails the environment ${JSON.stringify(environment)}`, () =>
-      assert.equal(statusOf(checkConfiguration(running({ environment }), prod), "environment"), "fail"));
+      assert.equal(
+        statusOf(checkConfiguration(running({ environment }), prod), "environment"),
+        "fail",
+      ));
 
   test("accepts any of a list of environments", () => {
-    const either = contextOf({ configuration: { environment: ["prod", "production"], channel: "#demo" } });
-    assert.equal(statusOf(checkConfiguration(running({ environment: "production" }), either), "environment"), "pass");
-    assert.equal(statusOf(checkConfiguration(running({ environment: "staging" }), either), "environment"), "fail");
+    const either = contextOf({
+      configuration: { environment: ["prod", "production"], channel: "#demo" },
+    });
+    assert.equal(
+      statusOf(checkConfiguration(running({ environment: "production" }), either), "environment"),
+      "pass",
+    );
+    assert.equal(
+      statusOf(checkConfiguration(running({ environment: "staging" }), either), "environment"),
+      "fail",
+    );
   });
 
   for (const missing of [undefined, null, ""]) {
@@ -757,20 +1006,39 @@ describe("checkConfiguration()", () => {
   test("does not know what the config does not say, also when both sides say nothing", () => {
     const silent = contextOf({ configuration: {} });
     assert.equal(statusOf(checkConfiguration(running(), silent), "channel"), "unknown");
-    assert.equal(statusOf(checkConfiguration(running({ channel: undefined }), silent), "channel"), "unknown");
+    assert.equal(
+      statusOf(checkConfiguration(running({ channel: undefined }), silent), "channel"),
+      "unknown",
+    );
   });
 
   test("compares the file on disk with what is running", () => {
     assert.equal(statusOf(checkConfiguration(running({}, onDisk()), prod), "file"), "pass");
-    const other = partOf(checkConfiguration(running({}, onDisk({ channel: "#other" })), prod), "file");
+    const other = partOf(
+      checkConfiguration(running({}, onDisk({ channel: "#other" })), prod),
+      "file",
+    );
     assert.equal(other.status, "fail");
     assert.match(other.says, /says another channel than what is running/);
-    assert.equal(statusOf(checkConfiguration(running({}, onDisk({ environment: "test" })), prod), "file"), "fail");
-    assert.equal(statusOf(checkConfiguration(running({}, onDisk({ environment: undefined, channel: undefined })), prod), "file"), "unknown");
+    assert.equal(
+      statusOf(checkConfiguration(running({}, onDisk({ environment: "test" })), prod), "file"),
+      "fail",
+    );
+    assert.equal(
+      statusOf(
+        checkConfiguration(
+          running({}, onDisk({ environment: undefined, channel: undefined })),
+          prod,
+        ),
+        "file",
+      ),
+      "unknown",
+    );
   });
 
   test("warns of a file that was edited after the start, though it says the same", () => {
-    const edited = (modifiedAt: number): Status | undefined => statusOf(checkConfiguration(running({}, onDisk({ modifiedAt })), prod), "file");
+    const edited = (modifiedAt: number): Status | undefined =>
+      statusOf(checkConfiguration(running({}, onDisk({ modifiedAt })), prod), "file");
     assert.equal(edited(now - 60_000 + 1000), "pass");
     assert.equal(edited(now - 60_000 + 1001), "warn");
   });
@@ -818,9 +1086,13 @@ describe("steadyGrowth()", () => {
         fc.nat(40),
         fc.integer({ min: 1, max: 80 }),
         (count, teeth, phase, height) => {
-          // At least two whole teeth in a watch; one rise that is longer than the watch is growth as far as anybody can see.
+          // At least two whole teeth in a watch; one rise that is longer than the watch is growth
+          // as far as anybody can see.
           const period = Math.max(2, Math.floor(count / teeth / 1.5));
-          const values = Array.from({ length: count }, (_, index) => 80 + (height * ((index + phase) % period)) / period);
+          const values = Array.from(
+            { length: count },
+            (_, index) => 80 + (height * ((index + phase) % period)) / period,
+          );
           assert.equal(steadyGrowth(values), 0);
         },
       ),
@@ -837,7 +1109,12 @@ describe("steadyGrowth()", () => {
   });
 
   test("does not call one step growth, for a cache is filled once", () => {
-    for (let at = 1; at < 40; at++) assert.equal(steadyGrowth(Array.from({ length: 40 }, (_, index) => (index < at ? 80 : 140))), 0, `step at ${at}`);
+    for (let at = 1; at < 40; at++)
+      assert.equal(
+        steadyGrowth(Array.from({ length: 40 }, (_, index) => (index < at ? 80 : 140))),
+        0,
+        `step at ${at}`,
+      );
   });
 
   test("does not call a fall growth, nor a line that is flat", () => {
@@ -849,14 +1126,18 @@ describe("steadyGrowth()", () => {
     for (let seed = 1; seed <= 300; seed++) {
       const random = randomOf(seed);
       const count = 12 + (seed % 60);
-      const grown = steadyGrowth(Array.from({ length: count }, (_, index) => 80 + (60 * index) / (count - 1) + 5 * random()));
-      // Block medians stand in the middle of the first and of the last fifth, so four fifths of the leak lie between them.
+      const grown = steadyGrowth(
+        Array.from({ length: count }, (_, index) => 80 + (60 * index) / (count - 1) + 5 * random()),
+      );
+      // Block medians stand in the middle of the first and of the last fifth, so four fifths of the
+      // leak lie between them.
       assert.ok(grown > 36 && grown < 60, `seed ${seed}: ${grown} MB`);
     }
   });
 
   test("needs ten values", () => {
-    const line = (count: number): number[] => Array.from({ length: count }, (_, index) => 10 * index);
+    const line = (count: number): number[] =>
+      Array.from({ length: count }, (_, index) => 10 * index);
     assert.equal(steadyGrowth(line(9)), 0);
     assert.ok(steadyGrowth(line(10)) > 0);
     assert.equal(steadyGrowth([]), 0);
@@ -870,11 +1151,17 @@ describe("steadyGrowth()", () => {
 });
 
 describe("mannWhitney()", () => {
-  /** The share of all assignments of the pooled values to two groups in which the first group's U is at least as large. */
+  /**
+   * The share of all assignments of the pooled values to two groups in which the first group's U is
+   * at least as large.
+   */
   function exact(a: readonly number[], b: readonly number[]): number {
     const pooled = [...a, ...b];
     const statistic = (first: readonly number[], second: readonly number[]): number =>
-      first.reduce((sum, x) => sum + second.reduce((inner, y) => inner + (x > y ? 1 : x === y ? 0.5 : 0), 0), 0);
+      first.reduce(
+        (sum, x) => sum + second.reduce((inner, y) => inner + (x > y ? 1 : x === y ? 0.5 : 0), 0),
+        0,
+      );
     const observed = statistic(a, b);
     let all = 0;
     let larger = 0;
@@ -899,7 +1186,10 @@ describe("mannWhitney()", () => {
       const a = Array.from({ length: 5 + (seed % 2) }, () => random() + (seed % 4) / 4);
       const b = Array.from({ length: 5 }, () => random());
       const [approximate, counted] = [mannWhitney(a, b), exact(a, b)];
-      assert.ok(Math.abs(approximate - counted) < 0.02, `seed ${seed}: ${approximate} instead of ${counted}`);
+      assert.ok(
+        Math.abs(approximate - counted) < 0.02,
+        `seed ${seed}: ${approximate} instead of ${counted}`,
+      );
     }
   });
 
@@ -911,12 +1201,16 @@ describe("mannWhitney()", () => {
       const [approximate, counted] = [mannWhitney(a, b), exact(a, b)];
       // The normal approximation is coarse in the middle, where nothing is decided.
       const tolerance = counted < 0.05 ? 0.02 : 0.1;
-      assert.ok(Math.abs(approximate - counted) < tolerance, `seed ${seed}: ${approximate} instead of ${counted}`);
+      assert.ok(
+        Math.abs(approximate - counted) < tolerance,
+        `seed ${seed}: ${approximate} instead of ${counted}`,
+      );
     }
   });
 
   test("equals the published values of the normal approximation", () => {
-    // R: wilcox.test(x, y, alternative = "greater", exact = FALSE, correct = TRUE); Hollander & Wolfe's depression data.
+    // R: wilcox.test(x, y, alternative = "greater", exact = FALSE, correct = TRUE); Hollander &
+    // Wolfe's depression data.
     const x = [0.8, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46];
     const y = [1.15, 0.88, 0.9, 0.74, 1.21];
     assert.ok(Math.abs(mannWhitney(x, y) - 0.1223) < 5e-4, String(mannWhitney(x, y)));
@@ -953,7 +1247,10 @@ describe("mannWhitney()", () => {
 });
 
 describe("checkStability()", () => {
-  const series = (memoryMb: number[], responseMs: (number | null)[] = []): WatchEvidence["series"] => ({
+  const series = (
+    memoryMb: number[],
+    responseMs: (number | null)[] = [],
+  ): WatchEvidence["series"] => ({
     pollSeconds: responseMs.map((_, index) => index),
     responseMs,
     users: responseMs.map(() => 3),
@@ -961,7 +1258,8 @@ describe("checkStability()", () => {
     memoryMb,
     cpuPercent: memoryMb.map(() => 1),
   });
-  const flat = (count: number, value: number): number[] => Array.from({ length: count }, (_, index) => value + (index % 3) / 10);
+  const flat = (count: number, value: number): number[] =>
+    Array.from({ length: count }, (_, index) => value + (index % 3) / 10);
   const calm: WatchEvidence = {
     secondsPlanned: 300,
     secondsWatched: 300,
@@ -973,7 +1271,8 @@ describe("checkStability()", () => {
     unseen: 0,
     history: null,
   };
-  const slope = (count: number, from: number, by: number): number[] => Array.from({ length: count }, (_, index) => from + (by * index) / (count - 1));
+  const slope = (count: number, from: number, by: number): number[] =>
+    Array.from({ length: count }, (_, index) => from + (by * index) / (count - 1));
 
   test("passes a calm watch with one part", () => {
     const parts = checkStability(calm, prod);
@@ -985,11 +1284,31 @@ describe("checkStability()", () => {
     assert.match(parts[0]?.says ?? "", /stable for 5 min, 60 polls/);
   });
 
-  for (const kind of ["died", "restarted", "stopped", "zombie", "health", "connection", "users", "memory", "errors", "uptime"] as const) {
+  for (const kind of [
+    "died",
+    "restarted",
+    "stopped",
+    "zombie",
+    "health",
+    "connection",
+    "users",
+    "memory",
+    "errors",
+    "uptime",
+  ] as const) {
     test(`fails an incident of the kind "${kind}", and shows its evidence`, () => {
-      const incident = { kind, at: now, says: `something ${kind} happened to the bot`, evidence: ["seen"] };
+      const incident = {
+        kind,
+        at: now,
+        says: `something ${kind} happened to the bot`,
+        evidence: ["seen"],
+      };
       assert.deepEqual(
-        checkStability({ ...calm, secondsWatched: 12, incident }, prod).map((part) => [part.status, part.says, part.evidence]),
+        checkStability({ ...calm, secondsWatched: 12, incident }, prod).map((part) => [
+          part.status,
+          part.says,
+          part.evidence,
+        ]),
         [["fail", incident.says, ["seen"]]],
       );
     });
@@ -1003,18 +1322,39 @@ describe("checkStability()", () => {
   ] as const) {
     test(`calls ${missed} missed polls of 60 ${status ?? "nothing"}`, () => {
       for (const kind of ["health", "connection", "users"] as const)
-        assert.equal(statusOf(checkStability({ ...calm, misses: { ...calm.misses, [kind]: missed } }, prod), `${kind}_misses`), status);
+        assert.equal(
+          statusOf(
+            checkStability({ ...calm, misses: { ...calm.misses, [kind]: missed } }, prod),
+            `${kind}_misses`,
+          ),
+          status,
+        );
     });
   }
 
   test("allows two misses in a watch of a few polls, for three in a row are what fails", () => {
     const few = { ...calm, polls: 3 };
-    assert.equal(statusOf(checkStability({ ...few, misses: { ...calm.misses, health: 2 } }, prod), "health_misses"), "warn");
-    assert.equal(statusOf(checkStability({ ...few, misses: { ...calm.misses, health: 3 } }, prod), "health_misses"), "fail");
+    assert.equal(
+      statusOf(
+        checkStability({ ...few, misses: { ...calm.misses, health: 2 } }, prod),
+        "health_misses",
+      ),
+      "warn",
+    );
+    assert.equal(
+      statusOf(
+        checkStability({ ...few, misses: { ...calm.misses, health: 3 } }, prod),
+        "health_misses",
+      ),
+      "fail",
+    );
   });
 
   test("does not know a memory that could not be followed", () =>
-    assert.equal(statusOf(checkStability({ ...calm, series: series([], flat(60, 10)) }, prod), "memory"), "unknown"));
+    assert.equal(
+      statusOf(checkStability({ ...calm, series: series([], flat(60, 10)) }, prod), "memory"),
+      "unknown",
+    ));
 
   test("never passes a watch that polled nothing", () => {
     const parts = checkStability({ ...calm, polls: 0, series: series(flat(60, 80)) }, prod);
@@ -1026,7 +1366,10 @@ describe("checkStability()", () => {
 
   test("warns of memory that grew steadily beyond the limit, and tells of growth below it", () => {
     const grown = (by: number): Status | undefined =>
-      statusOf(checkStability({ ...calm, series: series(slope(60, 80, by), flat(60, 10)) }, prod), "memory_growth");
+      statusOf(
+        checkStability({ ...calm, series: series(slope(60, 80, by), flat(60, 10)) }, prod),
+        "memory_growth",
+      );
     assert.equal(grown(40), "pass"); // Four fifths of it lie between the first and the last block.
     assert.equal(grown(61), "pass");
     assert.equal(grown(64), "warn");
@@ -1035,7 +1378,10 @@ describe("checkStability()", () => {
 
   test("warns of response times that grew by a tenth of their limit", () => {
     const grown = (by: number): Status | undefined =>
-      statusOf(checkStability({ ...calm, series: series(flat(60, 80), slope(60, 10, by)) }, prod), "response_growth");
+      statusOf(
+        checkStability({ ...calm, series: series(flat(60, 80), slope(60, 10, by)) }, prod),
+        "response_growth",
+      );
     assert.equal(grown(110), "pass");
     assert.equal(grown(140), "warn");
   });
@@ -1043,7 +1389,13 @@ describe("checkStability()", () => {
   test("leaves polls without an answer out of the trend", () => {
     const gaps = slope(60, 10, 300).map((value, index) => (index % 4 ? value : null));
     assertReadable(checkStability({ ...calm, series: series(flat(60, 80), gaps) }, prod));
-    assert.equal(statusOf(checkStability({ ...calm, series: series(flat(60, 80), gaps) }, prod), "response_growth"), "warn");
+    assert.equal(
+      statusOf(
+        checkStability({ ...calm, series: series(flat(60, 80), gaps) }, prod),
+        "response_growth",
+      ),
+      "warn",
+    );
   });
 
   test("warns of new errors in the log that did not fail the watch", () => {
@@ -1052,17 +1404,31 @@ describe("checkStability()", () => {
   });
 
   test("warns of a release that is a quarter worse than the last one that passed, and of nothing less", () => {
-    const history = { release: "1.4.1", ts: "2026-11-20T10:00:00.000Z", responseMs: flat(60, 8), memoryMb: flat(60, 80) };
-    const against = (value: number): Part[] => checkStability({ ...calm, series: series(flat(60, value), flat(60, 8)), history }, prod);
+    const history = {
+      release: "1.4.1",
+      ts: "2026-11-20T10:00:00.000Z",
+      responseMs: flat(60, 8),
+      memoryMb: flat(60, 80),
+    };
+    const against = (value: number): Part[] =>
+      checkStability({ ...calm, series: series(flat(60, value), flat(60, 8)), history }, prod);
     assert.equal(statusOf(against(80), "memory_history"), "pass");
     assert.equal(statusOf(against(99), "memory_history"), "pass");
     assert.equal(statusOf(against(101), "memory_history"), "warn");
-    assert.match(partOf(against(101), "memory_history").says, /release 1\.4\.1 had 80\.1 MB on 2026-11-20/);
+    assert.match(
+      partOf(against(101), "memory_history").says,
+      /release 1\.4\.1 had 80\.1 MB on 2026-11-20/,
+    );
     assert.equal(statusOf(against(40), "memory_history"), "pass");
   });
 
   test("compares no history of fewer than ten samples", () => {
-    const history = { release: "1.4.1", ts: "2026-11-20T10:00:00.000Z", responseMs: [1], memoryMb: flat(9, 10) };
+    const history = {
+      release: "1.4.1",
+      ts: "2026-11-20T10:00:00.000Z",
+      responseMs: [1],
+      memoryMb: flat(9, 10),
+    };
     assert.equal(statusOf(checkStability({ ...calm, history }, prod), "memory_history"), undefined);
   });
 });
@@ -1084,15 +1450,16 @@ describe("CHECKS", () => {
     );
   });
 
-  const absences: [name: string, over: Partial<Config>, limits: Partial<Limits>, reason: RegExp][] = [
-    ["database", { database: undefined }, {}, /no database in the config/],
-    ["response_time", { health: { sql: "SELECT 1" } }, {}, /no endpoint to time/],
-    ["user_count", { environment: "test" }, { userCountMin: null }, /not checked in test/],
-    ["memory_usage", { environment: "test" }, { memoryMbMax: null }, /not checked in test/],
-    ["configuration", { environment: "test" }, {}, /not checked in test/],
-    ["release", {}, {}, /no version is expected/],
-    ["uptime_stability", { environment: "test" }, { watchSeconds: 0 }, /not checked in test/],
-  ];
+  const absences: [name: string, over: Partial<Config>, limits: Partial<Limits>, reason: RegExp][] =
+    [
+      ["database", { database: undefined }, {}, /no database in the config/],
+      ["response_time", { health: { sql: "SELECT 1" } }, {}, /no endpoint to time/],
+      ["user_count", { environment: "test" }, { userCountMin: null }, /not checked in test/],
+      ["memory_usage", { environment: "test" }, { memoryMbMax: null }, /not checked in test/],
+      ["configuration", { environment: "test" }, {}, /not checked in test/],
+      ["release", {}, {}, /no version is expected/],
+      ["uptime_stability", { environment: "test" }, { watchSeconds: 0 }, /not checked in test/],
+    ];
   for (const [name, over, limits, reason] of absences) {
     test(`says why ${name} does not exist`, () => {
       const row = CHECKS.find((check) => check.name === name);
@@ -1113,22 +1480,40 @@ describe("foldParts() and judgeCheck()", () => {
     evidence: [name],
     hint: null,
   });
-  const run = { config: prod.config, selected: new Set(CHECK_NAMES), phase: "initial" as const, interruption: null, incident: null };
+  const run = {
+    config: prod.config,
+    selected: new Set(CHECK_NAMES),
+    phase: "initial" as const,
+    interruption: null,
+    incident: null,
+  };
 
   test("foldParts() lets the worst part speak, and lists all", () => {
-    const finding = foldParts(row, "initial", [part("a", "pass"), part("b", "fail"), part("c", "unknown"), part("d", "fail")], prod.config);
-    assert.deepEqual([finding.status, finding.says, finding.parts.length], ["fail", "b is fail; d is fail", 4]);
+    const finding = foldParts(
+      row,
+      "initial",
+      [part("a", "pass"), part("b", "fail"), part("c", "unknown"), part("d", "fail")],
+      prod.config,
+    );
+    assert.deepEqual(
+      [finding.status, finding.says, finding.parts.length],
+      ["fail", "b is fail; d is fail", 4],
+    );
     assert.deepEqual(finding.evidence, ["b", "d"]);
     assert.ok(finding.hint);
   });
 
-  test("foldParts() of nothing is unknown", () => assert.equal(foldParts(row, "initial", [], prod.config).status, "unknown"));
+  test("foldParts() of nothing is unknown", () =>
+    assert.equal(foldParts(row, "initial", [], prod.config).status, "unknown"));
 
   test("foldParts() turns a part off with the config's reason, and the rest speaks", () => {
     const config = { ...prod.config, off: { "connection.b": "cannot exist here" } };
     const finding = foldParts(row, "initial", [part("a", "pass"), part("b", "fail")], config);
     assert.equal(finding.status, "pass");
-    assert.deepEqual(finding.parts.map((one) => [one.status, one.says])[1], ["off", "cannot exist here"]);
+    assert.deepEqual(finding.parts.map((one) => [one.status, one.says])[1], [
+      "off",
+      "cannot exist here",
+    ]);
   });
 
   test("foldParts() is off, not a pass, when every part is off", () => {
@@ -1139,20 +1524,34 @@ describe("foldParts() and judgeCheck()", () => {
   test("foldParts() gives a hint to what went wrong, the site's own first", () => {
     const own = { ...prod.config, hints: { connection: "Ask in the channel." } };
     assert.equal(foldParts(row, "initial", [part("a", "fail")], own).hint, "Ask in the channel.");
-    assert.match(foldParts(row, "initial", [part("a", "fail")], prod.config).hint ?? "", /^tail -n 50 \/srv\/bot\/bot\.log/);
+    assert.match(
+      foldParts(row, "initial", [part("a", "fail")], prod.config).hint ?? "",
+      /^tail -n 50 \/srv\/bot\/bot\.log/,
+    );
     assert.equal(foldParts(row, "initial", [part("a", "pass")], own).hint, null);
   });
 
   test("judgeCheck() turns a slice that is missing or was not seen into unknown, with the reason", () => {
-    assert.deepEqual([judgeCheck(row, {}, run, now).status, judgeCheck(row, {}, run, now).says], ["unknown", "nothing was observed"]);
-    const unseen: Observations = { fields: { seen: false, why: "there is no health document", hint: "curl" } };
+    assert.deepEqual(
+      [judgeCheck(row, {}, run, now).status, judgeCheck(row, {}, run, now).says],
+      ["unknown", "nothing was observed"],
+    );
+    const unseen: Observations = {
+      fields: { seen: false, why: "there is no health document", hint: "curl" },
+    };
     const finding = judgeCheck(row, unseen, run, now);
-    assert.deepEqual([finding.status, finding.says, finding.hint], ["unknown", "there is no health document", "curl"]);
+    assert.deepEqual(
+      [finding.status, finding.says, finding.hint],
+      ["unknown", "there is no health document", "curl"],
+    );
     assert.match(judgeCheck(row, {}, { ...run, interruption: "deadline" }, now).says, /deadline/);
   });
 
   test("judgeCheck() skips what the flags leave out, and what an incident left unseen", () => {
-    assert.equal(judgeCheck(row, {}, { ...run, selected: new Set(["process"]) }, now).status, "skipped");
+    assert.equal(
+      judgeCheck(row, {}, { ...run, selected: new Set(["process"]) }, now).status,
+      "skipped",
+    );
     const incident = { kind: "died" as const, at: now, says: "the bot died", evidence: [] };
     const finding = judgeCheck(row, {}, { ...run, interruption: "incident", incident }, now);
     assert.deepEqual([finding.status, finding.says], ["skipped", "not looked at: the bot died"]);
@@ -1161,11 +1560,20 @@ describe("foldParts() and judgeCheck()", () => {
   test("judgeCheck() is off with the config's reason, whatever was observed", () => {
     const config = { ...prod.config, off: { connection: "it has no connection" } };
     const seen: Observations = { fields: { seen: true, value: fieldsOf({ connected: false }) } };
-    assert.deepEqual([judgeCheck(row, seen, { ...run, config }, now).status, judgeCheck(row, seen, run, now).status], ["off", "fail"]);
+    assert.deepEqual(
+      [
+        judgeCheck(row, seen, { ...run, config }, now).status,
+        judgeCheck(row, seen, run, now).status,
+      ],
+      ["off", "fail"],
+    );
   });
 
   test("worseFinding() keeps the worse of two looks, and the later of equal ones", () => {
-    const finding = (status: Status, says: string) => ({ ...foldParts(row, "initial", [part("a", status)], prod.config), says });
+    const finding = (status: Status, says: string) => ({
+      ...foldParts(row, "initial", [part("a", status)], prod.config),
+      says,
+    });
     assert.equal(worseFinding(undefined, finding("pass", "later")).says, "later");
     assert.equal(worseFinding(finding("fail", "before"), finding("pass", "later")).says, "before");
     assert.equal(worseFinding(finding("pass", "before"), finding("warn", "later")).says, "later");

@@ -28,18 +28,27 @@ test("each fault has a name of its own", () => {
   assert.equal(new Set(faults.map(({ name }) => name)).size, faults.length);
 });
 
-// Scenes mostly wait, so several are played at once; timing is judged elsewhere, on a machine that does nothing else.
+// Scenes mostly wait, so several are played at once; timing is judged elsewhere, on a machine that
+// does nothing else.
 describe("the table of faults", { concurrency: 8 }, async () => {
   await buildOnce();
   for (const fault of faults) {
     test(`${fault.name} is found: ${fault.expected.check ?? "exit"} ${fault.expected.status ?? ""} ${fault.expected.exit}`, async () => {
       const { mismatches, run } = await playFault(fault);
-      assert.deepEqual(mismatches, [], `${run.stdout.slice(0, 2000)}\n${run.stderr.slice(0, 2000)}`);
+      assert.deepEqual(
+        mismatches,
+        [],
+        `${run.stdout.slice(0, 2000)}\n${run.stderr.slice(0, 2000)}`,
+      );
     });
     if (!fault.lookAlike) continue;
     test(`the look-alike of ${fault.name} passes: ${fault.lookAlike.what}`, async () => {
       const { mismatches, run } = await playLookAlike(fault);
-      assert.deepEqual(mismatches, [], `${run.stdout.slice(0, 2000)}\n${run.stderr.slice(0, 2000)}`);
+      assert.deepEqual(
+        mismatches,
+        [],
+        `${run.stdout.slice(0, 2000)}\n${run.stderr.slice(0, 2000)}`,
+      );
     });
   }
 });

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { loadAdvice } from "../../lib/advice.ts";
-import { CHECK_CODES, CHECK_NAMES, type CheckName, type Environment, EXIT, type Finding, STATUSES, type Status } from "../../lib/vocabulary.ts";
+import {
+  CHECK_CODES,
+  CHECK_NAMES,
+  type CheckName,
+  type Environment,
+  EXIT,
+  type Finding,
+  STATUSES,
+  type Status,
+} from "../../lib/vocabulary.ts";
 import { judgeVerdict, PRIORITY } from "../../verify.ts";
 
 function findingOf(check: CheckName, status: Status): Finding {
@@ -21,7 +30,8 @@ function findingOf(check: CheckName, status: Status): Finding {
   };
 }
 
-const findingsOf = (statuses: Partial<Record<CheckName, Status>>): Finding[] => CHECK_NAMES.map((name) => findingOf(name, statuses[name] ?? "pass"));
+const findingsOf = (statuses: Partial<Record<CheckName, Status>>): Finding[] =>
+  CHECK_NAMES.map((name) => findingOf(name, statuses[name] ?? "pass"));
 
 const priority: readonly CheckName[] = [
   "process",
@@ -37,14 +47,17 @@ const priority: readonly CheckName[] = [
   "release",
 ];
 
-const anyFindings = fc.tuple(...CHECK_NAMES.map(() => fc.constantFrom<Status | null>(...STATUSES, null))).map((statuses) =>
-  CHECK_NAMES.flatMap((name, index) => {
-    const status = statuses[index] as Status | null;
-    return status === null ? [] : [findingOf(name, status)];
-  }),
-);
+const anyFindings = fc
+  .tuple(...CHECK_NAMES.map(() => fc.constantFrom<Status | null>(...STATUSES, null)))
+  .map((statuses) =>
+    CHECK_NAMES.flatMap((name, index) => {
+      const status = statuses[index] as Status | null;
+      return status === null ? [] : [findingOf(name, status)];
+    }),
+  );
 const anyEnvironment = fc.constantFrom<Environment>("test", "prod");
-const isJudged = (finding: Finding): boolean => ["pass", "warn", "fail", "unknown"].includes(finding.status);
+const isJudged = (finding: Finding): boolean =>
+  ["pass", "warn", "fail", "unknown"].includes(finding.status);
 
 test("CHECK_CODES are the seed's, and each is used once", () => {
   assert.deepEqual(
@@ -67,7 +80,8 @@ test("CHECK_CODES are the seed's, and each is used once", () => {
   assert.equal(new Set(all).size, all.length);
 });
 
-test("PRIORITY is the seed's list, then the codes in their order", () => assert.deepEqual(PRIORITY, priority));
+test("PRIORITY is the seed's list, then the codes in their order", () =>
+  assert.deepEqual(PRIORITY, priority));
 
 test("judgeVerdict() passes what passes, and exits 0", () => {
   for (const environment of ["test", "prod"] as const) {
@@ -114,7 +128,11 @@ test("judgeVerdict() exits 11 for what the watch saw fail, whatever else fails",
   fc.assert(
     fc.property(anyFindings, anyEnvironment, (findings, environment) => {
       const rest = findings.filter((finding) => finding.check !== "uptime_stability");
-      const verdict = judgeVerdict([...rest, findingOf("uptime_stability", "fail")], environment, null);
+      const verdict = judgeVerdict(
+        [...rest, findingOf("uptime_stability", "fail")],
+        environment,
+        null,
+      );
       assert.deepEqual([verdict.verdict, verdict.exit], ["fail", 11]);
     }),
   );
@@ -130,8 +148,14 @@ test("judgeVerdict() lets a measured failure beat any unknown", () => {
       (findings, environment, failing, interruption) => {
         const rest = findings
           .filter((finding) => finding.check !== failing)
-          .map((finding) => (finding.status === "fail" ? { ...finding, status: "unknown" as const } : finding));
-        const verdict = judgeVerdict([...rest, findingOf(failing, "fail")], environment, interruption);
+          .map((finding) =>
+            finding.status === "fail" ? { ...finding, status: "unknown" as const } : finding,
+          );
+        const verdict = judgeVerdict(
+          [...rest, findingOf(failing, "fail")],
+          environment,
+          interruption,
+        );
         assert.deepEqual([verdict.verdict, verdict.exit], ["fail", CHECK_CODES[failing]]);
       },
     ),
@@ -140,12 +164,20 @@ test("judgeVerdict() lets a measured failure beat any unknown", () => {
 
 test("judgeVerdict() is not changed by one more pass", () => {
   fc.assert(
-    fc.property(anyFindings, anyEnvironment, fc.constantFrom(...CHECK_NAMES), (findings, environment, name) => {
-      const rest = findings.filter((finding) => finding.check !== name);
-      // Where nothing at all was seen there is no verdict yet that a pass could leave as it is.
-      fc.pre(rest.some(({ status }) => ["pass", "warn", "fail"].includes(status)));
-      assert.equal(judgeVerdict([...rest, findingOf(name, "pass")], environment, null).exit, judgeVerdict(rest, environment, null).exit);
-    }),
+    fc.property(
+      anyFindings,
+      anyEnvironment,
+      fc.constantFrom(...CHECK_NAMES),
+      (findings, environment, name) => {
+        const rest = findings.filter((finding) => finding.check !== name);
+        // Where nothing at all was seen there is no verdict yet that a pass could leave as it is.
+        fc.pre(rest.some(({ status }) => ["pass", "warn", "fail"].includes(status)));
+        assert.equal(
+          judgeVerdict([...rest, findingOf(name, "pass")], environment, null).exit,
+          judgeVerdict(rest, environment, null).exit,
+        );
+      },
+    ),
   );
 });
 
@@ -161,14 +193,19 @@ test("judgeVerdict() is not changed by what is off or skipped, nor by the order"
 
 test("judgeVerdict() never gets better by a worse finding", () => {
   fc.assert(
-    fc.property(anyFindings, fc.constantFrom(...CHECK_NAMES), fc.constantFrom<Status>("warn", "unknown", "fail"), (findings, name, worse) => {
-      const with_ = (status: Status): number => {
-        const rest = findings.filter((finding) => finding.check !== name);
-        const { verdict } = judgeVerdict([...rest, findingOf(name, status)], "prod", null);
-        return ["fail", "unknown", "warn", "pass"].indexOf(verdict);
-      };
-      assert.ok(with_(worse) <= with_("pass"));
-    }),
+    fc.property(
+      anyFindings,
+      fc.constantFrom(...CHECK_NAMES),
+      fc.constantFrom<Status>("warn", "unknown", "fail"),
+      (findings, name, worse) => {
+        const with_ = (status: Status): number => {
+          const rest = findings.filter((finding) => finding.check !== name);
+          const { verdict } = judgeVerdict([...rest, findingOf(name, status)], "prod", null);
+          return ["fail", "unknown", "warn", "pass"].indexOf(verdict);
+        };
+        assert.ok(with_(worse) <= with_("pass"));
+      },
+    ),
   );
 });
 
