@@ -45,6 +45,7 @@ const kept = [
   ".ci",
   ".github",
   ".gitignore",
+  ".git-blame-ignore-revs",
 ];
 const required = kept.filter((name) => !["units", ".github"].includes(name));
 
