@@ -57,7 +57,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { loadAdvice, type SqlMeaning } from "./lib/advice.ts";
+import { loadAdvice, meaningOfSqlError } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
 import {
   existing,
@@ -123,9 +123,9 @@ import {
   HEALTH_UNSEEN,
   type HealthFields,
   type HealthReader,
+  judgeFields,
   openHealth,
   readHealth,
-  statusIsUp,
   uptimeOf,
 } from "./lib/probes/health.ts";
 import { followIdentity } from "./lib/probes/identity.ts";
@@ -365,83 +365,74 @@ export const RULES: Rules = {
   rollbackOn: ROLLBACK_ON,
   burnin: BURNIN,
 };
+
 // --- Checks --------------------------------------------------------------------------------------
 
-type Gauge = [measured: Part["measured"], limit?: Part["limit"], unit?: string];
-function partOf(
-  part: string,
-  status: Status,
-  says: string,
-  gauge: Gauge = [null],
-  evidence: string[] = [],
-  hint: string | null = null,
-): Part {
-  const [measured, limit = null, unit = null] = gauge;
-  return { part, status, says, measured, limit, unit, evidence, hint };
-}
+/** What a part has beside its name, its status and its sentence; what is left out is not there. */
+type Details = Partial<Pick<Part, "measured" | "limit" | "unit" | "evidence" | "hint">>;
+/** One thing that a check looked at; the functions below name its status. */
+const partOf = (status: Status, part: string, says: string, details: Details): Part => ({
+  part,
+  status,
+  says,
+  measured: null,
+  limit: null,
+  unit: null,
+  evidence: [],
+  hint: null,
+  ...details,
+});
+type Judge = (part: string, says: string, details?: Details) => Part;
+const pass: Judge = (part, says, details = {}) => partOf("pass", part, says, details);
+const warn: Judge = (part, says, details = {}) => partOf("warn", part, says, details);
+const fail: Judge = (part, says, details = {}) => partOf("fail", part, says, details);
+const unknown: Judge = (part, says, details = {}) => partOf("unknown", part, says, details);
+const skipped: Judge = (part, says, details = {}) => partOf("skipped", part, says, details);
+const off: Judge = (part, says, details = {}) => partOf("off", part, says, details);
 
-const failIf = (fails: boolean): Status => (fails ? "fail" : "pass");
-const warnIf = (warns: boolean): Status => (warns ? "warn" : "pass");
-
+/** One bot runs: found by its unit, pid file or command line, and neither a zombie nor stopped. */
 export function checkProcess(evidence: Evidence["process"], { limits, now }: CheckContext): Part[] {
   const { source, matches, unit, stat, identity, trouble, incident } = evidence;
-  const lines = [
-    `looked for by ${source}`,
-    ...matches.map(({ pid, commandLine }) => `pid ${pid}: ${commandLine}`),
-  ];
-  if (unit)
-    lines.push(
-      ["ActiveState", "SubState", "Result", "NRestarts"]
-        .map((name) => `${name}=${unit[name] ?? ""}`)
-        .join(" "),
-    );
+  const lines = [`looked for by ${source}`];
+  for (const { pid, commandLine } of matches) lines.push(`pid ${pid}: ${commandLine}`);
+  if (unit) {
+    const shownOfUnit = ["ActiveState", "SubState", "Result", "NRestarts"];
+    lines.push(shownOfUnit.map((name) => `${name}=${unit[name] ?? ""}`).join(" "));
+  }
   if (incident) lines.push(...incident.evidence);
-  const running = (status: Status, measured: string, says: string): Part[] => [
-    partOf("running", status, says, [measured, "running"], lines),
+  const broken = (measured: string, says: string): Part[] => [
+    fail("running", says, { measured, limit: "running", evidence: lines }),
   ];
-  if (incident) return running("fail", incident.kind, incident.says);
-  if (!stat || !identity)
-    return running("fail", "not running", `the bot is not running: ${trouble}`);
+  if (incident) return broken(incident.kind, incident.says);
+  if (!stat || !identity) return broken("not running", `the bot is not running: ${trouble}`);
   const pid = `pid ${stat.pid}`;
-  if (stat.state === "Z")
-    return running(
-      "fail",
-      "zombie",
-      `${pid} is a zombie: it has ended, and its parent has not noticed`,
-    );
-  if (/[Tt]/.test(stat.state))
-    return running(
-      "fail",
-      "stopped",
-      `${pid} is stopped (state ${stat.state}) for over ${limits.stoppedMsMax} ms`,
-    );
-  return running(
-    "pass",
-    "running",
-    `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`,
-  );
+  if (stat.state === "Z") {
+    return broken("zombie", `${pid} is a zombie: it has ended, and its parent has not noticed`);
+  }
+  if (/[Tt]/.test(stat.state)) {
+    const span = `for over ${limits.stoppedMsMax} ms`;
+    return broken("stopped", `${pid} is stopped (state ${stat.state}) ${span}`);
+  }
+  const says = `${pid} (${stat.command}) has run for ${spanOf((now - identity.startedAt) / 1000)}`;
+  return [pass("running", says, { measured: "running", limit: "running", evidence: lines })];
 }
 
 function checkIntegrity({ integrity, integrityOff, integrityUnseen }: DatabaseEvidence): Part {
-  if (integrityOff) return partOf("integrity", "off", integrityOff);
-  if (!integrity)
-    return partOf(
-      "integrity",
-      "unknown",
-      `quick_check could not be run: ${integrityUnseen ?? "no answer"}`,
-    );
+  if (integrityOff) return off("integrity", integrityOff);
+  if (!integrity) {
+    return unknown("integrity", `quick_check could not be run: ${integrityUnseen ?? "no answer"}`);
+  }
   const { file, lines, ms } = integrity;
-  if (lines.length === 1 && lines[0] === "ok")
-    return partOf("integrity", "pass", `quick_check says ok in ${round(ms)} ms`, ["ok", "ok"]);
-  const hint = "Restore the newest backup; keep the damaged file.";
-  return partOf(
-    "integrity",
-    "fail",
-    `quick_check found damage in ${file}`,
-    ["damaged", "ok"],
-    lines.slice(0, 5),
-    hint,
-  );
+  if (lines.length === 1 && lines[0] === "ok") {
+    const says = `quick_check says ok in ${round(ms)} ms`;
+    return pass("integrity", says, { measured: "ok", limit: "ok" });
+  }
+  return fail("integrity", `quick_check found damage in ${file}`, {
+    measured: "damaged",
+    limit: "ok",
+    evidence: lines.slice(0, 5),
+    hint: "Restore the newest backup; keep the damaged file.",
+  });
 }
 
 function checkDisk(
@@ -449,90 +440,72 @@ function checkDisk(
   { diskFreeMbMin }: Limits,
 ): Part[] {
   if (diskFreeMb === null) return [];
-  const space =
-    inodesFree === 0 ? "the file system has no inode left" : `${round(diskFreeMb)} MB free`;
-  return [
-    partOf("disk", failIf(inodesFree === 0 || diskFreeMb < diskFreeMbMin), space, [
-      round(diskFreeMb),
-      diskFreeMbMin,
-      "MB",
-    ]),
-  ];
+  const gauge = { measured: round(diskFreeMb), limit: diskFreeMbMin, unit: "MB" };
+  if (inodesFree === 0) return [fail("disk", "the file system has no inode left", gauge)];
+  const isFull = diskFreeMb < diskFreeMbMin;
+  return [(isFull ? fail : pass)("disk", `${round(diskFreeMb)} MB free`, gauge)];
 }
 
+function checkTables({ tables }: DatabaseEvidence, expected: readonly string[]): Part {
+  const details = {
+    measured: tables.length,
+    evidence: [`there are: ${tables.slice(0, 20).join(", ") || "none"}`],
+  };
+  if (!tables.length) return fail("tables", "the database has no tables at all", details);
+  const missing = expected.filter((table) => !tables.includes(table));
+  if (missing.length) {
+    return fail("tables", `expected tables are missing: ${missing.join(", ")}`, details);
+  }
+  return pass("tables", plural(tables.length, "table"), details);
+}
+
+/** The database opens, has its tables, is whole, and is not kept locked by anybody. */
 export function checkDatabase(
   evidence: DatabaseEvidence,
   { config, limits }: CheckContext,
 ): Part[] {
-  const { file, open, openMs, tables, writeLock: lock } = evidence;
-  const gauge: Gauge = [round(openMs), limits.databaseMsMax, "ms"];
-  const facts = [
-    file,
-    `${evidence.bytes ?? "no"} bytes, ${evidence.journalMode ?? "unknown"} journal, ${plural(tables.length, "table")}`,
-  ];
+  const { file, bytes, journalMode, open, openMs, tables, writeLock: lock } = evidence;
+  const shape = `${bytes ?? "no"} bytes, ${journalMode ?? "unknown"} journal`;
+  const facts = [file, `${shape}, ${plural(tables.length, "table")}`];
+  const gauge = { measured: round(openMs), limit: limits.databaseMsMax, unit: "ms" };
   if (open) {
-    const { status, says, hint } = loadAdvice().sqlite.find(({ code }) =>
-      new RegExp(code).test(open.code),
-    ) as SqlMeaning;
-    const opening = partOf(
-      "open",
-      status,
-      `cannot open ${file}: ${says}`,
-      gauge,
-      [...facts, `${open.code}: ${open.message}`],
-      hint,
-    );
-    return [opening, ...checkDisk(evidence, limits)];
+    const { status, says, hint } = meaningOfSqlError(open.code);
+    const lines = [...facts, `${open.code}: ${open.message}`];
+    const details = { ...gauge, evidence: lines, hint };
+    return [
+      partOf(status, "open", `cannot open ${file}: ${says}`, details),
+      ...checkDisk(evidence, limits),
+    ];
   }
-  const missing = (config.database?.tables ?? [])
-    .filter((table) => !tables.includes(table))
-    .join(", ");
-  const lacking =
-    tables.length === 0
-      ? "the database has no tables at all"
-      : missing && `expected tables are missing: ${missing}`;
-  const names = `there are: ${tables.slice(0, 20).join(", ") || "none"}`;
+  const isSlow = openMs >= limits.databaseMsMax;
+  const opened = `opened and read in ${round(openMs)} ms`;
   const parts = [
-    partOf(
-      "open",
-      failIf(openMs >= limits.databaseMsMax),
-      `opened and read in ${round(openMs)} ms`,
-      gauge,
-      facts,
-    ),
+    (isSlow ? fail : pass)("open", opened, { ...gauge, evidence: facts }),
+    checkTables(evidence, config.database?.tables ?? []),
   ];
-  parts.push(
-    partOf(
-      "tables",
-      failIf(lacking !== ""),
-      lacking || plural(tables.length, "table"),
-      [tables.length],
-      [names],
-    ),
-  );
-  const held =
-    lock &&
-    `process ${lock.pid} has held the write lock for over ${round(lock.ms)} ms, so nobody else can write`;
-  if (held)
-    parts.push(partOf("write_lock", "fail", held, [round(lock.ms), limits.databaseMsMax, "ms"]));
+  if (lock) {
+    const span = `for over ${round(lock.ms)} ms`;
+    const held = `process ${lock.pid} has held the write lock ${span}, so nobody else can write`;
+    parts.push(fail("write_lock", held, { ...gauge, measured: round(lock.ms) }));
+  }
   return [...parts, checkIntegrity(evidence), ...checkDisk(evidence, limits)];
 }
 
-function checkStatus(fields: HealthFields, health: Config["health"]): Part {
-  const word: Gauge = [
-    shown(fields.status),
-    (health.statusUp ?? loadDialects().statusUp).join(", "),
-  ];
-  if (fields.status !== undefined)
-    return partOf(
-      "status",
-      failIf(!statusIsUp(fields, health)),
-      `status is ${shown(fields.status)}`,
-      word,
-    );
-  if (fields.fromSql && !health.fields?.status)
-    return partOf("status", "off", "a status row has no word for healthy");
-  return partOf("status", "unknown", "the document has no status word", word);
+function checkStatus(fields: HealthFields, config: Config): Part {
+  const { health } = config;
+  const { status: claim } = judgeFields(fields, config);
+  const word = shown(fields.status);
+  const details = {
+    measured: word,
+    limit: (health.statusUp ?? loadDialects().statusUp).join(", "),
+  };
+  if (claim !== "untold") {
+    return (claim === "kept" ? pass : fail)("status", `status is ${word}`, details);
+  }
+  if (fields.fromSql && !health.fields?.status) {
+    return off("status", "a status row has no word for healthy");
+  }
+  return unknown("status", "the document has no status word", details);
 }
 
 // A document may be this much older than its process, for clocks are read at different moments.
@@ -543,34 +516,25 @@ const AGE_SLACK_SECONDS = 5;
  */
 function checkDocumentAge(fields: HealthFields, startedAt: number | null): Part[] {
   const claimed = uptimeOf(fields);
-  const misshapen = fields.uptime !== undefined && typeof fields.uptime !== "number";
-  if (misshapen)
-    return [
-      partOf("age", "unknown", `the uptime is ${shown(fields.uptime)}, not a number of seconds`),
-    ];
+  const isMisshapen = fields.uptime !== undefined && typeof fields.uptime !== "number";
+  if (isMisshapen) {
+    return [unknown("age", `the uptime is ${shown(fields.uptime)}, not a number of seconds`)];
+  }
   if (startedAt === null || claimed === null) return [];
   const age = (fields.at - startedAt) / 1000;
-  const older = claimed > age + AGE_SLACK_SECONDS;
-  const says = `the document speaks of ${spanOf(claimed)} of uptime, the process is ${spanOf(age)} old${older ? ": another process answers" : ""}`;
-  const hint = older
-    ? "Another process answers: an old bot that still holds the port (ss -ltnp), or a status that nobody updates."
-    : null;
-  return [
-    partOf(
-      "age",
-      failIf(older),
-      says,
-      [round(claimed), round(age + AGE_SLACK_SECONDS), "s"],
-      [],
-      hint,
-    ),
-  ];
+  const gauge = { measured: round(claimed), limit: round(age + AGE_SLACK_SECONDS), unit: "s" };
+  const process = `the process is ${spanOf(age)} old`;
+  const says = `the document speaks of ${spanOf(claimed)} of uptime, ${process}`;
+  if (claimed <= age + AGE_SLACK_SECONDS) return [pass("age", says, gauge)];
+  const hint =
+    "Another process answers: an old bot that still holds the port (ss -ltnp), " +
+    "or a status that nobody updates.";
+  return [fail("age", `${says}: another process answers`, { ...gauge, hint })];
 }
 
-export function checkHealth(
-  { answers, tries, fields, startedAt, readyMs }: Evidence["health"],
-  { config }: CheckContext,
-): Part[] {
+/** The health source answers with a document that says it is healthy, and is of this process. */
+export function checkHealth(evidence: Evidence["health"], { config }: CheckContext): Part[] {
+  const { answers, tries, fields, startedAt, readyMs } = evidence;
   const last = answers.at(-1);
   const lines = answers.map(
     ({ at, source, problem, ms }) =>
@@ -578,31 +542,22 @@ export function checkHealth(
   );
   if (!fields || !last) {
     const problem = last?.problem ?? "no answer";
-    const says = `no health document${tries > 1 ? ` after ${tries} tries` : ""}: ${problem}`;
-    const curl = `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
+    const tried = tries > 1 ? ` after ${tries} tries` : "";
     const hint = /^HTTP 40[13]/.test(problem)
       ? "The endpoint wants a login; its header goes into health.headersFile."
-      : curl;
-    return [
-      partOf(
-        "answer",
-        HEALTH_UNSEEN.test(problem) ? "unknown" : "fail",
-        says,
-        [problem, "a document"],
-        lines,
-        hint,
-      ),
-    ];
+      : `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
+    const details = { measured: problem, limit: "a document", evidence: lines, hint };
+    const says = `no health document${tried}: ${problem}`;
+    return [(HEALTH_UNSEEN.test(problem) ? unknown : fail)("answer", says, details)];
   }
-  const says = `answered in ${round(last.ms)} ms${readyMs === null ? "" : `, ready ${spanOf(readyMs / 1000)} after its start`}`;
-  const answer = partOf(
-    "answer",
-    "pass",
-    says,
-    [round(last.ms), config.limits.healthTimeoutMs, "ms"],
-    lines,
-  );
-  return [answer, checkStatus(fields, config.health), ...checkDocumentAge(fields, startedAt)];
+  const ready = readyMs === null ? "" : `, ready ${spanOf(readyMs / 1000)} after its start`;
+  const answer = pass("answer", `answered in ${round(last.ms)} ms${ready}`, {
+    measured: round(last.ms),
+    limit: config.limits.healthTimeoutMs,
+    unit: "ms",
+    evidence: lines,
+  });
+  return [answer, checkStatus(fields, config), ...checkDocumentAge(fields, startedAt)];
 }
 
 // A heartbeat may be this far in the future: the clock of a bot on another host is slightly ahead.
@@ -612,355 +567,337 @@ const CLOCK_AHEAD_SECONDS_MAX = 60;
  */
 function checkHeartbeat(
   { heartbeat, at, fromSql }: HealthFields,
-  { config, limits: { heartbeatSecondsMax: secondsMax } }: CheckContext,
+  { config, limits: { heartbeatSecondsMax } }: CheckContext,
 ): Part {
-  const expected = fromSql || config.health.fields?.heartbeat !== undefined;
-  if (heartbeat === undefined || heartbeat === null)
-    return partOf("heartbeat", expected ? "unknown" : "off", "the health source has no heartbeat", [
-      null,
-      secondsMax,
-      "s",
-    ]);
+  const gauge = { limit: heartbeatSecondsMax, unit: "s" };
+  if (heartbeat === undefined || heartbeat === null) {
+    const isExpected = fromSql || config.health.fields?.heartbeat !== undefined;
+    return (isExpected ? unknown : off)("heartbeat", "the health source has no heartbeat", gauge);
+  }
   const beatAt = parseInstant(heartbeat);
-  if (beatAt === null)
-    return partOf("heartbeat", "fail", `the heartbeat is ${shown(heartbeat)}, which is no time`);
+  if (beatAt === null) {
+    return fail("heartbeat", `the heartbeat is ${shown(heartbeat)}, which is no time`);
+  }
   const seconds = (at - beatAt) / 1000;
-  const age: Gauge = [round(seconds), secondsMax, "s"];
-  const future = `the heartbeat is ${spanOf(-seconds)} in the future, so its age cannot be told`;
-  if (seconds < -CLOCK_AHEAD_SECONDS_MAX) return partOf("heartbeat", "unknown", future, age);
-  const stale = seconds > secondsMax;
-  const says = `last heartbeat ${spanOf(Math.max(0, seconds))} ago${stale ? ": the bot's own loop stands still" : ""}`;
-  return partOf("heartbeat", failIf(stale), says, age, [`heartbeat ${isoOf(beatAt)}`]);
+  const details = { ...gauge, measured: round(seconds) };
+  if (seconds < -CLOCK_AHEAD_SECONDS_MAX) {
+    const ahead = `the heartbeat is ${spanOf(-seconds)} in the future`;
+    return unknown("heartbeat", `${ahead}, so its age cannot be told`, details);
+  }
+  const evidence = [`heartbeat ${isoOf(beatAt)}`];
+  const says = `last heartbeat ${spanOf(Math.max(0, seconds))} ago`;
+  if (seconds <= heartbeatSecondsMax) return pass("heartbeat", says, { ...details, evidence });
+  const stands = `${says}: the bot's own loop stands still`;
+  return fail("heartbeat", stands, { ...details, evidence });
 }
 
+/** The bot says that it is connected to its chat server, and its own loop is alive. */
 export function checkConnection(fields: HealthFields, context: CheckContext): Part[] {
-  const word = shown(fields.connected);
-  const status =
-    fields.connected === true ? "pass" : fields.connected === undefined ? "unknown" : "fail";
-  const says = {
-    pass: "connected",
-    unknown: "the document does not say whether it is connected",
-    fail: `connected is ${word}, not true`,
-  }[status];
-  return [partOf("connected", status, says, [word, "true"]), checkHeartbeat(fields, context)];
+  const measured = shown(fields.connected);
+  const details = { measured, limit: "true" };
+  const parts = {
+    kept: pass("connected", "connected", details),
+    broken: fail("connected", `connected is ${measured}, not true`, details),
+    untold: unknown("connected", "the document does not say whether it is connected", details),
+  };
+  const { connected } = judgeFields(fields, context.config);
+  return [parts[connected], checkHeartbeat(fields, context)];
 }
 
-export function checkResponse(
-  { fresh, keptAlive, failures }: ResponseEvidence,
-  { limits: { responseMsAvgMax: limit } }: CheckContext,
-): Part[] {
+/** Why the samples of an endpoint say nothing of its speed, or null where they do. */
+function silenceOf({ fresh, keptAlive }: ResponseEvidence): string | null {
+  if (!fresh.length && !keptAlive.length) return "no sample";
+  if (!fresh.length) return "no sample on a fresh connection";
+  return keptAlive.length ? null : "no sample on the kept-alive connection";
+}
+
+/** The endpoint answers within its limit on average, on fresh and on kept-alive connections. */
+export function checkResponse(evidence: ResponseEvidence, { limits }: CheckContext): Part[] {
+  const { fresh, keptAlive, failures } = evidence;
+  const limit = limits.responseMsAvgMax;
   const all = [...fresh, ...keptAlive];
-  const listed = (on: string, values: number[]): string[] =>
-    values.length ? [`${on}: ${values.map(round).join(", ")} ms`] : [];
-  const lines = [
-    ...listed("fresh connections", fresh),
-    ...listed("kept-alive connection", keptAlive),
-  ];
-  lines.push(...failures.slice(0, 5).map((failure) => `a sample failed: ${failure}`));
-  const taken = all.length + failures.length;
-  const part = (name: string, status: Status, says: string, ms: number | null): Part =>
-    partOf(name, status, says, [ms, limit, "ms"], lines);
-  const silent =
-    all.length === 0
-      ? "no sample"
-      : fresh.length
-        ? "no sample on the kept-alive connection"
-        : "no sample on a fresh connection";
-  const unanswered = `${silent} had an answer: ${failures[0] ?? "none was taken"}`;
-  if (!fresh.length || !keptAlive.length) return [part("average", "unknown", unanswered, null)];
-  const average = (name: string, values: number[], on: string): Part =>
-    part(
-      name,
-      failIf(mean(values) >= limit),
-      `average of ${values.length} on ${on}: ${round(mean(values))} ms`,
-      round(mean(values)),
-    );
+  const lines: string[] = [];
+  if (fresh.length) lines.push(`fresh connections: ${fresh.map(round).join(", ")} ms`);
+  if (keptAlive.length) lines.push(`kept-alive connection: ${keptAlive.map(round).join(", ")} ms`);
+  for (const failure of failures.slice(0, 5)) lines.push(`a sample failed: ${failure}`);
+  const gauge = { limit, unit: "ms", evidence: lines };
+  const silence = silenceOf(evidence);
+  if (silence) {
+    const says = `${silence} had an answer: ${failures[0] ?? "none was taken"}`;
+    return [unknown("average", says, gauge)];
+  }
+  const average = (part: string, values: readonly number[], on: string): Part => {
+    const ms = mean(values);
+    const says = `average of ${values.length} on ${on}: ${round(ms)} ms`;
+    return (ms >= limit ? fail : pass)(part, says, { ...gauge, measured: round(ms) });
+  };
   const slowest = Math.max(...all);
-  const tail = `slowest of ${all.length}: ${round(slowest)} ms, p95 ${round(quantile(all, 0.95))} ms`;
-  const failed = `${failures.length} of ${taken} samples failed: ${failures[0]}`;
+  const p95 = `p95 ${round(quantile(all, 0.95))} ms`;
+  const tail = `slowest of ${all.length}: ${round(slowest)} ms, ${p95}`;
   const parts = [
     average("average", fresh, "fresh connections"),
     average("kept_alive", keptAlive, "a kept-alive connection"),
+    (slowest >= limit ? warn : pass)("tail", tail, { ...gauge, measured: round(slowest) }),
   ];
-  parts.push(part("tail", warnIf(slowest >= limit), tail, round(slowest)));
-  if (failures.length)
-    parts.push(
-      partOf(
-        "answers",
-        failures.length > taken / 2 ? "fail" : "warn",
-        failed,
-        [failures.length, 0],
-        lines,
-      ),
-    );
+  if (failures.length) {
+    const taken = all.length + failures.length;
+    const says = `${failures.length} of ${taken} samples failed: ${failures[0]}`;
+    const details = { measured: failures.length, limit: 0, evidence: lines };
+    parts.push((failures.length > taken / 2 ? fail : warn)("answers", says, details));
+  }
   return parts;
 }
 
-export function checkUserCount({ userCount }: HealthFields, { limits }: CheckContext): Part[] {
+/** The bot is in company: at least itself. */
+export function checkUserCount(fields: HealthFields, { config, limits }: CheckContext): Part[] {
+  const { userCount } = fields;
   const measured = typeof userCount === "number" ? userCount : shown(userCount);
-  const count = (status: Status, says: string): Part[] => [
-    partOf("count", status, says, [measured, limits.userCountMin, "users"]),
-  ];
-  if (userCount === undefined) return count("unknown", "the document has no user count");
-  const users = Number.isInteger(userCount) ? (userCount as number) : -1;
-  if (users < 0) return count("fail", `the user count is ${shown(userCount)}, which is no count`);
-  return count(
-    failIf(users < (limits.userCountMin ?? 0)),
-    `${users} in the channel, the bot included`,
-  );
+  const details = { measured, limit: limits.userCountMin, unit: "users" };
+  const { users } = judgeFields(fields, config);
+  if (users === "untold") return [unknown("count", "the document has no user count", details)];
+  if (!Number.isInteger(userCount) || Number(userCount) < 0) {
+    return [fail("count", `the user count is ${shown(userCount)}, which is no count`, details)];
+  }
+  const says = `${userCount} in the channel, the bot included`;
+  return [(users === "kept" ? pass : fail)("count", says, details)];
 }
 
-export function checkMemory(
-  samples: UsageSample[],
-  { limits: { memoryMbMax } }: CheckContext,
-): Part[] {
+/** The bot and its children stay within their memory, by the median of several samples. */
+export function checkMemory(samples: UsageSample[], { limits }: CheckContext): Part[] {
+  const limit = limits.memoryMbMax;
   const last = samples.at(-1);
-  if (!last)
-    return [partOf("resident", "unknown", "no sample was taken", [null, memoryMbMax, "MB"])];
+  if (!last) return [unknown("resident", "no sample was taken", { limit, unit: "MB" })];
   const values = samples.map((sample) => sample.memoryMb);
   const middle = median(values);
   const processes = plural(last.processes, "process");
   const evidence = [`${processes}; samples ${values.map(round).join(", ")} MB`];
   if (last.cpuPercent !== null) evidence.push(`CPU ${round(last.cpuPercent)} % of one core`);
   const says = `${round(middle)} MB in ${processes}, median of ${values.length}`;
-  return [
-    partOf(
-      "resident",
-      failIf(memoryMbMax !== null && middle >= memoryMbMax),
-      says,
-      [round(middle), memoryMbMax, "MB"],
-      evidence,
-    ),
-  ];
+  const isOver = limit !== null && middle >= limit;
+  const details = { measured: round(middle), limit, unit: "MB", evidence };
+  return [(isOver ? fail : pass)("resident", says, details)];
 }
 
-export function checkErrorLogs(
-  sources: LogSource[],
-  { limits: { errorsMax }, now }: CheckContext,
-): Part[] {
-  if (!sources.length)
-    return [
-      partOf(
-        "source",
-        "unknown",
-        "there is no log to look at: the bot's start, and so its journal, is not known",
-      ),
-    ];
-  return sources.map(({ source, since, tally, unseen, hint }): Part => {
-    const { errors, noise, undated, uncertain } = tally;
-    const evidence = [
-      `${plural(tally.lines, "line")} read, ${plural(tally.warnings, "warning")}`,
-      ...tally.examples,
-    ];
-    const counted = `${plural(errors, "error")} in the last ${spanOf((now - since) / 1000)} of ${source}${noise ? `, ${noise} known as noise` : ""}`;
-    const unsure = `${plural(undated, "error")} in ${source} without a timestamp, so whether new cannot be told`;
-    const perhaps = `${plural(uncertain, "error")} without a timestamp, perhaps within the window of ${source}`;
-    const part = (status: Status, says: string, advice = hint): Part =>
-      partOf(source, status, says, [errors, errorsMax, "errors"], evidence, advice);
-    if (errorsMax !== null && errors > errorsMax) return part("fail", counted);
-    if (unseen) return { ...part("unknown", `${source}: ${unseen}`), measured: null };
-    const shapeless = tally.strange > 0 && tally.levelled === 0;
-    const why = shapeless
-      ? `no line of ${source} has a level that is known, so errors cannot be told`
-      : undated
-        ? unsure
-        : null;
-    if (why)
-      return {
-        ...part("unknown", why, "Set errorLogs.prefix to the form of the bot's lines."),
-        measured: null,
-      };
-    return uncertain ? part("warn", perhaps) : part(warnIf(errors > 0), counted);
-  });
+/** One log within its window. Warnings never fail; what was not understood is unknown. */
+function checkLog({ source, since, tally, unseen, hint }: LogSource, context: CheckContext): Part {
+  const { errors, warnings, noise, undated, uncertain } = tally;
+  const { errorsMax } = context.limits;
+  const read = `${plural(tally.lines, "line")} read, ${plural(warnings, "warning")}`;
+  const evidence = [read, ...tally.examples];
+  const gauge = { limit: errorsMax, unit: "errors", evidence, hint };
+  const span = spanOf((context.now - since) / 1000);
+  const known = noise ? `, ${noise} known as noise` : "";
+  const counted = `${plural(errors, "error")} in the last ${span} of ${source}${known}`;
+  const details = { ...gauge, measured: errors };
+  if (errorsMax !== null && errors > errorsMax) return fail(source, counted, details);
+  if (unseen) return unknown(source, `${source}: ${unseen}`, gauge);
+  const prefix = "Set errorLogs.prefix to the form of the bot's lines.";
+  if (tally.strange > 0 && tally.levelled === 0) {
+    const says = `no line of ${source} has a level that is known, so errors cannot be told`;
+    return unknown(source, says, { ...gauge, hint: prefix });
+  }
+  if (undated) {
+    const says = `${plural(undated, "error")} in ${source} without a timestamp`;
+    return unknown(source, `${says}, so whether new cannot be told`, { ...gauge, hint: prefix });
+  }
+  if (uncertain) {
+    const says = `${plural(uncertain, "error")} without a timestamp`;
+    return warn(source, `${says}, perhaps within the window of ${source}`, details);
+  }
+  return (errors > 0 ? warn : pass)(source, counted, details);
 }
+
+/** The bot has logged no error since its start, or within the window. */
+export function checkErrorLogs(sources: LogSource[], context: CheckContext): Part[] {
+  if (sources.length) return sources.map((source) => checkLog(source, context));
+  const why = "the bot's start, and so its journal, is not known";
+  return [unknown("source", `there is no log to look at: ${why}`)];
+}
+
 /** CyTube's channel names ignore case, and people write them with and without #. */
 const plainChannel = (name: unknown): string => String(name).trim().replace(/^#/, "").toLowerCase();
 const isEqual = (name: ComparedName, a: unknown, b: unknown): boolean =>
   name === "channel" ? plainChannel(a) === plainChannel(b) : a === b;
 
 function checkConfigurationFile({ file, fields, startedAt }: ConfigurationEvidence): Part {
-  if (!file) return partOf("file", "off", "configuration.file is not set");
+  if (!file) return off("file", "configuration.file is not set");
   const compared = COMPARED_NAMES.filter(
     (name) => file[name] !== undefined && fields[name] !== undefined,
   );
   const evidence = compared.map(
     (name) => `${name}: on disk ${shown(file[name])}, running ${shown(fields[name])}`,
   );
-  const part = (status: Status, says: string, hint: string | null = null): Part =>
-    partOf("file", status, says, [null], evidence, hint);
-  const hint = "Set configuration.fields to their JSON pointers.";
-  if (!compared.length)
-    return part("unknown", `neither environment nor channel was found in ${file.path}`, hint);
-  const differing = compared
-    .filter((name) => !isEqual(name, file[name], fields[name]))
-    .join(" and ");
-  if (differing) return part("fail", `${file.path} says another ${differing} than what is running`);
+  if (!compared.length) {
+    const says = `neither environment nor channel was found in ${file.path}`;
+    return unknown("file", says, { hint: "Set configuration.fields to their JSON pointers." });
+  }
+  const differing = compared.filter((name) => !isEqual(name, file[name], fields[name]));
+  if (differing.length) {
+    const says = `${file.path} says another ${differing.join(" and ")} than what is running`;
+    return fail("file", says, { evidence });
+  }
   const same = compared.join(" and ");
-  const edited = startedAt !== null && file.modifiedAt > startedAt + 1000;
-  if (edited)
-    return part(
-      "warn",
-      `${file.path} was edited after the bot started; ${same} are still the same`,
-    );
-  return part("pass", `${file.path} says the same ${same}`);
+  if (startedAt !== null && file.modifiedAt > startedAt + 1000) {
+    const says = `${file.path} was edited after the bot started; ${same} are still the same`;
+    return warn("file", says, { evidence });
+  }
+  return pass("file", `${file.path} says the same ${same}`, { evidence });
 }
 
+/** What runs is what the config expects to run, by one name of it. */
+function checkRunning(name: ComparedName, value: unknown, config: Config): Part {
+  const accepted = [config.configuration?.[name] ?? []].flat();
+  const expected = accepted.join(" or ");
+  const word = shown(value);
+  const details = { measured: word, limit: expected || null };
+  if (value === undefined || value === null || value === "") {
+    const unexpected = accepted.length ? "" : ", and the config expects none";
+    const hint =
+      `Set health.fields.${name} to where it stands; if the bot does not tell it, say so: ` +
+      `off: { configuration.${name}: "…" }`;
+    return unknown(name, `the health document has no ${name}${unexpected}`, { ...details, hint });
+  }
+  if (!accepted.length) {
+    const says = `configuration.${name} does not say what to expect; the bot says ${word}`;
+    return unknown(name, says, details);
+  }
+  if (accepted.some((each) => isEqual(name, each, value))) {
+    return pass(name, `${name} is ${word}`, details);
+  }
+  return fail(name, `wrong ${name}: the bot runs with ${word}, expected ${expected}`, details);
+}
+
+/** The bot runs in the right room and environment, and its file on disk says the same. */
 export function checkConfiguration(
   evidence: ConfigurationEvidence,
   { config }: CheckContext,
 ): Part[] {
-  const compare = (name: ComparedName): Part => {
-    const value = evidence.fields[name];
-    const says = shown(value);
-    const accepted = [config.configuration?.[name] ?? []].flat();
-    const expected = accepted.join(" or ");
-    const part = (status: Status, sentence: string, hint?: string): Part =>
-      partOf(name, status, sentence, [says, expected || null], [], hint);
-    const untold = `Set health.fields.${name} to where it stands; if the bot does not tell it, say so: off: { configuration.${name}: "…" }`;
-    if (value === undefined || value === null || value === "")
-      return part(
-        "unknown",
-        `the health document has no ${name}${accepted.length ? "" : ", and the config expects none"}`,
-        untold,
-      );
-    if (!accepted.length)
-      return part(
-        "unknown",
-        `configuration.${name} does not say what to expect; the bot says ${says}`,
-      );
-    if (accepted.some((word) => isEqual(name, word, value)))
-      return part("pass", `${name} is ${says}`);
-    return part("fail", `wrong ${name}: the bot runs with ${says}, expected ${expected}`);
-  };
-  return [...COMPARED_NAMES.map(compare), checkConfigurationFile(evidence)];
+  const running = COMPARED_NAMES.map((name) => checkRunning(name, evidence.fields[name], config));
+  return [...running, checkConfigurationFile(evidence)];
 }
 
+/** The release that was expected is the one that runs, by its own word or by its directory. */
 export function checkRelease({ expected, version, id }: ReleaseEvidence): Part[] {
   const found = [version, id].filter((name) => name !== null);
   const running = found.join(", ");
-  const part = (status: Status, says: string): Part[] => [
-    partOf("version", status, says, [running || null, expected]),
-  ];
-  if (!found.length)
-    return part(
-      "unknown",
-      "neither the health document nor the working directory says which release runs",
-    );
+  const details = { measured: running || null, limit: expected };
+  if (!found.length) {
+    const nobody = "neither the health document nor the working directory says";
+    return [unknown("version", `${nobody} which release runs`, details)];
+  }
   const plain = (name: string): string => name.trim().replace(/^v(?=\d)/, "");
-  const equal = expected !== null && found.some((name) => plain(name) === plain(expected));
-  return equal
-    ? part("pass", `${running} runs`)
-    : part("fail", `${running} runs, expected ${expected}`);
+  const isExpected = expected !== null && found.some((name) => plain(name) === plain(expected));
+  if (isExpected) return [pass("version", `${running} runs`, details)];
+  return [fail("version", `${running} runs, expected ${expected}`, details)];
 }
 
-function checkGrowth(
-  part: string,
-  values: readonly number[],
-  limit: number,
-  unit: string,
-  span: string,
-): Part[] {
+/** A series of the watch, for people and for statistics; `limit` is in `unit`. */
+type Series = { part: string; values: readonly number[]; limit: number; unit: string };
+function checkGrowth({ part, values, limit, unit }: Series, span: string): Part[] {
   const growth = round(steadyGrowth(values));
   if (growth <= 0) return [];
-  const evidence = [
-    `block medians ${blockMedians(values, TREND_BLOCKS).map(round).join(", ")} ${unit}`,
-  ];
-  return [
-    partOf(
-      part,
-      warnIf(growth > limit),
-      `grew steadily by ${growth} ${unit} in ${span}`,
-      [growth, limit, unit],
-      evidence,
-    ),
-  ];
+  const blocks = blockMedians(values, TREND_BLOCKS).map(round).join(", ");
+  const details = {
+    measured: growth,
+    limit,
+    unit,
+    evidence: [`block medians ${blocks} ${unit}`],
+  };
+  const says = `grew steadily by ${growth} ${unit} in ${span}`;
+  return [(growth > limit ? warn : pass)(part, says, details)];
 }
 
-/** Compares with the last release that passed: p < 0.001 and at least a quarter worse warns. */
-function checkHistory(
-  part: string,
-  values: readonly number[],
-  before: readonly number[],
-  history: HistoryEvidence,
-  unit: string,
-): Part[] {
+// Against the last release that passed: worse by this factor, and by more than chance, warns.
+const HISTORY_FACTOR = 1.25;
+const HISTORY_P_MAX = 0.001;
+/** A series of the watch beside that of the last release that passed. */
+type Compared = {
+  part: string;
+  unit: string;
+  values: readonly number[];
+  before: readonly number[];
+};
+function checkHistory({ part, unit, values, before }: Compared, history: HistoryEvidence): Part[] {
   if (values.length < TREND_SAMPLES_MIN || before.length < TREND_SAMPLES_MIN) return [];
-  const [now, then, p] = [median(values), median(before), mannWhitney(values, before)];
-  const says = `median ${round(now)} ${unit}; release ${history.release} had ${round(then)} ${unit} on ${history.ts.slice(0, 10)}`;
-  const evidence = [
-    `one-sided Mann–Whitney p = ${p.toPrecision(2)}, ${values.length} and ${before.length} samples`,
-  ];
-  return [
-    partOf(
-      part,
-      warnIf(p < 0.001 && now >= 1.25 * then),
-      says,
-      [round(now), round(1.25 * then), unit],
-      evidence,
-    ),
-  ];
+  const now = median(values);
+  const then = median(before);
+  const p = mannWhitney(values, before);
+  const past = `had ${round(then)} ${unit} on ${history.ts.slice(0, 10)}`;
+  const says = `median ${round(now)} ${unit}; release ${history.release} ${past}`;
+  const samples = `${values.length} and ${before.length} samples`;
+  const isWorse = p < HISTORY_P_MAX && now >= HISTORY_FACTOR * then;
+  const details = {
+    measured: round(now),
+    limit: round(HISTORY_FACTOR * then),
+    unit,
+    evidence: [`one-sided Mann–Whitney p = ${p.toPrecision(2)}, ${samples}`],
+  };
+  return [(isWorse ? warn : pass)(part, says, details)];
 }
 
-export function checkStability(watch: WatchEvidence, { limits }: CheckContext): Part[] {
-  const { series, misses, polls, unseen, history, incident, newErrors } = watch;
-  const watched: Gauge = [round(watch.secondsWatched), watch.secondsPlanned, "s"];
-  if (incident) return [partOf("watch", "fail", incident.says, watched, incident.evidence)];
-  const span = spanOf(watch.secondsWatched);
-  const parts = [partOf("watch", "pass", `stable for ${span}, ${plural(polls, "poll")}`, watched)];
+/** Polls of the watch that were missed, that could not look, or that never came to an end. */
+function checkPolls(watch: WatchEvidence, limits: Limits): Part[] {
+  const { misses, polls, unseen } = watch;
+  const parts: Part[] = [];
   // Three in a row have ended the watch already; a bot that flaps never has three, and is no better
   // for it.
   const allowed = Math.max(limits.missesMax - 1, Math.floor(polls / 4));
-  for (const [kind, count] of Object.entries(misses).filter(([, missed]) => missed > 0))
-    parts.push(
-      partOf(
-        `${kind}_misses`,
-        count > allowed ? "fail" : "warn",
-        `${count} of ${polls} polls missed (${kind})`,
-        [count, allowed, "polls"],
-      ),
-    );
-  if (!series.memoryMb.length)
-    parts.push(partOf("memory", "unknown", "the memory could not be followed"));
-  if (unseen > allowed)
-    parts.push(
-      partOf("polls", "unknown", `${unseen} of ${polls} polls could not look`, [
-        unseen,
-        allowed,
-        "polls",
-      ]),
-    );
+  for (const [kind, count] of Object.entries(misses)) {
+    if (!count) continue;
+    const says = `${count} of ${polls} polls missed (${kind})`;
+    const details = { measured: count, limit: allowed, unit: "polls" };
+    parts.push((count > allowed ? fail : warn)(`${kind}_misses`, says, details));
+  }
+  if (!watch.series.memoryMb.length) {
+    parts.push(unknown("memory", "the memory could not be followed"));
+  }
+  if (unseen > allowed) {
+    const details = { measured: unseen, limit: allowed, unit: "polls" };
+    parts.push(unknown("polls", `${unseen} of ${polls} polls could not look`, details));
+  }
   const expected = Math.floor(watch.secondsPlanned / Math.max(1, limits.healthEverySeconds));
-  const few = `only ${plural(polls, "poll")} of about ${expected} came to an end: the host, or this program, stood still`;
-  if (!polls || polls < expected / 2)
-    parts.push(partOf("polls", "unknown", few, [polls, expected, "polls"]));
+  if (!polls || polls < expected / 2) {
+    const ended = `only ${plural(polls, "poll")} of about ${expected} came to an end`;
+    const details = { measured: polls, limit: expected, unit: "polls" };
+    parts.push(unknown("polls", `${ended}: the host, or this program, stood still`, details));
+  }
+  return parts;
+}
+
+function checkNewErrors({ newErrors }: WatchEvidence, { errorsMax }: Limits): Part[] {
+  if (newErrors === null) {
+    const why = "error_logs was left out or is off";
+    return [skipped("errors", `the log was not followed, for ${why}`)];
+  }
+  if (!newErrors) return [];
+  const details = { measured: newErrors, limit: errorsMax, unit: "errors" };
+  return [warn("errors", plural(newErrors, "new error"), details)];
+}
+
+/** The bot stayed itself, healthy, connected and steady for the whole window. */
+export function checkStability(watch: WatchEvidence, { limits }: CheckContext): Part[] {
+  const { series, polls, history, incident } = watch;
+  const gauge = { measured: round(watch.secondsWatched), limit: watch.secondsPlanned, unit: "s" };
+  if (incident) return [fail("watch", incident.says, { ...gauge, evidence: incident.evidence })];
+  const span = spanOf(watch.secondsWatched);
   const responses = series.responseMs.filter((value) => value !== null);
-  parts.push(
-    ...checkGrowth("memory_growth", series.memoryMb, limits.memoryGrowthMbMax, "MB", span),
-  );
-  parts.push(
-    ...checkGrowth("response_growth", responses, limits.responseMsAvgMax / 10, "ms", span),
-  );
-  if (newErrors === null)
-    parts.push(
-      partOf(
-        "errors",
-        "skipped",
-        "the log was not followed, for error_logs was left out or is off",
-      ),
-    );
-  if (newErrors)
-    parts.push(
-      partOf("errors", "warn", plural(newErrors, "new error"), [
-        newErrors,
-        limits.errorsMax,
-        "errors",
-      ]),
-    );
+  const memory = { part: "memory", values: series.memoryMb, unit: "MB" };
+  const response = { part: "response", values: responses, unit: "ms" };
+  const parts = [
+    pass("watch", `stable for ${span}, ${plural(polls, "poll")}`, gauge),
+    ...checkPolls(watch, limits),
+    ...checkGrowth({ ...memory, part: "memory_growth", limit: limits.memoryGrowthMbMax }, span),
+    ...checkGrowth(
+      { ...response, part: "response_growth", limit: limits.responseMsAvgMax / 10 },
+      span,
+    ),
+    ...checkNewErrors(watch, limits),
+  ];
   if (!history) return parts;
-  parts.push(...checkHistory("response_history", responses, history.responseMs, history, "ms"));
   return [
     ...parts,
-    ...checkHistory("memory_history", series.memoryMb, history.memoryMb, history, "MB"),
+    ...checkHistory({ ...response, part: "response_history", before: history.responseMs }, history),
+    ...checkHistory({ ...memory, part: "memory_history", before: history.memoryMb }, history),
   ];
 }
 

@@ -27,3 +27,7 @@ type Advice = {
  * decision tree), what an error's code means.
  */
 export const loadAdvice = (): Advice => load(path.join(SHIPPED, "advice.json"));
+
+/** What an error's code of SQLite, or of the file system below it, means for a bot. */
+export const meaningOfSqlError = (errorCode: string): SqlMeaning =>
+  loadAdvice().sqlite.find(({ code }) => new RegExp(code).test(errorCode)) as SqlMeaning;

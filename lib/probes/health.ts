@@ -82,28 +82,52 @@ export function uptimeOf({ uptime, startedAt, at }: HealthFields): number | null
   return typeof uptime === "number" ? uptime : began === null ? null : (at - began) / 1000;
 }
 
-export const statusIsUp = (
-  { status }: HealthFields,
-  { statusUp = loadDialects().statusUp }: Config["health"],
-): boolean =>
+const statusIsUp = (status: unknown, words: readonly string[]): boolean =>
   typeof status === "string" &&
-  statusUp.some((word) => word.toLowerCase() === status.trim().toLowerCase());
+  words.some((word) => word.toLowerCase() === status.trim().toLowerCase());
+
+/** What a health document says of one thing: that it is so, that it is not, or nothing at all. */
+export type Claim = "kept" | "broken" | "untold";
+const claimOf = (value: unknown, isKept: boolean): Claim => {
+  if (value === undefined) return "untold";
+  return isKept ? "kept" : "broken";
+};
 
 /**
- * Ready: healthy by its own word, connected, and in company. A bot that answers before it has
- * joined the channel is still starting.
+ * Healthy, connected, fresh and in company, by the bot's own word. This is the only place that
+ * decides it: for the start-up poll, for the watch and for the checks, which find the words.
  */
-function isReady(fields: HealthFields, { off, health, limits: { userCountMin } }: Config): boolean {
-  const { status, connected, userCount, fromSql } = fields;
-  const statusOff =
-    off.health_endpoint || off["health_endpoint.status"] || (fromSql && status === undefined);
-  if (!statusOff && !statusIsUp(fields, health)) return false;
-  if (!off.connection && connected !== true) return false;
-  return (
-    userCountMin === null ||
-    Boolean(off.user_count) ||
-    (typeof userCount === "number" && userCount >= userCountMin)
-  );
+export function judgeFields(
+  { status, connected, heartbeat, userCount, at }: HealthFields,
+  { health, limits }: Config,
+): Record<"status" | "connected" | "heartbeat" | "users", Claim> {
+  const beatAt = parseInstant(heartbeat) ?? undefined;
+  const isFresh = beatAt !== undefined && (at - beatAt) / 1000 <= limits.heartbeatSecondsMax;
+  const isInCompany =
+    limits.userCountMin === null ||
+    (typeof userCount === "number" && userCount >= limits.userCountMin);
+  return {
+    status: claimOf(status, statusIsUp(status, health.statusUp ?? loadDialects().statusUp)),
+    connected: claimOf(connected, connected === true),
+    heartbeat: claimOf(beatAt, isFresh),
+    users: claimOf(userCount, isInCompany),
+  };
+}
+
+/**
+ * Whether the bot is ready: what its config does not declare off has to be said, and kept. A bot
+ * that answers before it has joined the channel is still starting.
+ */
+function isReady(fields: HealthFields, config: Config): boolean {
+  const { off, limits } = config;
+  const claims = judgeFields(fields, config);
+  const isStatusOff =
+    off.health_endpoint ||
+    off["health_endpoint.status"] ||
+    (fields.fromSql && claims.status === "untold");
+  if (!isStatusOff && claims.status !== "kept") return false;
+  if (!off.connection && claims.connected !== "kept") return false;
+  return limits.userCountMin === null || Boolean(off.user_count) || claims.users === "kept";
 }
 
 export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };

@@ -16,40 +16,38 @@ import {
   type HealthAnswer,
   type HealthFields,
   type HealthReader,
+  judgeFields,
   parseFields,
-  statusIsUp,
   uptimeOf,
 } from "./health.ts";
 import { EXAMPLES_MAX, type LogFollower } from "./log-lines.ts";
 import { readUsage, type UsageSample } from "./usage.ts";
 
 type MissKind = "health" | "connection" | "users";
+type Misses = Partial<Record<MissKind, string>>;
 /**
  * Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the
- * number of users.
+ * number of users. What the document does not say is no miss.
  */
-function parseMisses(
-  answer: HealthAnswer,
-  fields: HealthFields | null,
-  { off, health, limits }: Config,
-): Partial<Record<MissKind, string>> {
+function parseMisses(answer: HealthAnswer, fields: HealthFields | null, config: Config): Misses {
+  const { off } = config;
   if (off.health_endpoint) return {};
   if (!fields) return { health: answer.problem ?? "no health document" };
-  const misses: Partial<Record<MissKind, string>> = {};
-  const { at, status, connected, heartbeat, userCount } = fields;
-  if (status !== undefined && !off["health_endpoint.status"] && !statusIsUp(fields, health))
-    misses.health = `status is ${JSON.stringify(status)}`;
-  const beat = off["connection.heartbeat"] ? null : parseInstant(heartbeat);
-  const silentSeconds = beat === null ? 0 : (at - beat) / 1000;
-  if (!off.connection && silentSeconds > limits.heartbeatSecondsMax)
-    misses.connection = `the heartbeat is ${spanOf(silentSeconds)} old`;
-  if (!off.connection && connected !== undefined && connected !== true)
-    misses.connection = `connected is ${JSON.stringify(connected)}`;
-  const enough =
-    limits.userCountMin === null ||
-    (typeof userCount === "number" && userCount >= limits.userCountMin);
-  if (!off.user_count && userCount !== undefined && !enough)
-    misses.users = `user count is ${JSON.stringify(userCount)}`;
+  const claims = judgeFields(fields, config);
+  const misses: Misses = {};
+  if (claims.status === "broken" && !off["health_endpoint.status"]) {
+    misses.health = `status is ${JSON.stringify(fields.status)}`;
+  }
+  if (claims.heartbeat === "broken" && !off.connection && !off["connection.heartbeat"]) {
+    const silentMs = fields.at - (parseInstant(fields.heartbeat) ?? fields.at);
+    misses.connection = `the heartbeat is ${spanOf(silentMs / 1000)} old`;
+  }
+  if (claims.connected === "broken" && !off.connection) {
+    misses.connection = `connected is ${JSON.stringify(fields.connected)}`;
+  }
+  if (claims.users === "broken" && !off.user_count) {
+    misses.users = `user count is ${JSON.stringify(fields.userCount)}`;
+  }
   return misses;
 }
 
