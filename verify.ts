@@ -60,13 +60,11 @@ import { pathToFileURL } from "node:url";
 import { loadAdvice, meaningOfSqlError } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
 import {
-  existing,
   messageOf,
   type Observed,
   observe,
   orMessage,
   orNull,
-  seenValue,
   Unobservable,
   UserError,
 } from "./lib/attempt.ts";
@@ -98,6 +96,7 @@ import {
   quantile,
   round,
   steadyGrowth,
+  sumOf,
   TREND_BLOCKS,
   TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
@@ -131,7 +130,7 @@ import {
 import { followIdentity } from "./lib/probes/identity.ts";
 import type { LogFollower, LogSource } from "./lib/probes/log-lines.ts";
 import { followLogs } from "./lib/probes/logs.ts";
-import { type ProcessEvidence, readProcess } from "./lib/probes/process.ts";
+import { readProcess } from "./lib/probes/process.ts";
 import { type ReleaseEvidence, readCurrent, readRelease } from "./lib/probes/release.ts";
 import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.ts";
 import { parseEnding, readUnit } from "./lib/probes/unit.ts";
@@ -923,12 +922,11 @@ function unless(exists: (config: Config) => unknown, why?: string): Off {
 
 const UNVERSIONED = "no version is expected (--expect-version)";
 const always: Off = () => null;
-const unwatched: Off = ({ environment, limits }) =>
-  limits.watchSeconds > 0
-    ? null
-    : LIMITS.watchSeconds[environment]
-      ? "limits.watchSeconds is 0"
-      : `not checked in ${environment}`;
+const unwatched: Off = ({ environment, limits }) => {
+  if (limits.watchSeconds > 0) return null;
+  const isPlanned = LIMITS.watchSeconds[environment] > 0;
+  return isPlanned ? "limits.watchSeconds is 0" : `not checked in ${environment}`;
+};
 
 /**
  * The checks in report order. Adding one: its limits in LIMITS, its slice in Evidence with a probe
@@ -989,110 +987,190 @@ function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: C
 
 // --- Run -----------------------------------------------------------------------------------------
 
-function plainFinding(
-  check: CheckName,
-  phase: Phase,
-  status: Status,
-  says: string,
-  hint: string | null = null,
-): Finding {
-  return {
-    check,
-    status,
-    phase,
-    says,
-    hint,
-    measured: null,
-    limit: null,
-    unit: null,
-    evidence: [],
-    parts: [],
-  };
-}
+type Told = { check: CheckName; phase: Phase; status: Status; says: string; hint?: string | null };
+/** A finding without a part behind it: nothing was looked at, or only that is to be said. */
+const plainFinding = ({ check, phase, status, says, hint = null }: Told): Finding => ({
+  check,
+  status,
+  phase,
+  measured: null,
+  limit: null,
+  unit: null,
+  says,
+  hint,
+  evidence: [],
+  parts: [],
+});
 
 /**
  * Folds parts into a finding: the worst one speaks, and parts that the config declares off are off
  * whatever was seen.
  */
-export function foldParts(
-  { name: check }: CheckRow,
-  phase: Phase,
-  given: Part[],
-  config: Config,
-): Finding {
+export function foldParts(check: CheckName, phase: Phase, given: Part[], config: Config): Finding {
   const parts = given.map((part): Part => {
     const reason = config.off[`${check}.${part.part}`];
     return reason === undefined ? part : { ...part, status: "off", says: reason, hint: null };
   });
-  const status =
-    STATUSES.find((candidate) => parts.some((part) => part.status === candidate)) ?? "unknown";
+  const status = STATUSES.find((candidate) => parts.some((part) => part.status === candidate));
   const speakers = parts.filter((part) => part.status === status);
   const [lead] = speakers;
-  if (!lead) return plainFinding(check, phase, "unknown", "the check looked at nothing");
-  const { measured, limit, unit } = lead;
-  const says = [...new Set(speakers.map((part) => part.says))].join("; ");
-  const evidence = [...new Set(speakers.flatMap((part) => part.evidence))];
-  const bad = status === "fail" || status === "unknown";
-  const hint = bad
-    ? (config.hints[check] ?? speakers.find((part) => part.hint)?.hint ?? hintFor(check, config))
-    : null;
-  return { check, status, phase, measured, limit, unit, says, hint, evidence, parts };
+  if (!lead) {
+    return plainFinding({ check, phase, status: "unknown", says: "the check looked at nothing" });
+  }
+  const own = config.hints[check] ?? speakers.find((part) => part.hint)?.hint;
+  const isBad = lead.status === "fail" || lead.status === "unknown";
+  return {
+    check,
+    status: lead.status,
+    phase,
+    measured: lead.measured,
+    limit: lead.limit,
+    unit: lead.unit,
+    says: [...new Set(speakers.map((part) => part.says))].join("; "),
+    hint: isBad ? (own ?? hintFor(check, config)) : null,
+    evidence: [...new Set(speakers.flatMap((part) => part.evidence))],
+    parts,
+  };
 }
 
+/** What judging a check needs to know of a run. */
 type Judging = Pick<Run, "config" | "selected" | "phase" | "interruption" | "incident">;
 /** One check over what was observed. The only place that turns a missing slice into `unknown`. */
 export function judgeCheck(
-  check: CheckRow,
+  row: CheckRow,
   observations: Observations,
-  run: Judging,
+  { config, phase, selected, interruption, incident }: Judging,
   now: number,
 ): Finding {
-  const { config, phase, selected, interruption, incident } = run;
-  const plain = (status: Status, says: string, hint?: string | null): Finding =>
-    plainFinding(check.name, phase, status, says, hint);
-  if (!selected.has(check.name)) return plain("skipped", "left out by --only or --skip");
-  const off = config.off[check.name] ?? check.off(config);
-  if (off) return plain("off", off);
-  const slice = observations[check.needs];
-  if (slice?.seen)
-    return foldParts(
-      check,
-      phase,
-      check.check(slice.value as never, { config, limits: config.limits, now }),
-      config,
-    );
-  const hint = config.hints[check.name] ?? null;
-  if (slice) return plain("unknown", slice.why, slice.hint ?? hint);
-  if (interruption === "incident")
-    return plain("skipped", `not looked at: ${incident?.says.split(":")[0]}`);
-  return plain(
-    "unknown",
-    interruption === "deadline" ? "the run's own deadline came first" : "nothing was observed",
-    hint,
-  );
+  const check = row.name;
+  const finding = (status: Status, says: string, hint?: string | null): Finding =>
+    plainFinding({ check, phase, status, says, hint });
+  if (!selected.has(check)) return finding("skipped", "left out by --only or --skip");
+  const reason = config.off[check] ?? row.off(config);
+  if (reason) return finding("off", reason);
+  const slice = observations[row.needs];
+  if (slice?.seen) {
+    const context: CheckContext = { config, limits: config.limits, now };
+    return foldParts(check, phase, row.check(slice.value as never, context), config);
+  }
+  const hint = config.hints[check] ?? null;
+  if (slice) return finding("unknown", slice.why, slice.hint ?? hint);
+  if (interruption === "incident") {
+    return finding("skipped", `not looked at: ${incident?.says.split(":")[0]}`);
+  }
+  if (interruption === "deadline") {
+    return finding("unknown", "the run's own deadline came first", hint);
+  }
+  return finding("unknown", "nothing was observed", hint);
 }
 
 /** Of two looks at the same thing the worse one counts, and of equal ones the later. */
 export const worseFinding = (before: Finding | undefined, after: Finding): Finding =>
   before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
 
-type Probes = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
-/**
- * Opens the logs once and follows them to the end of the run, so that no line is counted twice or
- * lost between the phases.
- */
-async function readLogs(
-  { config, stop }: Run,
-  probes: Probes,
-  found: Observed<ProcessEvidence>,
-): Promise<LogSource[]> {
-  if (!found.seen) throw new Unobservable(`the start of the bot is not known: ${found.why}`);
-  if (!probes.logs) probes.logs = await followLogs(config, found.value, stop.signal);
-  else for (const log of probes.logs) await log.poll();
-  return probes.logs.map((log) => ({ ...log.source, tally: { ...log.source.tally } }));
+/** What the probes of one run look with. The logs are opened by the first look, and then followed. */
+type Instruments = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
+/** What a probe may know: the run, and what was seen before its turn. */
+type Look = {
+  run: Run;
+  config: Config;
+  instruments: Instruments;
+  triesMax: number;
+  seen: Observations;
+};
+type Probe<S extends SliceName> = (look: Look) => Evidence[S] | Promise<Evidence[S]>;
+/** Every slice but the watch, which is a phase of its own. */
+type ProbedSlice = Exclude<SliceName, "watch">;
+
+const valueIn = <T>(slice: Observed<T> | undefined): T | undefined =>
+  slice?.seen ? slice.value : undefined;
+
+/** What a probe rests on; where that was not seen, neither is what the probe would look at. */
+function requireSeen<T>(slice: Observed<T> | undefined): T {
+  if (slice?.seen) return slice.value;
+  throw new Unobservable(slice?.why ?? "nothing was observed", slice?.hint ?? null);
 }
 
-function follow(run: Run, identity: Identity, cgroup: string | undefined): void {
+const startedAtIn = ({ process }: Observations): number | null =>
+  valueIn(process)?.identity?.startedAt ?? null;
+
+/**
+ * Follows the logs to the end of the run, so that no line is counted twice or lost between phases.
+ */
+async function readLogs({ run, config, instruments, seen }: Look): Promise<LogSource[]> {
+  if (!seen.process?.seen) {
+    throw new Unobservable(`the start of the bot is not known: ${seen.process?.why}`);
+  }
+  const { logs } = instruments;
+  instruments.logs = logs ?? (await followLogs(config, seen.process.value, run.stop.signal));
+  for (const log of logs ?? []) await log.poll();
+  return instruments.logs.map(({ source }) => ({ ...source, tally: { ...source.tally } }));
+}
+
+async function readHealthOf(look: Look): Promise<Evidence["health"]> {
+  const { run, config, instruments, triesMax, seen } = look;
+  const startedAt = startedAtIn(seen);
+  // A unit that this user cannot ask about may be running all the same: the endpoint is then given
+  // its tries, from now on.
+  const waitFrom = seen.process?.seen ? startedAt : run.begunAt;
+  const reader = instruments.health;
+  const { signal } = run.stop;
+  const health = await readHealth({ config, reader, waitFrom, triesMax, signal });
+  return { ...health, startedAt };
+}
+
+function fieldsIn({ seen }: Look): HealthFields {
+  const { fields, answers } = requireSeen(seen.health);
+  if (fields) return fields;
+  throw new Unobservable(`there is no health document: ${answers.at(-1)?.problem ?? "no answer"}`);
+}
+
+async function readUsageOf({ run, config, seen }: Look): Promise<UsageSample[]> {
+  const identity = valueIn(seen.process)?.identity;
+  if (!identity) throw new Unobservable("there is no process to look at");
+  return readUsageSamples(identity.pid, config.limits.memorySamples, run.stop.signal);
+}
+
+/** Who looks at each slice of the evidence. gather() loops over them. */
+const PROBES: { [S in ProbedSlice]: Probe<S> } = {
+  process: async ({ run, config }) => ({
+    ...(await readProcess(config, run.stop.signal)),
+    incident: null,
+  }),
+  health: readHealthOf,
+  fields: fieldsIn,
+  database: ({ instruments }) => instruments.database.inspect(),
+  response: ({ run, config }) => readResponseTimes(config, run.stop.signal),
+  usage: readUsageOf,
+  logs: readLogs,
+  configuration: ({ config, seen }) =>
+    readConfiguration(config, requireSeen(seen.fields), startedAtIn(seen)),
+  release: ({ run, config, seen }) => readRelease(config, seen.fields, run.identity?.pid ?? null),
+};
+/** These are looked at first and one after the other, for the others want a bot that is ready. */
+const PROBED_FIRST: readonly ProbedSlice[] = ["process", "health", "fields"];
+/** What is in the health document, or at its endpoint; for any of it the bot has to be ready. */
+const FROM_HEALTH: readonly SliceName[] = ["fields", "response", "configuration", "release"];
+
+/** The slices that the selected checks judge, as far as those exist under the config. */
+function slicesJudged({ config, selected }: Run): Set<SliceName> {
+  const rows = CHECKS.filter(
+    (row) => selected.has(row.name) && !config.off[row.name] && !row.off(config),
+  );
+  return new Set(rows.map((row) => row.needs));
+}
+
+/** What is looked at: what is judged and what that rests on, and what every report tells. */
+function slicesNeeded(judged: ReadonlySet<SliceName>): Set<SliceName> {
+  const needed = new Set<SliceName>([...judged, "process", "release"]);
+  if (judged.has("health") || FROM_HEALTH.some((slice) => judged.has(slice))) {
+    needed.add("health").add("fields");
+  }
+  return needed;
+}
+
+/** Ends the run at the first thing that happens to the process. */
+function followProcess(run: Run, identity: Identity, cgroup: string | undefined): void {
   const report = (incident: Incident): void => {
     run.incident = incident;
     run.interruption ??= "incident";
@@ -1107,79 +1185,43 @@ function follow(run: Run, identity: Identity, cgroup: string | undefined): void 
  * Looks at everything the selected checks need. Independent looks go side by side; the bot must be
  * ready, or out of time, first.
  */
-async function gather(run: Run, probes: Probes, triesMax: number): Promise<void> {
-  run.observations = {};
-  const { config, selected, observations: seen } = run;
-  const { signal } = run.stop;
-  const wanted = CHECKS.filter(
-    (check) => selected.has(check.name) && !config.off[check.name] && !check.off(config),
-  );
-  const needed = new Set<SliceName>(wanted.map((check) => check.needs));
-  const found: Observed<Evidence["process"]> = await observe(async () => ({
-    ...(await readProcess(config, signal)),
-    incident: null,
-  }));
-  seen.process = found;
-  const identity = found.seen ? found.value.identity : null;
-  if (identity && !run.identity) {
-    run.identity = identity;
-    // An incident ends the run, so it is followed only where a check reports it.
-    if (needed.has("process") || needed.has("watch"))
-      follow(run, identity, found.seen ? found.value.unit?.ControlGroup : "");
-  }
-  const startedAt = identity?.startedAt ?? null;
-  const ofHealth: SliceName[] = ["health", "fields", "response", "configuration", "release"];
-  if (ofHealth.some((slice) => needed.has(slice))) {
-    // A unit that this user cannot ask about may be running all the same: the endpoint is then
-    // given its tries, from now on.
-    const waitFrom = found.seen ? startedAt : run.begunAt;
-    const health = await observe(async () => ({
-      ...(await readHealth(config, probes.health, waitFrom, triesMax, signal)),
-      startedAt,
-    }));
-    seen.health = health;
-    seen.fields = await observe(() => {
-      const { fields, answers } = seenValue(health);
-      return existing(
-        fields,
-        `there is no health document: ${answers.at(-1)?.problem ?? "no answer"}`,
-      );
-    });
-  }
-  needed.add("release"); // The release is told in every report, whether it is checked or not.
-  const look = async <S extends SliceName>(
-    slice: S,
-    probe: () => Evidence[S] | Promise<Evidence[S]>,
-  ): Promise<void> => {
-    if (needed.has(slice)) Object.assign(seen, { [slice]: await observe(probe) });
+async function gather(run: Run, instruments: Instruments, triesMax: number): Promise<void> {
+  const seen: Observations = {};
+  run.observations = seen;
+  const judged = slicesJudged(run);
+  const needed = slicesNeeded(judged);
+  const look: Look = { run, config: run.config, instruments, triesMax, seen };
+  const lookAt = async (slice: ProbedSlice): Promise<void> => {
+    if (needed.has(slice)) {
+      Object.assign(seen, { [slice]: await observe<unknown>(() => PROBES[slice](look)) });
+    }
   };
-  await Promise.all([
-    look("database", probes.database.inspect),
-    look("response", () => readResponseTimes(config, signal)),
-    look("usage", () =>
-      readUsageSamples(
-        existing(identity, "there is no process to look at").pid,
-        config.limits.memorySamples,
-        signal,
-      ),
-    ),
-    look("logs", () => readLogs(run, probes, found)),
-    look("configuration", () =>
-      readConfiguration(config, seenValue(seen.fields as Observed<HealthFields>), startedAt),
-    ),
-    look("release", () => readRelease(config, seen.fields, identity?.pid ?? null)),
-  ]);
+  for (const slice of PROBED_FIRST) {
+    await lookAt(slice);
+    const found = valueIn(seen.process);
+    if (!found?.identity || run.identity) continue;
+    run.identity = found.identity;
+    // An incident ends the run, so the process is followed only where a check reports it.
+    const isReported = judged.has("process") || judged.has("watch");
+    if (isReported) followProcess(run, found.identity, found.unit?.ControlGroup);
+  }
+  const slices = Object.keys(PROBES) as ProbedSlice[];
+  await Promise.all(slices.filter((slice) => !PROBED_FIRST.includes(slice)).map(lookAt));
 }
 
 /**
  * Gathers until all is seen or the run is interrupted: then a look that hangs is not waited for.
  */
-async function gatherUntilStopped(run: Run, probes: Probes, triesMax: number): Promise<void> {
+async function gatherUntilStopped(
+  run: Run,
+  instruments: Instruments,
+  triesMax: number,
+): Promise<void> {
   const { signal } = run.stop;
   const stopped = new Promise<void>((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true }),
   );
-  const gathered = gather(run, probes, triesMax).catch((error) => {
+  const gathered = gather(run, instruments, triesMax).catch((error) => {
     // An interrupted look may reject in any way it likes; a defect outside of that must not be
     // swallowed.
     if (!signal.aborted) throw error;
@@ -1190,14 +1232,15 @@ async function gatherUntilStopped(run: Run, probes: Probes, triesMax: number): P
   while (run.follower?.isGone() && !run.interruption) await sleep(50);
 }
 
+/** The figures of a record, each null where it was not measured; units are in the names. */
 function metricsOf({ observations, metrics }: Run): Record<string, number | null> {
-  const valueIn = <T>(slice: Observed<T> | undefined): T | undefined =>
-    slice?.seen ? slice.value : undefined;
   const figure = (value: unknown): number | null =>
     typeof value === "number" && Number.isFinite(value) ? round(value) : null;
-  const [fields, response] = [valueIn(observations.fields), valueIn(observations.response)];
+  const fields = valueIn(observations.fields);
+  const response = valueIn(observations.response);
   const times = response ? [...response.fresh, ...response.keptAlive] : [];
   const samples = valueIn(observations.usage) ?? [];
+  const logs = valueIn(observations.logs);
   return {
     readyMs: figure(valueIn(observations.health)?.readyMs) ?? metrics.readyMs ?? null,
     responseMsAvg: figure(mean(times)),
@@ -1208,9 +1251,7 @@ function metricsOf({ observations, metrics }: Run): Record<string, number | null
     uptimeSeconds: figure(fields && uptimeOf(fields)),
     requests: figure(fields?.requests),
     botErrors: figure(fields?.errorCount),
-    logErrors: figure(
-      valueIn(observations.logs)?.reduce((sum, source) => sum + source.tally.errors, 0),
-    ),
+    logErrors: figure(logs && sumOf(logs.map((source) => source.tally.errors))),
     databaseMs: figure(valueIn(observations.database)?.openMs),
   };
 }
@@ -1219,15 +1260,15 @@ function metricsOf({ observations, metrics }: Run): Record<string, number | null
  * Judges what was seen; the watch has its own row, and every other row is looked at before and
  * after it.
  */
-function settle(run: Run): void {
+function judgeObservations(run: Run): void {
   const { observations, findings } = run;
-  if (run.phase === "initial" && observations.process?.seen)
+  if (run.phase === "initial" && observations.process?.seen) {
     observations.process.value.incident = run.incident;
-  for (const check of CHECKS.filter(({ needs }) => needs !== "watch"))
-    findings.set(
-      check.name,
-      worseFinding(findings.get(check.name), judgeCheck(check, observations, run, Date.now())),
-    );
+  }
+  for (const row of CHECKS.filter(({ needs }) => needs !== "watch")) {
+    const finding = judgeCheck(row, observations, run, Date.now());
+    findings.set(row.name, worseFinding(findings.get(row.name), finding));
+  }
   run.metrics = metricsOf(run);
   if (!observations.release?.seen) return;
   const { version, id } = observations.release.value;
@@ -1235,59 +1276,66 @@ function settle(run: Run): void {
   run.releaseId = id ?? readCurrent(run.config);
 }
 
-const WATCH_ROW = CHECKS.find((check) => check.needs === "watch") as CheckRow;
+const WATCH_ROW = CHECKS.find((row) => row.needs === "watch") as CheckRow;
 /**
  * The finding of the watch, as far as it came: an incident of the process is one of the watch, also
  * when it falls into the final checks.
  */
 function judgeWatch(run: Run, watch: WatchEvidence): void {
   const value = { ...watch, incident: run.incident ?? watch.incident };
-  const whole = value.incident !== null || value.secondsWatched >= value.secondsPlanned;
-  const seen: Observations = whole ? { watch: { seen: true, value } } : {};
-  run.findings.set(
-    WATCH_ROW.name,
-    judgeCheck(WATCH_ROW, seen, { ...run, phase: "watch" }, Date.now()),
-  );
+  const isWhole = value.incident !== null || value.secondsWatched >= value.secondsPlanned;
+  const seen: Observations = isWhole ? { watch: { seen: true, value } } : {};
+  const finding = judgeCheck(WATCH_ROW, seen, { ...run, phase: "watch" }, Date.now());
+  run.findings.set(WATCH_ROW.name, finding);
+}
+
+/** Why there is no watch, as its finding; null where there is one. */
+function judgeUnwatched(run: Run): Finding | null {
+  const check = WATCH_ROW.name;
+  const phase = "watch";
+  const planned = judgeCheck(WATCH_ROW, {}, { ...run, interruption: null }, Date.now());
+  if (planned.status !== "unknown") return planned;
+  const failed = [...run.findings.values()].filter(({ status }) => status === "fail");
+  const names = failed.map((finding) => finding.check);
+  // Where no process check runs, a death before the watch is the watch's to report.
+  if (run.incident && !names.includes("process")) {
+    return plainFinding({ check, phase, status: "fail", says: run.incident.says });
+  }
+  if (names.length) {
+    const says = `not watched: ${names.join(", ")} failed`;
+    return plainFinding({ check, phase, status: "skipped", says });
+  }
+  if (!run.identity) {
+    const says = "there is no process to watch";
+    return plainFinding({ check, phase, status: "unknown", says });
+  }
+  return run.interruption ? judgeCheck(WATCH_ROW, {}, run, Date.now()) : null;
 }
 
 /**
  * Watches a bot whose initial checks have not failed; an unknown does not stop the watch, for what
  * it measures counts more.
  */
-async function watchBot(run: Run, { health, logs }: Probes): Promise<void> {
-  const { config, identity, findings, metrics, progress } = run;
+async function watchBot(run: Run, { health, logs }: Instruments): Promise<void> {
+  const { config, metrics, progress } = run;
   run.phase = "watch";
-  const planned = judgeCheck(WATCH_ROW, {}, { ...run, interruption: null }, Date.now());
-  const failed = [...findings.values()]
-    .filter(({ status }) => status === "fail")
-    .map(({ check }) => check);
-  const leave = (finding: Finding): void => void findings.set(WATCH_ROW.name, finding);
-  if (planned.status !== "unknown") return leave(planned);
-  // Where no process check runs, a death before the watch is the watch's to report.
-  if (run.incident && !failed.includes("process"))
-    return leave(plainFinding(WATCH_ROW.name, "watch", "fail", run.incident.says));
-  if (failed.length)
-    return leave(
-      plainFinding(WATCH_ROW.name, "watch", "skipped", `not watched: ${failed.join(", ")} failed`),
-    );
-  if (!identity)
-    return leave(plainFinding(WATCH_ROW.name, "watch", "unknown", "there is no process to watch"));
-  if (run.interruption) return leave(judgeCheck(WATCH_ROW, {}, run, Date.now()));
+  const unwatchedFinding = judgeUnwatched(run);
+  if (unwatchedFinding) {
+    run.findings.set(WATCH_ROW.name, unwatchedFinding);
+    return;
+  }
   run.narrate(`watch: ${config.limits.watchSeconds} s`);
-  const uptimeBefore = metrics.uptimeSeconds ?? Number.NaN;
   const watch = await readWatch({
     config,
-    pid: identity.pid,
+    pid: (run.identity as Identity).pid,
     health,
     logs: logs ?? [],
-    uptimeBefore,
+    uptimeBefore: metrics.uptimeSeconds ?? Number.NaN,
     signal: run.stop.signal,
     progress,
   });
-  run.watch = {
-    ...watch,
-    history: run.release === null ? null : parseHistory(run.records, config.name, run.release),
-  };
+  const history = run.release === null ? null : parseHistory(run.records, config.name, run.release);
+  run.watch = { ...watch, history };
   if (watch.incident) run.narrate(watch.incident.says);
   judgeWatch(run, run.watch);
 }
@@ -1298,14 +1346,14 @@ async function watchBot(run: Run, { health, logs }: Probes): Promise<void> {
  */
 const RESTARTS_UNJUDGED_MAX = 3;
 function judgeRestarts(run: Run): void {
-  const unit = run.observations.process?.seen ? run.observations.process.value.unit : null;
+  const unit = valueIn(run.observations.process)?.unit;
   const restarts = Number(unit?.NRestarts ?? 0);
   if (run.incident || Math.min(restarts, run.unjudged) < RESTARTS_UNJUDGED_MAX) return;
-  const says = `systemd has restarted the bot ${restarts} times, and no verification of it has come to a verdict`;
+  const times = `systemd has restarted the bot ${restarts} times`;
   run.incident = {
     kind: "restarted",
     at: Date.now(),
-    says,
+    says: `${times}, and no verification of it has come to a verdict`,
     evidence: [`${run.unjudged} starts without a verdict`],
   };
 }
@@ -1314,35 +1362,33 @@ function judgeRestarts(run: Run): void {
 export async function verify(run: Run): Promise<void> {
   const { config } = run;
   const { checksSecondsMax, watchSeconds, healthTriesMax } = config.limits;
+  const watched = run.selected.has(WATCH_ROW.name) ? watchSeconds : 0;
   const stopLate = (): void => {
     run.interruption ??= "deadline";
     run.stop.abort();
   };
-  const deadline = setTimeout(
-    stopLate,
-    (checksSecondsMax + (run.selected.has("uptime_stability") ? watchSeconds : 0)) * 1000,
-  );
+  const deadline = setTimeout(stopLate, (checksSecondsMax + watched) * 1000);
   const database = openDatabaseReader(config);
-  const probes: Probes = { database, health: openHealth(config, database), logs: null };
+  const instruments: Instruments = { database, health: openHealth(config, database), logs: null };
   try {
     run.narrate("initial checks …");
-    await gatherUntilStopped(run, probes, healthTriesMax);
-    settle(run);
+    await gatherUntilStopped(run, instruments, healthTriesMax);
+    judgeObservations(run);
     judgeRestarts(run);
-    await watchBot(run, probes);
+    await watchBot(run, instruments);
     if (!run.watch || run.interruption) return;
     run.phase = "final";
     run.narrate("final checks …");
     // After a watch that has failed one look is enough: the verdict stands, and this only completes
     // the report.
-    await gatherUntilStopped(run, probes, run.watch.incident ? 1 : healthTriesMax);
+    await gatherUntilStopped(run, instruments, run.watch.incident ? 1 : healthTriesMax);
     if (run.interruption) judgeWatch(run, run.watch);
-    else settle(run);
+    else judgeObservations(run);
   } finally {
     clearTimeout(deadline);
     run.stop.abort();
     database.close();
-    for (const log of probes.logs ?? []) log.close();
+    for (const log of instruments.logs ?? []) log.close();
   }
 }
 
@@ -1521,8 +1567,9 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   if (run.kind === "verify" && run.incident) return null;
   run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
   const { burnin, last } = readState(config);
-  if (run.kind === "burnin" && identity && startOf(identity) !== last?.start)
-    run.notes.push(UNVERIFIED);
+  run.isUnverified =
+    run.kind === "burnin" && identity !== null && startOf(identity) !== last?.start;
+  if (run.isUnverified) run.notes.push(UNVERIFIED);
   if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   if (
@@ -1736,7 +1783,7 @@ async function runBurnin(
   const asked = orNull(() => fs.statSync(flag("rollback")).mtimeMs);
   if (isUnit("burnin") && asked !== null && Date.now() - asked > LEFT_BEHIND_MS)
     fs.rmSync(flag("rollback"), { force: true });
-  const { result } = await judgeBot(config, { ...line, selected }, "burnin", {
+  const { run, result } = await judgeBot(config, { ...line, selected }, "burnin", {
     narrate,
     ...narrator,
   });
@@ -1747,7 +1794,7 @@ async function runBurnin(
     narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
     if (kept === null) return tell(result, line);
   }
-  if (result.notes.includes(UNVERIFIED) && fs.existsSync(path.dirname(flag("unverified")))) {
+  if (run.isUnverified && fs.existsSync(path.dirname(flag("unverified")))) {
     narrate(UNVERIFIED);
     writeAtomically(flag("unverified"), `${result.run}\n`);
   }

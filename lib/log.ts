@@ -139,16 +139,34 @@ export function parseHistory(
   return null;
 }
 
-/** What every record of the log begins with. */
-export function headOf<K extends string>(kind: K, env: string, run: string, now: number) {
-  const who = {
-    host: hostname(),
-    user: userOf(),
-    verifier: VERSION as string,
-    unitInvocation: UNIT_INVOCATION,
-  };
-  return { v: 1 as const, kind, ts: isoOf(now), run, env, ...who };
-}
+/** What every record of the log begins with. `ts` is UTC with milliseconds, `run` a UUID. */
+export type RecordHead<K extends string> = {
+  v: 1;
+  kind: K;
+  ts: string;
+  run: string;
+  env: string;
+  host: string;
+  user: string;
+  verifier: string;
+  unitInvocation: string | null;
+};
+export const headOf = <K extends string>(
+  kind: K,
+  env: string,
+  run: string,
+  now: number,
+): RecordHead<K> => ({
+  v: 1,
+  kind,
+  ts: isoOf(now),
+  run,
+  env,
+  host: hostname(),
+  user: userOf(),
+  verifier: VERSION,
+  unitInvocation: UNIT_INVOCATION,
+});
 
 /**
  * JSON in which no control character survives, for it is read on terminals too; JSON.stringify

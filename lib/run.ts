@@ -3,7 +3,7 @@
 import type { Observed } from "./attempt.ts";
 import type { Account, BurninHead, Flags, Place } from "./burnin/words.ts";
 import type { Config } from "./config.ts";
-import { headOf, readRecords } from "./log.ts";
+import { headOf, type RecordHead, readRecords } from "./log.ts";
 import type { ConfigurationEvidence } from "./probes/configuration.ts";
 import type { DatabaseEvidence } from "./probes/database-child.ts";
 import type { HealthEvidence, HealthFields } from "./probes/health.ts";
@@ -28,7 +28,8 @@ import {
   type Verdict,
 } from "./vocabulary.ts";
 
-export interface Evidence {
+/** What the checks judge, slice by slice. Each slice is one probe's, or was not seen. */
+export type Evidence = {
   process: ProcessEvidence & { incident: Incident | null };
   database: DatabaseEvidence;
   health: HealthEvidence & { startedAt: number | null };
@@ -39,84 +40,138 @@ export interface Evidence {
   configuration: ConfigurationEvidence;
   release: ReleaseEvidence;
   watch: WatchEvidence;
-}
+};
 export type SliceName = keyof Evidence;
-/**
- * What a check may know beside its slice: the config with its limits, and the clock in epoch
- * milliseconds.
- */
-export type CheckContext = { config: Config; limits: Limits; now: number };
-
 export type Observations = { [S in SliceName]?: Observed<Evidence[S]> };
+
+/** What a check may know beside its slice; `now` is in epoch milliseconds. */
+export type CheckContext = {
+  config: Config;
+  limits: Limits;
+  now: number;
+};
 
 /**
  * One run from its first look to its record. Mutable on purpose: a signal writes down whatever is
  * known at that moment.
  */
+export type Run = Narrator & {
+  id: string;
+  kind: "verify" | "burnin";
+  config: Config;
+  selected: ReadonlySet<CheckName>;
+  /** Epoch milliseconds, and milliseconds of the clock that nobody sets. */
+  begunAt: number;
+  begun: number;
+  phase: Phase;
+  /** Why it stopped looking before its end. */
+  interruption: Interruption | null;
+  incident: Incident | null;
+  identity: Identity | null;
+  follower: IdentityFollower | null;
+  /** Nobody has verified the start of the bot that was found. */
+  isUnverified: boolean;
+  release: string | null;
+  releaseId: string | null;
+  observations: Observations;
+  findings: Map<CheckName, Finding>;
+  metrics: Record<string, number | null>;
+  watch: WatchEvidence | null;
+  /** What it accounts for in the burn-in, and what it hands on to the next run. */
+  account: Account | null;
+  place: Place | null;
+  flags: Flags | null;
+  burnin: BurninHead | null;
+  notes: string[];
+  /** The newest records of the log, from before this run. */
+  records: Record<string, unknown>[];
+  /** Starts of the bot before this one whose verification came to no verdict. */
+  unjudged: number;
+  /** Ends every look under way. */
+  stop: AbortController;
+};
+
 export function openRun(
   config: Config,
   selected: ReadonlySet<CheckName>,
   narrator: Narrator,
-  kind: "verify" | "burnin" = "verify",
-) {
+  kind: Run["kind"] = "verify",
+): Run {
   const { records, torn } = readRecords(config.logFile);
+  const are = torn === 1 ? "is" : "are";
   return {
     ...narrator,
-    ...{
-      id: crypto.randomUUID() as string,
-      config,
-      selected,
-      begunAt: Date.now(),
-      begun: performance.now(),
-    },
-    ...{ kind, phase: "initial" as Phase, interruption: null as Interruption | null },
-    ...{
-      identity: null as Identity | null,
-      release: null as string | null,
-      releaseId: readCurrent(config),
-    },
-    ...{
-      findings: new Map<CheckName, Finding>(),
-      observations: {} as Observations,
-      watch: null as WatchEvidence | null,
-    },
-    metrics: {} as Record<string, number | null>,
-    account: null as Account | null, // What it accounts for in the burn-in.
-    place: null as Place | null,
-    flags: null as Flags | null,
-    burnin: null as BurninHead | null,
-    notes: torn
-      ? [`${plural(torn, "line")} of the log ${torn === 1 ? "is" : "are"} torn and left out`]
-      : [],
-    records, // The newest ones of the log, from before this run.
-    unjudged: 0, // Starts of the bot before this one whose verification came to no verdict.
-    ...{ incident: null as Incident | null, follower: null as IdentityFollower | null },
-    stop: new AbortController(), // Ends every look under way.
-  };
-}
-export type Run = ReturnType<typeof openRun>;
-
-export function resultOf(run: Run, verdict: Verdict, now: number) {
-  const { config, identity, release, findings, metrics, notes, observations } = run;
-  return {
-    ...headOf(run.kind, config.name, run.id, now),
-    config: config.file,
-    identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
-    // What a rollback knows it by: its directory's name, where releases have directories.
-    release: run.releaseId ?? release,
-    whole: run.selected.size === CHECK_NAMES.length, // No check was left out by a flag.
-    ...verdict,
-    ms: Math.round(performance.now() - run.begun),
-    findings: CHECK_NAMES.flatMap((name) => findings.get(name) ?? []),
-    metrics,
-    ...{ burnin: run.burnin, account: run.account, place: run.place, flags: run.flags },
-    series: run.watch?.series ?? null,
-    schema: observations.database?.seen ? observations.database.value.schema : null,
-    notes,
+    id: crypto.randomUUID(),
+    kind,
+    config,
+    selected,
+    begunAt: Date.now(),
+    begun: performance.now(),
+    phase: "initial",
+    interruption: null,
+    incident: null,
+    identity: null,
+    follower: null,
+    isUnverified: false,
+    release: null,
+    releaseId: readCurrent(config),
+    observations: {},
+    findings: new Map(),
+    metrics: {},
+    watch: null,
+    account: null,
+    place: null,
+    flags: null,
+    burnin: null,
+    notes: torn ? [`${plural(torn, "line")} of the log ${are} torn and left out`] : [],
+    records,
+    unjudged: 0,
+    stop: new AbortController(),
   };
 }
 
 /**
  * What --json prints, and a line of the log. config/result.schema.json documents and constrains it.
  */
-export type Result = ReturnType<typeof resultOf>;
+export type Result = RecordHead<Run["kind"]> &
+  Verdict & {
+    config: string;
+    identity: (Omit<Identity, "startedAt"> & { startedAt: string; release: string | null }) | null;
+    /** What a rollback knows it by: its directory's name, where releases have directories. */
+    release: string | null;
+    /** No check was left out by a flag. */
+    whole: boolean;
+    ms: number;
+    findings: Finding[];
+    metrics: Record<string, number | null>;
+    burnin: BurninHead | null;
+    account: Account | null;
+    place: Place | null;
+    flags: Flags | null;
+    series: WatchEvidence["series"] | null;
+    /** A hash of the database's schema. */
+    schema: string | null;
+    notes: string[];
+  };
+
+export function resultOf(run: Run, verdict: Verdict, now: number): Result {
+  const { config, identity, release, observations } = run;
+  return {
+    ...headOf(run.kind, config.name, run.id, now),
+    config: config.file,
+    identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
+    release: run.releaseId ?? release,
+    whole: run.selected.size === CHECK_NAMES.length,
+    ...verdict,
+    ms: Math.round(performance.now() - run.begun),
+    findings: CHECK_NAMES.flatMap((name) => run.findings.get(name) ?? []),
+    metrics: run.metrics,
+    burnin: run.burnin,
+    account: run.account,
+    place: run.place,
+    flags: run.flags,
+    series: run.watch?.series ?? null,
+    schema: observations.database?.seen ? observations.database.value.schema : null,
+    notes: run.notes,
+  };
+}

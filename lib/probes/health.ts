@@ -37,8 +37,9 @@ export type HealthAnswer = {
 export const HEALTH_UNSEEN =
   /^(HTTP 40[13]$|permission denied|EACCES|EPERM|WOULD_HARM|SQLITE_(CANTOPEN|READONLY|AUTH|PERM|ERROR)|ERR_DLOPEN|ERROR:|Cannot look)|\b(ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EMFILE)\b/;
 
+type Answered = Pick<HealthAnswer, "document" | "problem">;
 /** Judges nothing but the form, which is an object's. */
-export function parseHealthAnswer(answer: HttpAnswer): Pick<HealthAnswer, "document" | "problem"> {
+export function parseHealthAnswer(answer: HttpAnswer): Answered {
   const { document, problem } = parseAnswer(answer);
   if (problem) return { document: null, problem };
   if (typeof document === "object" && document && !Array.isArray(document))
@@ -78,8 +79,9 @@ export function parseFields(
  * says neither.
  */
 export function uptimeOf({ uptime, startedAt, at }: HealthFields): number | null {
+  if (typeof uptime === "number") return uptime;
   const began = parseInstant(startedAt);
-  return typeof uptime === "number" ? uptime : began === null ? null : (at - began) / 1000;
+  return began === null ? null : (at - began) / 1000;
 }
 
 const statusIsUp = (status: unknown, words: readonly string[]): boolean =>
@@ -131,21 +133,26 @@ function isReady(fields: HealthFields, config: Config): boolean {
 }
 
 export type HealthReader = { read(timeoutMs: number): Promise<HealthAnswer> };
+async function readRow(
+  database: DatabaseReader,
+  sql: string,
+  timeoutMs: number,
+): Promise<Answered> {
+  const { rows, problem } = await database.query(sql, timeoutMs);
+  if (problem) return { document: null, problem };
+  if (rows.length === 1) return { document: rows[0] as Record<string, unknown>, problem: null };
+  const found = rows.length ? "several rows" : "no row";
+  return { document: null, problem: `the query returned ${found}; one is expected` };
+}
+
+/** Opens the health source of a config: an endpoint, or a query on the bot's database. */
 export function openHealth(config: Config, database: DatabaseReader): HealthReader {
-  const { sql = "", url } = config.health;
-  const readRow = async (timeoutMs: number) => {
-    const { rows, problem: failure } = await database.query(sql, timeoutMs);
-    const problem =
-      failure ??
-      (rows.length === 1
-        ? null
-        : `the query returned ${rows.length ? "several rows" : "no row"}; one is expected`);
-    return { document: problem ? null : (rows[0] as Record<string, unknown>), problem };
-  };
+  const { sql, url } = config.health;
   const read = async (timeoutMs: number): Promise<HealthAnswer> => {
-    const [at, begun] = [Date.now(), performance.now()];
+    const at = Date.now();
+    const begun = performance.now();
     const answer = sql
-      ? await readRow(timeoutMs)
+      ? await readRow(database, sql, timeoutMs)
       : parseHealthAnswer(await readHttp(healthTarget(config), timeoutMs));
     return { at, ms: performance.now() - begun, source: sql || `GET ${url}`, ...answer };
   };
@@ -155,21 +162,36 @@ export function openHealth(config: Config, database: DatabaseReader): HealthRead
 // How long to wait between two looks at a bot that is still starting.
 const READINESS_EVERY_MS = 250;
 const ANSWERS_KEPT = 8;
+
+/**
+ * The tries until the bot was ready, or out of time. `readyMs` counts from the start of the
+ * process, where an earlier answer was not ready yet.
+ */
+export type HealthEvidence = {
+  answers: HealthAnswer[];
+  tries: number;
+  fields: HealthFields | null;
+  ready: boolean;
+  readyMs: number | null;
+};
+
+type Polling = {
+  config: Config;
+  reader: HealthReader;
+  /** Epoch milliseconds; null where there is no process to wait for: then one look is enough. */
+  waitFrom: number | null;
+  triesMax: number;
+  signal: AbortSignal;
+};
 /**
  * Polls until the bot is ready. Before the start-up deadline every look is free; after it,
  * `triesMax` tries with doubling pauses count.
  */
-export async function readHealth(
-  config: Config,
-  reader: HealthReader,
-  startedAt: number | null,
-  triesMax: number,
-  signal: AbortSignal,
-) {
-  // Where there is no process to wait for, its start is null, and one look is enough.
+export async function readHealth(polling: Polling): Promise<HealthEvidence> {
+  const { config, reader, waitFrom, triesMax, signal } = polling;
   const { startupSecondsMax, healthTimeoutMs, healthBackoffMs } = config.limits;
-  const deadline =
-    startedAt === null ? 0 : performance.now() + startedAt + startupSecondsMax * 1000 - Date.now();
+  const waitMs = waitFrom === null ? 0 : waitFrom + startupSecondsMax * 1000 - Date.now();
+  const deadline = waitFrom === null ? 0 : performance.now() + waitMs;
   const answers: HealthAnswer[] = [];
   let tries = 0;
   for (;;) {
@@ -178,19 +200,13 @@ export async function readHealth(
     if (answers.length > ANSWERS_KEPT) answers.splice(1, 1);
     const fields = answer.document ? parseFields(answer.document, config.health, answer.at) : null;
     const ready = fields !== null && isReady(fields, config);
-    const starting = performance.now() < deadline;
-    if (!starting) tries++;
-    const readyMs =
-      ready && answers.length > 1 && startedAt !== null ? Date.now() - startedAt : null;
-    if (ready || tries >= triesMax || startedAt === null || signal.aborted)
-      return { answers, tries, fields, ready, readyMs };
-    await sleep(starting ? READINESS_EVERY_MS : healthBackoffMs * 2 ** (tries - 1), undefined, {
-      signal,
-    }).catch(() => {});
+    const isStarting = performance.now() < deadline;
+    if (!isStarting) tries++;
+    if (ready || tries >= triesMax || waitFrom === null || signal.aborted) {
+      const isLater = ready && answers.length > 1 && waitFrom !== null;
+      return { answers, tries, fields, ready, readyMs: isLater ? Date.now() - waitFrom : null };
+    }
+    const pauseMs = isStarting ? READINESS_EVERY_MS : healthBackoffMs * 2 ** (tries - 1);
+    await sleep(pauseMs, undefined, { signal }).catch(() => {});
   }
 }
-/**
- * The tries until the bot was ready, or out of time. `readyMs` counts from the start of the
- * process, where an earlier answer was not ready yet.
- */
-export type HealthEvidence = Awaited<ReturnType<typeof readHealth>>;

@@ -1490,7 +1490,7 @@ describe("foldParts() and judgeCheck()", () => {
 
   test("foldParts() lets the worst part speak, and lists all", () => {
     const finding = foldParts(
-      row,
+      row.name,
       "initial",
       [part("a", "pass"), part("b", "fail"), part("c", "unknown"), part("d", "fail")],
       prod.config,
@@ -1504,11 +1504,11 @@ describe("foldParts() and judgeCheck()", () => {
   });
 
   test("foldParts() of nothing is unknown", () =>
-    assert.equal(foldParts(row, "initial", [], prod.config).status, "unknown"));
+    assert.equal(foldParts(row.name, "initial", [], prod.config).status, "unknown"));
 
   test("foldParts() turns a part off with the config's reason, and the rest speaks", () => {
     const config = { ...prod.config, off: { "connection.b": "cannot exist here" } };
-    const finding = foldParts(row, "initial", [part("a", "pass"), part("b", "fail")], config);
+    const finding = foldParts(row.name, "initial", [part("a", "pass"), part("b", "fail")], config);
     assert.equal(finding.status, "pass");
     assert.deepEqual(finding.parts.map((one) => [one.status, one.says])[1], [
       "off",
@@ -1518,17 +1518,20 @@ describe("foldParts() and judgeCheck()", () => {
 
   test("foldParts() is off, not a pass, when every part is off", () => {
     const config = { ...prod.config, off: { "connection.b": "cannot exist here" } };
-    assert.equal(foldParts(row, "initial", [part("b", "pass")], config).status, "off");
+    assert.equal(foldParts(row.name, "initial", [part("b", "pass")], config).status, "off");
   });
 
   test("foldParts() gives a hint to what went wrong, the site's own first", () => {
     const own = { ...prod.config, hints: { connection: "Ask in the channel." } };
-    assert.equal(foldParts(row, "initial", [part("a", "fail")], own).hint, "Ask in the channel.");
+    assert.equal(
+      foldParts(row.name, "initial", [part("a", "fail")], own).hint,
+      "Ask in the channel.",
+    );
     assert.match(
-      foldParts(row, "initial", [part("a", "fail")], prod.config).hint ?? "",
+      foldParts(row.name, "initial", [part("a", "fail")], prod.config).hint ?? "",
       /^tail -n 50 \/srv\/bot\/bot\.log/,
     );
-    assert.equal(foldParts(row, "initial", [part("a", "pass")], own).hint, null);
+    assert.equal(foldParts(row.name, "initial", [part("a", "pass")], own).hint, null);
   });
 
   test("judgeCheck() turns a slice that is missing or was not seen into unknown, with the reason", () => {
@@ -1571,7 +1574,7 @@ describe("foldParts() and judgeCheck()", () => {
 
   test("worseFinding() keeps the worse of two looks, and the later of equal ones", () => {
     const finding = (status: Status, says: string) => ({
-      ...foldParts(row, "initial", [part("a", status)], prod.config),
+      ...foldParts(row.name, "initial", [part("a", status)], prod.config),
       says,
     });
     assert.equal(worseFinding(undefined, finding("pass", "later")).says, "later");
