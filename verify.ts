@@ -71,6 +71,7 @@ import {
 import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
 import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/judging.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
+import type { OpenBurnin } from "./lib/burnin/words.ts";
 import { followVerification } from "./lib/commands/attach.ts";
 import {
   type COMMANDS,
@@ -181,7 +182,7 @@ export const LIMITS = {
   startupSecondsMax: {
     test: 10,
     prod: 30,
-    why: "Seconds from the start of the process until it must be ready (seed 000). Polled, not slept.",
+    why: "Seconds from the start until it must be ready (seed 000). Polled, not slept.",
   },
   healthTriesMax: {
     test: 3,
@@ -256,13 +257,13 @@ export const LIMITS = {
   logSecondsMax: {
     test: 20,
     prod: 20,
-    why: "Seconds for reading the window; ordinary ones take milliseconds. Beyond it the count is unknown.",
+    why: "Seconds for reading the window, which takes milliseconds. Beyond it: unknown.",
   },
   databaseMsMax: {
     test: 2000,
     prod: 2000,
     least: 1,
-    why: "Milliseconds to open and read the database, and for a write lock to last (seed 000: < 2 s).",
+    why: "Milliseconds to open and read it, and for a write lock to last (seed 000: < 2 s).",
   },
   diskFreeMbMin: {
     test: 50,
@@ -1068,7 +1069,7 @@ export function judgeCheck(
 export const worseFinding = (before: Finding | undefined, after: Finding): Finding =>
   before && STATUSES.indexOf(before.status) < STATUSES.indexOf(after.status) ? before : after;
 
-/** What the probes of one run look with. The logs are opened by the first look, and then followed. */
+/** What the probes of one run look with. The first look opens the logs, and they are followed. */
 type Instruments = { database: DatabaseReader; health: HealthReader; logs: LogFollower[] | null };
 /** What a probe may know: the run, and what was seen before its turn. */
 type Look = {
@@ -1406,6 +1407,13 @@ export const PRIORITY = [
   ...new Set([...FAILED_FIRST, ...CHECK_NAMES.toSorted((a, b) => CHECK_CODES[a] - CHECK_CODES[b])]),
 ];
 
+/** Nothing was measured to be wrong, but not everything was seen. */
+const unseenVerdict = (exit: number, what: string): Verdict => ({
+  verdict: "unknown",
+  exit,
+  action: `Nothing was measured to be wrong, but ${what}`,
+});
+
 /**
  * The pure fold of findings. A measured failure decides before an unknown; what an unknown means is
  * the environment's policy.
@@ -1415,42 +1423,78 @@ export function judgeVerdict(
   environment: Environment,
   interruption: Interruption | null,
 ): Verdict {
-  const having = (status: Status) =>
+  const having = (status: Status): CheckName[] =>
     PRIORITY.filter((name) =>
       findings.some((found) => found.check === name && found.status === status),
     );
   const failed = having("fail");
   const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
-  if (first)
+  if (first) {
     return { verdict: "fail", exit: CHECK_CODES[first], action: loadAdvice().checks[first].action };
-  const unseen = (exit: number, what: string): Verdict => ({
-    verdict: "unknown",
-    exit,
-    action: `Nothing was measured to be wrong, but ${what}`,
-  });
-  if (interruption === "deadline")
-    return unseen(
-      EXIT.deadline,
-      "not everything was seen in time. Look at what was slow, and run again.",
-    );
-  const unknown = having("unknown");
-  const advice = `${unknown.join(", ")} could not be seen. Do not roll back for this; make it visible, and run again.`;
-  const sawNothing = !having("pass").length && !having("warn").length;
-  if (unknown[0] && (sawNothing || POLICY[environment].unknown === "unknown"))
-    return unseen(CHECK_CODES[unknown[0]], advice);
-  if (unknown.length + having("warn").length)
+  }
+  if (interruption === "deadline") {
+    const slow = "not everything was seen in time. Look at what was slow, and run again.";
+    return unseenVerdict(EXIT.deadline, slow);
+  }
+  const passed = having("pass");
+  const warned = having("warn");
+  const unseen = having("unknown");
+  const sawNothing = passed.length + warned.length === 0;
+  if (unseen[0] && (sawNothing || POLICY[environment].unknown === "unknown")) {
+    const advice = "Do not roll back for this; make it visible, and run again.";
+    const says = `${unseen.join(", ")} could not be seen. ${advice}`;
+    return unseenVerdict(CHECK_CODES[unseen[0]], says);
+  }
+  if (unseen.length || warned.length) {
     return { verdict: "warn", exit: EXIT.passed, action: "Passed; read the warnings." };
-  if (!having("pass").length)
-    return {
-      verdict: "unknown",
-      exit: EXIT.usage,
-      action: "Nothing was looked at: what was asked for is off here.",
-    };
-  return {
-    verdict: "pass",
+  }
+  if (sawNothing) {
+    const action = "Nothing was looked at: what was asked for is off here.";
+    return { verdict: "unknown", exit: EXIT.usage, action };
+  }
+  const action = "None; everything that was looked at is within its limits.";
+  return { verdict: "pass", exit: EXIT.passed, action };
+}
+
+/** What a person did to the bot is no verdict on it. */
+const BY_A_PERSON = {
+  restarted: {
+    verdict: "superseded",
+    exit: EXIT.busy,
+    action: "A person restarted the bot; the new start is verified next.",
+  },
+  stopped: {
+    verdict: "aborted",
+    exit: EXIT.busy,
+    action: "A person stopped the bot; its next start is verified.",
+  },
+  paused: {
+    verdict: "paused",
     exit: EXIT.passed,
-    action: "None; everything that was looked at is within its limits.",
-  };
+    action: "The bot was stopped by a person; the burn-in goes on with its next start.",
+  },
+} satisfies Record<string, Verdict>;
+
+/**
+ * The verdict of a run's look at the bot. The hook also starts a verification of a bot that ended
+ * with an error when a person stopped it.
+ */
+function judgeRun(run: Run, isPaused: boolean): Verdict {
+  if (run.incident?.planned || (isUnit("verify") && isPaused)) return BY_A_PERSON.stopped;
+  return judgeVerdict([...run.findings.values()], run.config.environment, run.interruption);
+}
+
+/** The verdict that a record has: a tick also speaks for the burn-in, where one is open. */
+function verdictOf(
+  run: Run,
+  judged: Verdict,
+  standing: Standing | null,
+  isPaused: boolean,
+): Verdict {
+  if (run.kind === "verify") return judged;
+  if (isPaused) return BY_A_PERSON.paused;
+  if (standing) return judgeTick(judged, standing);
+  return judged.verdict === "fail" ? { ...judged, exit: EXIT.redFlag } : judged;
 }
 
 // --- One bot, one command ------------------------------------------------------------------------
@@ -1459,103 +1503,65 @@ export function judgeVerdict(
  * Ends a run with its record; one that could not be written decides the exit code only where that
  * would have been 0.
  */
-function finish(run: Run, verdict: Verdict): Result {
-  const { masked: result, lost } = keep(
-    run.config,
-    resultOf(run, verdict, Date.now()),
-    run.narrate,
-  );
+function endRun(run: Run, verdict: Verdict): Result {
+  const record = resultOf(run, verdict, Date.now());
+  const { masked: result, lost } = keep(run.config, record, run.narrate);
   if (!lost) return result;
-  const exit = verdict.exit === EXIT.passed ? EXIT.logNotWritten : verdict.exit;
-  const action =
-    exit === verdict.exit
-      ? result.action
-      : "The bot passed, but the log has no record of it: mend the log, and run again.";
-  return {
-    ...result,
-    exit,
-    action,
-    notes: [...result.notes, "this record could not be written to the log"],
-  };
-}
-
-const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
-// A look that cannot be interrupted may outlast the deadline by this much; then the run ends
-// without it.
-const DEADLINE_SLACK_MS = 3000;
-// Somebody who restarts the bot more often than this during one verification is not waiting for its
-// verdict.
-const RESTARTS_FOLLOWED_MAX = 10;
-/** What a person did to the bot is no verdict on it. */
-const BY_A_PERSON = {
-  restarted: {
-    verdict: "superseded" as const,
-    exit: EXIT.busy,
-    action: "A person restarted the bot; the new start is verified next.",
-  },
-  stopped: {
-    verdict: "aborted" as const,
-    exit: EXIT.busy,
-    action: "A person stopped the bot; its next start is verified.",
-  },
-  paused: {
-    verdict: "paused" as const,
-    exit: EXIT.passed,
-    action: "The bot was stopped by a person; the burn-in goes on with its next start.",
-  },
-};
-
-/**
- * A restart that came so late that no look was under way any more: then the verdict is that of a
- * start that is over.
- */
-async function wasReplaced({ config, identity, incident }: Run): Promise<boolean> {
-  if (incident || !config.process.unit || !identity) return incident?.planned === "restart";
-  const unit = await observe(() => readUnit(config.process.unit as string));
-  return unit.seen && parseEnding(unit.value, identity.invocation)?.planned === "restart";
+  const notes = [...result.notes, "this record could not be written to the log"];
+  if (verdict.exit !== EXIT.passed) return { ...result, notes };
+  const action = "The bot passed, but the log has no record of it: mend the log, and run again.";
+  return { ...result, exit: EXIT.logNotWritten, action, notes };
 }
 
 /** Leaves what is known where the site's node_exporter looks for it. */
 async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
   const { metrics: verification, last, burnin: open } = readState(config);
-  if (!config.metrics) return;
+  const { metrics } = config;
+  if (!metrics) return;
   const standing = open && judgeStanding(open, config);
   const view: MetricsView = {
-    ...{ env: config.name, release: last?.release ?? null, version: VERSION },
+    env: config.name,
+    release: last?.release ?? null,
+    version: VERSION,
     verify: verification && {
       ...verification,
       unverified: identity && startOf(identity) !== last?.start,
     },
     burnin: standing && {
-      ...{
-        age: standing.summary.age,
-        attempt: standing.burnin.attempt,
-        decision: open.decision === "RUNNING" ? standing.decision : open.decision,
-      },
-      ...{
-        uptimeLow: standing.summary.uptime.low,
-        errorsPerMinute: standing.summary.errorsPerMinute,
-      },
-      ...{
-        memoryMbPerHour: standing.summary.memory?.perHour ?? null,
-        redFlags: standing.flags.red.length,
-      },
-      ...{
-        restarts: countRestarts(standing.summary.restarts).unplanned,
-        tickAt: Date.parse(open.place?.at ?? open.startedAt),
-      },
+      age: standing.summary.age,
+      attempt: standing.burnin.attempt,
+      decision: open.decision === "RUNNING" ? standing.decision : open.decision,
+      uptimeLow: standing.summary.uptime.low,
+      errorsPerMinute: standing.summary.errorsPerMinute,
+      memoryMbPerHour: standing.summary.memory?.perHour ?? null,
+      redFlags: standing.flags.red.length,
+      restarts: countRestarts(standing.summary.restarts).unplanned,
+      tickAt: Date.parse(open.place?.at ?? open.startedAt),
     },
   };
-  const text = await renderMetrics(view).catch((error) => error as Error);
-  // node_exporter is another user. What it is told is no part of the verdict.
-  const lost =
-    typeof text === "string"
-      ? orMessage(() => writeAtomically(config.metrics?.file as string, text, 0o644))
-      : text.message;
-  if (lost) narrate(`"${config.metrics.file}" could not be written: ${lost}`);
+  try {
+    // node_exporter is another user.
+    writeAtomically(metrics.file, await renderMetrics(view), 0o644);
+  } catch (error) {
+    // What it is told is no part of the verdict.
+    narrate(`"${metrics.file}" could not be written: ${messageOf(error)}`);
+  }
 }
 
 const UNVERIFIED = "nobody has verified this start of the bot";
+/** The burn-in that this run has to account for, or null where there is none. */
+function openBurninOf(run: Run): OpenBurnin | null {
+  const { config, identity } = run;
+  const { burnin, last } = readState(config);
+  run.isUnverified =
+    run.kind === "burnin" && identity !== null && startOf(identity) !== last?.start;
+  if (run.isUnverified) run.notes.push(UNVERIFIED);
+  if (!burnin || isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
+  // One that has failed before its time goes on to its end: what comes is evidence too.
+  const isOver = (burnin.place?.age ?? 0) >= config.limits.burninSeconds;
+  return burnin.decision === "RUNNING" || !isOver ? burnin : null;
+}
+
 /**
  * Accounts for the time since the last run of the burn-in that is open, and judges it; checkpoints
  * that are due go into the log.
@@ -1566,239 +1572,249 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   // ended: the next run accounts for it.
   if (run.kind === "verify" && run.incident) return null;
   run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
-  const { burnin, last } = readState(config);
-  run.isUnverified =
-    run.kind === "burnin" && identity !== null && startOf(identity) !== last?.start;
-  if (run.isUnverified) run.notes.push(UNVERIFIED);
-  if (burnin && isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
-  // One that has failed before its time goes on to its end: what comes is evidence too.
-  if (
-    !burnin ||
-    (burnin.decision !== "RUNNING" && (burnin.place?.age ?? 0) >= config.limits.burninSeconds)
-  )
-    return null;
+  const burnin = openBurninOf(run);
+  if (!burnin) return null;
+  const uncounted: Limits = { ...config.limits, errorsMax: null };
   const checkLogs = (sources: LogSource[]): Part[] =>
-    checkErrorLogs(sources, {
-      config,
-      limits: { ...config.limits, errorsMax: null },
-      now: Date.now(),
-    });
+    checkErrorLogs(sources, { config, limits: uncounted, now: Date.now() });
   const accounted = await observe(() => accountFor(run, burnin, checkLogs));
   if (!accounted.seen) {
     // Nothing is handed on, so the next run accounts for this interval too.
     run.notes.push(`the burn-in could not be accounted for: ${accounted.why}`);
     return null;
   }
-  const { account, place } = accounted.value;
-  // They hold words of the bot's log, and are kept.
+  // Both hold words of the bot's log, and are kept.
   const mask = maskOf(config.secrets);
-  const { down, offline, joining } = maskDeep(
-    { down: place.down, offline: place.offline, joining: place.joining },
-    mask,
-  );
-  const masked = maskDeep(account, mask);
-  const standing = judgeStanding({ ...burnin, accounts: [...burnin.accounts, masked] }, config);
+  const { account: plain, place } = accounted.value;
+  const account = maskDeep(plain, mask);
+  const standing = judgeStanding({ ...burnin, accounts: [...burnin.accounts, account] }, config);
   const { id, release, attempt, startedAt } = burnin;
-  Object.assign(run, {
-    account: masked,
-    place: { ...place, down, offline, joining },
-    flags: standing.flags,
-    burnin: { id, release, attempt, startedAt },
-  });
-  for (const record of judgeDue(standing, burnin, config.name, Date.now()))
+  run.account = account;
+  run.place = {
+    ...place,
+    down: maskDeep(place.down, mask),
+    offline: maskDeep(place.offline, mask),
+    joining: maskDeep(place.joining, mask),
+  };
+  run.flags = standing.flags;
+  run.burnin = { id, release, attempt, startedAt };
+  for (const record of judgeDue(standing, burnin, config.name, Date.now())) {
     keep(config, record, narrate);
+  }
   return standing;
+}
+
+/**
+ * A restart that came so late that no look was under way any more: then the verdict is that of a
+ * start that is over.
+ */
+async function wasReplaced({ config, identity, incident }: Run): Promise<boolean> {
+  const { unit } = config.process;
+  if (incident || !unit || !identity) return incident?.planned === "restart";
+  const shownUnit = await observe(() => readUnit(unit));
+  return shownUnit.seen && parseEnding(shownUnit.value, identity.invocation)?.planned === "restart";
+}
+
+const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
+// A look that cannot be interrupted may outlast the deadline by this much; then the run ends
+// without it.
+const DEADLINE_SLACK_MS = 3000;
+// Somebody who restarts the bot more often than this during one verification is not waiting for its
+// verdict.
+const RESTARTS_FOLLOWED_MAX = 10;
+
+/** What judgeBot() is asked for. */
+type Assignment = {
+  config: Config;
+  kind: Run["kind"];
+  selected: ReadonlySet<CheckName>;
+  /** Whether the result goes to stdout as JSON, also where the run is cut short. */
+  isJson: boolean;
+  narrator: Narrator;
+};
+
+/** Writes down what is known of a run and ends the process; nothing here waits for anything. */
+function abortRun(run: Run, exit: number, reason: string, isJson: boolean): never {
+  run.notes.push(reason);
+  const action = `The run was cut short (${reason}); run it again.`;
+  const result = endRun(run, { verdict: "aborted", exit, action });
+  run.narrate(`${reason}; what was found up to then is in the log`);
+  // A reader that has gone does not need it.
+  if (isJson) orNull(() => fs.writeSync(1, renderDocument(result)));
+  process.exit(result.exit);
 }
 
 /**
  * Verifies until a start of the bot has come to a verdict: a person may restart it meanwhile, and
  * the new start is what counts then.
  */
-async function judgeBot(
-  config: Config,
-  line: CommandLine,
-  kind: Run["kind"],
-  narrator: Narrator,
-): Promise<{ run: Run; result: Result }> {
-  const { checksSecondsMax, watchSeconds } = config.limits;
-  const seconds = checksSecondsMax + watchSeconds;
-  let run = openRun(config, line.selected, narrator, kind);
-  // Ends the run from outside its flow, with a record of what is known: nothing here waits for
-  // anything.
-  const end = (exit: number, reason: string): never => {
-    run.notes.push(reason);
-    const result = finish(run, {
-      verdict: "aborted",
-      exit,
-      action: `The run was cut short (${reason}); run it again.`,
-    });
-    run.narrate(`${reason}; what was found up to then is in the log`);
-    // A reader that has gone does not need it.
-    if (line.json) orNull(() => fs.writeSync(1, renderDocument(result)));
-    process.exit(result.exit);
-  };
-  for (const signal of SIGNALS) process.on(signal, () => end(EXIT[signal], `ended by ${signal}`));
+async function judgeBot(assignment: Assignment): Promise<{ run: Run; result: Result }> {
+  const { config, kind, selected, isJson, narrator } = assignment;
+  const seconds = config.limits.checksSecondsMax + config.limits.watchSeconds;
+  let run = openRun(config, selected, narrator, kind);
+  const abort = (exit: number, reason: string): never => abortRun(run, exit, reason, isJson);
   const crash = (error: unknown): never => {
     run.narrate(`Internal error: ${(error as Error)?.stack ?? messageOf(error)}`);
-    return end(EXIT.internal, "internal error");
+    return abort(EXIT.internal, "internal error");
   };
+  for (const signal of SIGNALS) process.on(signal, () => abort(EXIT[signal], `ended by ${signal}`));
   process.on("uncaughtException", crash);
   for (let restarts = 0; ; restarts++) {
     run.unjudged = readState(config).unjudged.length;
-    const guard = setTimeout(
-      () => end(EXIT.deadline, `the deadline of ${seconds} s has passed`),
-      seconds * 1000 + DEADLINE_SLACK_MS,
-    );
+    const late = (): never => abort(EXIT.deadline, `the deadline of ${seconds} s has passed`);
+    const guard = setTimeout(late, seconds * 1000 + DEADLINE_SLACK_MS);
     await verify(run).catch(crash);
     clearTimeout(guard);
     if (restarts >= RESTARTS_FOLLOWED_MAX || !(await wasReplaced(run))) break;
-    finish(run, BY_A_PERSON.restarted);
-    run = openRun(config, line.selected, narrator, kind);
+    endRun(run, BY_A_PERSON.restarted);
+    run = openRun(config, selected, narrator, kind);
   }
-  const unit = run.observations.process?.seen ? run.observations.process.value.unit : null;
-  const isPaused = unit !== null && parseEnding(unit, "")?.planned === "stop";
-  // The hook also starts a verification of a bot that ended with an error when a person stopped it.
-  const stopped = run.incident?.planned || (isUnit("verify") && isPaused);
-  const judged = stopped
-    ? BY_A_PERSON.stopped
-    : judgeVerdict([...run.findings.values()], config.environment, run.interruption);
-  const standing =
-    run.selected.size === CHECK_NAMES.length || kind === "burnin"
-      ? await accountBurnin(run).catch(crash)
-      : null;
-  const tick = standing
-    ? judgeTick(judged, standing)
-    : judged.verdict === "fail"
-      ? { ...judged, exit: EXIT.redFlag }
-      : judged;
-  const result = finish(run, kind === "verify" ? judged : isPaused ? BY_A_PERSON.paused : tick);
+  const unit = valueIn(run.observations.process)?.unit;
+  const isPaused = Boolean(unit && parseEnding(unit, "")?.planned === "stop");
+  const judged = judgeRun(run, isPaused);
+  const isAccounted = selected.size === CHECK_NAMES.length || kind === "burnin";
+  const standing = isAccounted ? await accountBurnin(run).catch(crash) : null;
+  const result = endRun(run, verdictOf(run, judged, standing, isPaused));
   await writeMetrics(run);
-  for (const signal of SIGNALS)
+  for (const signal of SIGNALS) {
     process.removeAllListeners(signal).on(signal, () => process.exit(result.exit));
+  }
   return { run, result };
 }
 
 /** Prints a result in the format that was asked for; returns the exit code. */
-async function tell(result: Result, { flags, format }: CommandLine): Promise<number> {
+async function writeResult(result: Result, { flags, format }: CommandLine): Promise<number> {
   if (flags.quiet && format === "pretty" && result.verdict === "pass") return result.exit;
-  const colour =
-    !flags["no-color"] &&
-    process.stdout.isTTY === true &&
-    !process.env.NO_COLOR &&
-    process.env.TERM !== "dumb";
+  const isTerminal = process.stdout.isTTY === true && process.env.TERM !== "dumb";
+  const colour = isTerminal && !flags["no-color"] && !process.env.NO_COLOR;
   const renderers = {
     json: () => renderDocument(result),
     pretty: () => renderPretty(result, colour),
     github: () => renderGithub(result),
   };
-  const render = renderers[format as keyof typeof renderers];
+  if (format === "github") await writeSummary(result);
+  const isWritten = await writeStream(
+    process.stdout,
+    renderers[format as keyof typeof renderers](),
+  );
+  return isWritten ? result.exit : result.exit || EXIT.internal;
+}
+
+/** The summary of a GitHub Actions job, where one runs. */
+async function writeSummary(result: Result): Promise<void> {
   const summary = process.env.GITHUB_STEP_SUMMARY;
-  const unwritten =
-    format === "github" &&
-    summary &&
-    orMessage(() => fs.appendFileSync(summary, renderMarkdown(result)));
-  if (unwritten)
-    await writeStream(
-      process.stderr,
-      `The summary of the job could not be written: ${printable(unwritten)}\n`,
-    );
-  const told = await writeStream(process.stdout, render());
-  return told ? result.exit : result.exit || EXIT.internal;
+  if (!summary) return;
+  try {
+    fs.appendFileSync(summary, renderMarkdown(result));
+  } catch (error) {
+    const why = printable(messageOf(error));
+    await writeStream(process.stderr, `The summary of the job could not be written: ${why}\n`);
+  }
 }
 
 const BACKOFF_SECONDS_MAX = 900;
-// While it waits, further requests are no-ops, and a restart by a person ends the wait (systemd
-// then begins to count anew).
+const BACKOFF_FAILURES_MIN = 3;
 /**
  * In a crash loop each restart asks for a verification: from a release's third failure on, each
- * waits twice as long as the one before it.
+ * waits twice as long as the one before it. While it waits, further requests are no-ops, and a
+ * restart by a person ends the wait: systemd then begins to count anew.
  */
 async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<void> {
   const { failures, last } = readState(config);
-  const until = Date.parse(last?.at ?? "") + 1000 * Math.min(2 ** failures, BACKOFF_SECONDS_MAX);
-  for (
-    let told = false;
-    failures >= 3 && config.process.unit && Date.now() < until;
-    await sleep(1000)
-  ) {
-    const unit = await observe(() => readUnit(config.process.unit as string));
-    if (!unit.seen || unit.value.NRestarts === "0") return;
-    if (!told)
-      narrate(
-        `${last?.release} has failed ${failures} times in a row; waiting until ${new Date(until).toISOString()}`,
-      );
-    told = true;
+  const { unit } = config.process;
+  if (!unit || !last || failures < BACKOFF_FAILURES_MIN) return;
+  const until = Date.parse(last.at) + 1000 * Math.min(2 ** failures, BACKOFF_SECONDS_MAX);
+  for (let rounds = 0; Date.now() < until; rounds++) {
+    const shownUnit = await observe(() => readUnit(unit));
+    if (!shownUnit.seen || shownUnit.value.NRestarts === "0") return;
+    if (rounds === 0) {
+      const times = `${last.release} has failed ${failures} times in a row`;
+      narrate(`${times}; waiting until ${isoOf(until)}`);
+    }
+    await sleep(1000);
   }
 }
+
+/** What the flag says that a verdict leaves behind: whether a rollback is due, or why it is not. */
+async function leaveFlag(leave: () => Promise<string | null>): Promise<string | null> {
+  try {
+    return await leave();
+  } catch (error) {
+    return `the flag could not be written: ${messageOf(error)}`;
+  }
+}
+
+const toldOf = (kept: string | null): string =>
+  kept === null ? "a rollback is due" : `no rollback: ${kept}`;
 
 async function runVerify(line: CommandLine, read: Config, narrator: Narrator): Promise<number> {
   const { flags, selected } = line;
   const { narrate } = narrator;
-  const config: Config = {
-    ...read,
-    release: { ...read.release, version: flags["expect-version"] ?? read.release?.version },
-  };
-  const planned = CHECKS.map(({ name, off }) => ({
-    check: name,
-    skipped: !selected.has(name),
-    off: config.off[name] ?? off(config),
-  }));
-  if (flags["dry-run"]) return print(renderPlan(config, planned, line.json));
-  narrate(`config ${config.file}`);
-  const ours = isUnit("verify");
-  const mayAttach = !ours && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
-  const attached = mayAttach
-    ? await followVerification(config, flags.attach === true, narrate)
-    : null;
-  if (attached) return tell(attached, line);
-  const trouble = logTrouble(config.logFile);
-  const remedy = `Going on; a pass will exit ${EXIT.logNotWritten}. Let this user write there, or set log.file.`;
-  if (trouble) narrate(`The log will not take the record: ${trouble}. ${remedy}`);
-  if (ours) await backOff(config, narrate);
-  if (ours)
-    for (const flag of ["passed", "rollback"] as const)
-      fs.rmSync(config.state.flag(flag), { force: true });
-  const { run, result } = await judgeBot(config, line, "verify", narrator);
-  if (ours || flags.rollback) {
-    const kept = await leaveVerdict(run, result).catch(
-      (error) => `the flag could not be written: ${messageOf(error)}`,
-    );
-    if (result.verdict === "fail")
-      narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
-    if (kept === null && !ours) narrate((await startRollback(config)).says);
+  const version = flags["expect-version"] ?? read.release?.version;
+  const config: Config = { ...read, release: { ...read.release, version } };
+  if (flags["dry-run"]) {
+    const rows = CHECKS.map(({ name, off }) => ({
+      check: name,
+      skipped: !selected.has(name),
+      off: config.off[name] ?? off(config),
+    }));
+    return print(renderPlan(config, rows, line.json));
   }
-  return tell(result, line);
+  narrate(`config ${config.file}`);
+  const isOurs = isUnit("verify");
+  const mayAttach = !isOurs && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
+  const isAttached = flags.attach === true;
+  const followed = mayAttach ? await followVerification(config, isAttached, narrate) : null;
+  if (followed) return writeResult(followed, line);
+  const trouble = logTrouble(config.logFile);
+  if (trouble) {
+    const code = `a pass will exit ${EXIT.logNotWritten}`;
+    const remedy = `Going on; ${code}. Let this user write there, or set log.file.`;
+    narrate(`The log will not take the record: ${trouble}. ${remedy}`);
+  }
+  if (isOurs) {
+    await backOff(config, narrate);
+    fs.rmSync(config.state.flag("passed"), { force: true });
+    fs.rmSync(config.state.flag("rollback"), { force: true });
+  }
+  const isJson = line.json;
+  const { run, result } = await judgeBot({ config, kind: "verify", selected, isJson, narrator });
+  if (isOurs || flags.rollback) {
+    const kept = await leaveFlag(() => leaveVerdict(run, result));
+    if (result.verdict === "fail") narrate(toldOf(kept));
+    if (kept === null && !isOurs) narrate((await startRollback(config)).says);
+  }
+  return writeResult(result, line);
 }
 
+// A tick takes away a request for a rollback that is older: somebody left it behind, and it would
+// make a rollback of a tick that is killed. A new one is being followed.
 const LEFT_BEHIND_MS = 60_000;
-async function runBurnin(
-  line: CommandLine,
-  config: Config,
-  { narrate, ...narrator }: Narrator,
-): Promise<number> {
-  const { flag } = config.state;
-  const selected = new Set(CHECK_NAMES.filter((name) => name !== "uptime_stability"));
-  // Left behind by somebody, it would make a rollback of a tick that is killed; a new one is being
-  // followed.
-  const asked = orNull(() => fs.statSync(flag("rollback")).mtimeMs);
-  if (isUnit("burnin") && asked !== null && Date.now() - asked > LEFT_BEHIND_MS)
-    fs.rmSync(flag("rollback"), { force: true });
-  const { run, result } = await judgeBot(config, { ...line, selected }, "burnin", {
-    narrate,
-    ...narrator,
-  });
-  if (isUnit("burnin") && result.exit === EXIT.redFlag) {
-    const kept = await leaveRedFlag(config, result).catch(
-      (error) => `the flag could not be written: ${messageOf(error)}`,
-    );
-    narrate(kept === null ? "a rollback is due" : `no rollback: ${kept}`);
-    if (kept === null) return tell(result, line);
+function removeOldRequest(config: Config): void {
+  const request = config.state.flag("rollback");
+  const askedAt = orNull(() => fs.statSync(request).mtimeMs);
+  if (askedAt !== null && Date.now() - askedAt > LEFT_BEHIND_MS)
+    fs.rmSync(request, { force: true });
+}
+
+async function runBurnin(line: CommandLine, config: Config, narrator: Narrator): Promise<number> {
+  const { narrate } = narrator;
+  const selected = new Set(CHECK_NAMES.filter((name) => name !== WATCH_ROW.name));
+  const isOurs = isUnit("burnin");
+  if (isOurs) removeOldRequest(config);
+  const isJson = line.json;
+  const { run, result } = await judgeBot({ config, kind: "burnin", selected, isJson, narrator });
+  if (isOurs && result.exit === EXIT.redFlag) {
+    const kept = await leaveFlag(() => leaveRedFlag(config, result));
+    narrate(toldOf(kept));
+    if (kept === null) return writeResult(result, line);
   }
-  if (run.isUnverified && fs.existsSync(path.dirname(flag("unverified")))) {
+  const unverified = config.state.flag("unverified");
+  if (run.isUnverified && fs.existsSync(path.dirname(unverified))) {
     narrate(UNVERIFIED);
-    writeAtomically(flag("unverified"), `${result.run}\n`);
+    writeAtomically(unverified, `${result.run}\n`);
   }
-  return tell(result, line);
+  return writeResult(result, line);
 }
 
 /**

@@ -306,7 +306,7 @@ const beingSplit = new Set(
   (
     "accountFor judgeMetrics judgeCheckpoint judgeFlags accountLinks summarizeBurnin runReport " +
     "configSchema readConfig openDatabaseReader followIdentity followLogFile runSwitch " +
-    "readInterval foldRecord drawCharts gatherReport buildReport judgeBot"
+    "readInterval foldRecord drawCharts gatherReport buildReport"
   ).split(" "),
 );
 
