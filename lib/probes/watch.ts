@@ -23,7 +23,8 @@ import {
 import { EXAMPLES_MAX, type LogFollower } from "./log-lines.ts";
 import { readUsage, type UsageSample } from "./usage.ts";
 
-type MissKind = "health" | "connection" | "users";
+const MISS_KINDS = ["health", "connection", "users"] as const;
+type MissKind = (typeof MISS_KINDS)[number];
 type Misses = Partial<Record<MissKind, string>>;
 /**
  * Which of a poll's promises were broken, and how: by the endpoint, by the connection, by the
@@ -62,82 +63,109 @@ async function every(ms: number, signal: AbortSignal, act: () => Promise<void>):
     await sleep(due - performance.now(), undefined, { signal }).catch(() => {});
   }
 }
-/**
- * `signal` ends the watch from outside; `uptimeBefore` is what the initial checks read of the bot's
- * own uptime, in seconds, or NaN.
- */
-type WatchBounds = { signal: AbortSignal; uptimeBefore: number };
-type WatchInput = WatchBounds &
-  Pick<Narrator, "progress"> & {
-    config: Config;
-    pid: number;
-    health: HealthReader;
-    logs: LogFollower[];
+/** What a watch is given. `pid` is the bot's process. */
+type WatchInput = {
+  config: Config;
+  pid: number;
+  health: HealthReader;
+  logs: LogFollower[];
+  /** What the initial checks read of the bot's own uptime, in seconds, or NaN. */
+  uptimeBefore: number;
+  /** Ends the watch from outside. */
+  signal: AbortSignal;
+  progress: Narrator["progress"];
+};
+
+/** What a watch has seen, whole or as far as it came. */
+export type WatchEvidence = {
+  secondsPlanned: number;
+  secondsWatched: number;
+  polls: number;
+  misses: Record<MissKind, number>;
+  /** Polls that could not look, which is no miss of the bot's. */
+  unseen: number;
+  /**
+   * Equally long lists in the order of the polls and of the samples; times are seconds since the
+   * watch began, and null stands for what was not answered.
+   */
+  series: {
+    pollSeconds: number[];
+    responseMs: (number | null)[];
+    users: (number | null)[];
+    sampleSeconds: number[];
+    memoryMb: number[];
+    cpuPercent: (number | null)[];
   };
+  /** What ended the watch before its time. */
+  incident: Incident | null;
+  /** Null: no log was followed. */
+  newErrors: number | null;
+  history: HistoryEvidence | null;
+};
+
+type WatchState = {
+  input: WatchInput;
+  begun: number;
+  evidence: WatchEvidence;
+  /** Ends the watch from within, and with it `signal`. */
+  ended: AbortController;
+  signal: AbortSignal;
+  /** Of each kind, the misses since the last poll that was fine. */
+  inARow: Record<MissKind, string[]>;
+  /** The bot's own uptime, and since when in the watch it has stood there. */
+  uptime: { value: number; since: number };
+  usage: UsageSample | null;
+  errorsBefore: number;
+};
+
 const errorsOf = (logs: readonly LogFollower[]): number =>
   sumOf(logs.map((log) => log.source.tally.errors));
-/** What a watch has seen so far; `ended` ends it, and with it `signal`. */
-function openWatch(input: WatchInput) {
-  const { config, logs, uptimeBefore } = input;
+
+function openWatch(input: WatchInput): WatchState {
   const ended = new AbortController();
-  const [numbers, gaps] = [(): number[] => [], (): (number | null)[] => []];
-  const evidence = {
-    ...{
-      secondsPlanned: config.limits.watchSeconds,
+  return {
+    input,
+    begun: performance.now(),
+    evidence: {
+      secondsPlanned: input.config.limits.watchSeconds,
       secondsWatched: 0,
       polls: 0,
       misses: { health: 0, connection: 0, users: 0 },
+      unseen: 0,
+      series: {
+        pollSeconds: [],
+        responseMs: [],
+        users: [],
+        sampleSeconds: [],
+        memoryMb: [],
+        cpuPercent: [],
+      },
+      incident: null,
+      newErrors: input.logs.length ? 0 : null,
+      history: null,
     },
-    unseen: 0, // Polls that could not look, which is no miss of the bot's.
-    // Equally long lists in the order of the polls and samples; times are seconds since the watch
-    // began.
-    series: {
-      pollSeconds: numbers(),
-      responseMs: gaps(),
-      users: gaps(),
-      sampleSeconds: numbers(),
-      memoryMb: numbers(),
-      cpuPercent: gaps(),
-    },
-    incident: null as Incident | null, // What ended the watch before its time.
-    newErrors: (logs.length ? 0 : null) as number | null,
-    history: null as HistoryEvidence | null,
-  };
-  const inARow: Record<MissKind, string[]> = { health: [], connection: [], users: [] };
-  const before = {
-    uptime: { value: uptimeBefore, since: 0 },
-    usage: null as UsageSample | null,
-    errorsBefore: errorsOf(logs),
-  };
-  return {
-    ...input,
-    ...before,
-    begun: performance.now(),
-    evidence,
     ended,
     signal: AbortSignal.any([input.signal, ended.signal]),
-    inARow,
+    inARow: { health: [], connection: [], users: [] },
+    uptime: { value: input.uptimeBefore, since: 0 },
+    usage: null,
+    errorsBefore: errorsOf(input.logs),
   };
 }
-type WatchState = ReturnType<typeof openWatch>;
-export type WatchEvidence = WatchState["evidence"];
 
 const elapsedSeconds = (state: WatchState): number => (performance.now() - state.begun) / 1000;
+
+/** The first incident counts, and ends the watch. */
 function reportIncident(
   state: WatchState,
-  kind: Incident["kind"],
-  says: string,
-  evidence: string[] = [],
+  incident: Pick<Incident, "kind" | "says" | "evidence">,
 ): void {
-  state.evidence.incident ??= {
-    kind,
-    at: Date.now(),
-    says: `${says} (${spanOf(elapsedSeconds(state))} into the watch)`,
-    evidence,
-  };
+  const says = `${incident.says} (${spanOf(elapsedSeconds(state))} into the watch)`;
+  state.evidence.incident ??= { ...incident, at: Date.now(), says };
   state.ended.abort();
 }
 
+// The bot's own clock and ours are read at different moments.
 const UPTIME_SLACK_SECONDS = 2;
 /**
  * The bot's own uptime must move, and forward: a wrapper that restarts what is inside it keeps its
@@ -149,78 +177,102 @@ function followUptime(state: WatchState, value: number): void {
   if (value !== before) state.uptime = { value, since: now };
   if (value < before - UPTIME_SLACK_SECONDS) {
     const jump = `from ${round(before)} to ${round(value)} s`;
-    reportIncident(
-      state,
-      "uptime",
-      `the bot's uptime ran backwards ${jump} while its process lived on: something inside it was restarted`,
-    );
-  } else if (value === before && now - since > state.config.limits.heartbeatSecondsMax)
-    reportIncident(
-      state,
-      "uptime",
-      `the health document is frozen: its uptime has stood at ${round(value)} s for ${spanOf(now - since)}`,
-    );
+    const says =
+      `the bot's uptime ran backwards ${jump} while its process lived on: ` +
+      "something inside it was restarted";
+    reportIncident(state, { kind: "uptime", says, evidence: [] });
+    return;
+  }
+  const stoodSeconds = now - since;
+  const { heartbeatSecondsMax } = state.input.config.limits;
+  if (value === before && stoodSeconds > heartbeatSecondsMax) {
+    const stood = `its uptime has stood at ${round(value)} s for ${spanOf(stoodSeconds)}`;
+    const says = `the health document is frozen: ${stood}`;
+    reportIncident(state, { kind: "uptime", says, evidence: [] });
+  }
 }
 
-async function pollHealth(state: WatchState): Promise<void> {
-  const { config, evidence, inARow } = state;
-  const answer = await state.health.read(config.limits.healthTimeoutMs);
-  if (state.signal.aborted) return;
-  const fields = answer.document ? parseFields(answer.document, config.health, answer.at) : null;
-  evidence.polls++;
-  evidence.series.pollSeconds.push(round(elapsedSeconds(state)));
-  evidence.series.responseMs.push(fields ? round(answer.ms) : null);
-  evidence.series.users.push(typeof fields?.userCount === "number" ? fields.userCount : null);
-  const blind = fields === null && HEALTH_UNSEEN.test(answer.problem ?? "");
-  if (blind) evidence.unseen++;
-  const misses = blind ? {} : parseMisses(answer, fields, config);
-  for (const [kind, row] of Object.entries(inARow) as [MissKind, string[]][]) {
+/** Enters what one poll missed; so many in a row of one kind end the watch. */
+function countMisses(state: WatchState, answer: HealthAnswer, fields: HealthFields | null): void {
+  const { evidence, inARow, input } = state;
+  const { missesMax } = input.config.limits;
+  const misses = parseMisses(answer, fields, input.config);
+  for (const kind of MISS_KINDS) {
     const says = misses[kind];
+    const row = inARow[kind];
     // A poll without a document says nothing about the connection, so it neither adds to that row
     // nor ends it.
     if (!says && fields) row.length = 0;
     if (!says) continue;
     evidence.misses[kind]++;
     row.push(`${isoOf(answer.at)} ${says}`);
-    if (row.length >= config.limits.missesMax)
-      reportIncident(state, kind, `${config.limits.missesMax} polls in a row missed: ${says}`, row);
+    if (row.length < missesMax) continue;
+    const missed = `${missesMax} polls in a row missed: ${says}`;
+    reportIncident(state, { kind, says: missed, evidence: row });
   }
-  const uptime = fields && uptimeOf(fields);
-  if (typeof uptime === "number" && !config.off["health_endpoint.age"]) followUptime(state, uptime);
 }
 
+async function pollHealth(state: WatchState): Promise<void> {
+  const { evidence, input } = state;
+  const { config } = input;
+  const answer = await input.health.read(config.limits.healthTimeoutMs);
+  if (state.signal.aborted) return;
+  const fields = answer.document ? parseFields(answer.document, config.health, answer.at) : null;
+  evidence.polls++;
+  evidence.series.pollSeconds.push(round(elapsedSeconds(state)));
+  evidence.series.responseMs.push(fields ? round(answer.ms) : null);
+  evidence.series.users.push(typeof fields?.userCount === "number" ? fields.userCount : null);
+  if (fields === null && HEALTH_UNSEEN.test(answer.problem ?? "")) evidence.unseen++;
+  else countMisses(state, answer, fields);
+  const uptime = fields && uptimeOf(fields);
+  if (uptime !== null && !config.off["health_endpoint.age"]) followUptime(state, uptime);
+}
+
+// A single sample may be a spike of the garbage collector's.
 const MEMORY_RECENT = 3;
 async function sampleUsage(state: WatchState): Promise<void> {
-  const { config, pid, evidence } = state;
+  const { evidence, input } = state;
   const { sampleSeconds, memoryMb, cpuPercent } = evidence.series;
   // A process that has gone is the identity's to report, and it does so with the moment.
-  const taken = await observe(() => readUsage(pid, state.usage));
+  const taken = await observe(() => readUsage(input.pid, state.usage));
   if (!taken.seen || state.signal.aborted) return;
   const usage = taken.value;
   state.usage = usage;
   sampleSeconds.push(round(elapsedSeconds(state)));
   memoryMb.push(round(usage.memoryMb));
   cpuPercent.push(usage.cpuPercent === null ? null : round(usage.cpuPercent));
-  const limit = config.off.memory_usage ? null : config.limits.memoryMbMax;
+  const limit = input.config.off.memory_usage ? null : input.config.limits.memoryMbMax;
   const recent = memoryMb.slice(-MEMORY_RECENT);
   if (limit === null || recent.length < MEMORY_RECENT || median(recent) < limit) return;
-  const samples = `${usage.processes} processes; last samples ${recent.join(", ")} MB`;
-  reportIncident(
-    state,
-    "memory",
-    `memory is ${round(median(recent))} MB, over the limit of ${limit} MB`,
-    [samples],
-  );
+  reportIncident(state, {
+    kind: "memory",
+    says: `memory is ${round(median(recent))} MB, over the limit of ${limit} MB`,
+    evidence: [`${usage.processes} processes; last samples ${recent.join(", ")} MB`],
+  });
 }
 
 async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promise<void> {
   for (const log of logs) await log.poll();
-  const count = errorsOf(state.logs) - state.errorsBefore;
+  const { config, logs: all } = state.input;
+  const count = errorsOf(all) - state.errorsBefore;
   state.evidence.newErrors = count;
-  const { errorsMax } = state.config.limits;
-  if (errorsMax === null || state.config.off.error_logs || count <= errorsMax) return;
-  const examples = state.logs.flatMap((log) => log.source.tally.examples).slice(-EXAMPLES_MAX);
-  reportIncident(state, "errors", `${count} new error${count > 1 ? "s" : ""} in the log`, examples);
+  const { errorsMax } = config.limits;
+  if (errorsMax === null || config.off.error_logs || count <= errorsMax) return;
+  reportIncident(state, {
+    kind: "errors",
+    says: `${count} new error${count > 1 ? "s" : ""} in the log`,
+    evidence: all.flatMap((log) => log.source.tally.examples).slice(-EXAMPLES_MAX),
+  });
+}
+
+function narrateProgress(state: WatchState): void {
+  const { input, evidence } = state;
+  input.progress({
+    secondsLeft: Math.max(0, evidence.secondsPlanned - elapsedSeconds(state)),
+    memoryMb: evidence.series.memoryMb.at(-1) ?? null,
+    responseMs: evidence.series.responseMs.at(-1) ?? null,
+    errors: evidence.newErrors ?? 0,
+  });
 }
 
 /**
@@ -230,33 +282,27 @@ async function pollLogs(state: WatchState, logs: readonly LogFollower[]): Promis
 export async function readWatch(input: WatchInput): Promise<WatchEvidence> {
   const { watchSeconds, healthEverySeconds } = input.config.limits;
   const state = openWatch(input);
-  const { evidence, ended, signal, logs } = state;
-  const narrator = setInterval(() => {
-    const secondsLeft = Math.max(0, watchSeconds - elapsedSeconds(state));
-    const [memoryMb = null, responseMs = null] = [
-      evidence.series.memoryMb.at(-1),
-      evidence.series.responseMs.at(-1),
-    ];
-    input.progress({ secondsLeft, memoryMb, responseMs, errors: evidence.newErrors ?? 0 });
-  }, 1000);
+  const { evidence, signal } = state;
+  const narrator = setInterval(() => narrateProgress(state), 1000);
   const pollMs = Math.max(200, healthEverySeconds * 1000);
   const sampleMs = Math.max(500, Math.min(pollMs, watchSeconds * 50));
   const rounds = [
     every(pollMs, signal, () => pollHealth(state)),
     every(sampleMs, signal, () => sampleUsage(state)),
+    ...input.logs.map((log) => every(log.everyMs, signal, () => pollLogs(state, [log]))),
   ];
-  for (const log of logs) rounds.push(every(log.everyMs, signal, () => pollLogs(state, [log])));
-  // A poll that hangs must not make the watch longer; what it would have said comes too late
-  // anyway.
-  await Promise.race([
-    sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {}),
-    ...rounds,
-  ]).finally(() => {
-    ended.abort();
+  const over = sleep(watchSeconds * 1000, undefined, { signal }).catch(() => {});
+  try {
+    // A poll that hangs must not make the watch longer; what it would have said comes too late
+    // anyway.
+    await Promise.race([over, ...rounds]);
+  } finally {
+    state.ended.abort();
     clearInterval(narrator);
-  });
-  const whole = !evidence.incident && !input.signal.aborted;
-  if (whole) await pollLogs(state, logs);
-  evidence.secondsWatched = whole ? watchSeconds : Math.min(elapsedSeconds(state), watchSeconds);
+  }
+  const isWhole = !evidence.incident && !input.signal.aborted;
+  if (isWhole) await pollLogs(state, input.logs);
+  const watched = Math.min(elapsedSeconds(state), watchSeconds);
+  evidence.secondsWatched = isWhole ? watchSeconds : watched;
   return evidence;
 }
