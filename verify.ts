@@ -63,7 +63,6 @@ import {
   messageOf,
   type Observed,
   observe,
-  orMessage,
   orNull,
   Unobservable,
   UserError,
@@ -82,6 +81,7 @@ import {
 } from "./lib/commands/command-line.ts";
 import { runReport } from "./lib/commands/report.ts";
 import { runRollback, startRollback } from "./lib/commands/rollback.ts";
+import { backOff, becomeService, removeOldRequest } from "./lib/commands/service.ts";
 import { runStatus } from "./lib/commands/status.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { loadDialects } from "./lib/dialects.ts";
@@ -150,7 +150,7 @@ import {
   resultOf,
   type SliceName,
 } from "./lib/run.ts";
-import { HERE, readShipped, SHIPPED } from "./lib/shipped.ts";
+import { readShipped, SHIPPED } from "./lib/shipped.ts";
 import { isoOf, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
   CHECK_CODES,
@@ -1712,29 +1712,6 @@ async function writeSummary(result: Result): Promise<void> {
   }
 }
 
-const BACKOFF_SECONDS_MAX = 900;
-const BACKOFF_FAILURES_MIN = 3;
-/**
- * In a crash loop each restart asks for a verification: from a release's third failure on, each
- * waits twice as long as the one before it. While it waits, further requests are no-ops, and a
- * restart by a person ends the wait: systemd then begins to count anew.
- */
-async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<void> {
-  const { failures, last } = readState(config);
-  const { unit } = config.process;
-  if (!unit || !last || failures < BACKOFF_FAILURES_MIN) return;
-  const until = Date.parse(last.at) + 1000 * Math.min(2 ** failures, BACKOFF_SECONDS_MAX);
-  for (let rounds = 0; Date.now() < until; rounds++) {
-    const shownUnit = await observe(() => readUnit(unit));
-    if (!shownUnit.seen || shownUnit.value.NRestarts === "0") return;
-    if (rounds === 0) {
-      const times = `${last.release} has failed ${failures} times in a row`;
-      narrate(`${times}; waiting until ${isoOf(until)}`);
-    }
-    await sleep(1000);
-  }
-}
-
 /** What the flag says that a verdict leaves behind: whether a rollback is due, or why it is not. */
 async function leaveFlag(leave: () => Promise<string | null>): Promise<string | null> {
   try {
@@ -1787,16 +1764,6 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   return writeResult(result, line);
 }
 
-// A tick takes away a request for a rollback that is older: somebody left it behind, and it would
-// make a rollback of a tick that is killed. A new one is being followed.
-const LEFT_BEHIND_MS = 60_000;
-function removeOldRequest(config: Config): void {
-  const request = config.state.flag("rollback");
-  const askedAt = orNull(() => fs.statSync(request).mtimeMs);
-  if (askedAt !== null && Date.now() - askedAt > LEFT_BEHIND_MS)
-    fs.rmSync(request, { force: true });
-}
-
 async function runBurnin(line: CommandLine, config: Config, narrator: Narrator): Promise<number> {
   const { narrate } = narrator;
   const selected = new Set(CHECK_NAMES.filter((name) => name !== WATCH_ROW.name));
@@ -1815,31 +1782,6 @@ async function runBurnin(line: CommandLine, config: Config, narrator: Narrator):
     writeAtomically(unverified, `${result.run}\n`);
   }
   return writeResult(result, line);
-}
-
-/**
- * As root, the installed program becomes the user of its service first: it needs no more, and must
- * leave no files of root's behind.
- */
-function becomeService({ command, flags }: CommandLine): void {
-  // Only root may start units, so a rollback by a person keeps its rights; what it does beyond that
-  // is to read and to ask.
-  if (
-    process.geteuid?.() !== 0 ||
-    !HERE.startsWith("/usr/local/lib/cytube-verify/") ||
-    command === "rollback" ||
-    flags.rollback
-  )
-    return;
-  const why = orMessage(() => {
-    (process as NodeJS.Process & { initgroups(user: string, group: string): void }).initgroups(
-      "cytube-verify",
-      "cytube-verify",
-    );
-    process.setgid?.("cytube-verify");
-    process.setuid?.("cytube-verify");
-  });
-  if (why) throw new UserError(EXIT.permission, `Cannot become the user cytube-verify: ${why}`);
 }
 
 // --- Command line --------------------------------------------------------------------------------
