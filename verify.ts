@@ -1712,6 +1712,10 @@ async function writeSummary(result: Result): Promise<void> {
   }
 }
 
+// A release that fails again and again is verified with growing pauses, of a quarter of an hour at
+// most: its third failure is no accident, and nobody needs a verdict a minute.
+const BACKOFF = { failuresMin: 3, secondsMax: 900 };
+
 /** What the flag says that a verdict leaves behind: whether a rollback is due, or why it is not. */
 async function leaveFlag(leave: () => Promise<string | null>): Promise<string | null> {
   try {
@@ -1750,7 +1754,7 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
     narrate(`The log will not take the record: ${trouble}. ${remedy}`);
   }
   if (isOurs) {
-    await backOff(config, narrate);
+    await backOff(config, BACKOFF, narrate);
     fs.rmSync(config.state.flag("passed"), { force: true });
     fs.rmSync(config.state.flag("rollback"), { force: true });
   }

@@ -5,7 +5,7 @@
 
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { observe, orMessage, orNull, UserError } from "../attempt.ts";
+import { messageOf, observe, orNull, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { readUnit } from "../probes/unit.ts";
 import { readState } from "../releases/state.ts";
@@ -14,6 +14,7 @@ import { isoOf } from "../text.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
 
+const SERVICE_USER = "cytube-verify";
 /**
  * As root, the installed program becomes the user of its service first: it needs no more, and must
  * leave no files of root's behind.
@@ -21,36 +22,37 @@ import type { CommandLine } from "./command-line.ts";
 export function becomeService({ command, flags }: CommandLine): void {
   // Only root may start units, so a rollback by a person keeps its rights; what it does beyond that
   // is to read and to ask.
-  if (
-    process.geteuid?.() !== 0 ||
-    !HERE.startsWith("/usr/local/lib/cytube-verify/") ||
-    command === "rollback" ||
-    flags.rollback
-  )
-    return;
-  const why = orMessage(() => {
-    (process as NodeJS.Process & { initgroups(user: string, group: string): void }).initgroups(
-      "cytube-verify",
-      "cytube-verify",
-    );
-    process.setgid?.("cytube-verify");
-    process.setuid?.("cytube-verify");
-  });
-  if (why) throw new UserError(EXIT.permission, `Cannot become the user cytube-verify: ${why}`);
+  const isRoot = process.geteuid?.() === 0;
+  const isInstalled = HERE.startsWith("/usr/local/lib/cytube-verify/");
+  if (!isRoot || !isInstalled || command === "rollback" || flags.rollback) return;
+  // Node's own types do not know of initgroups(3).
+  const account = process as NodeJS.Process & { initgroups(user: string, group: string): void };
+  try {
+    account.initgroups(SERVICE_USER, SERVICE_USER);
+    process.setgid?.(SERVICE_USER);
+    process.setuid?.(SERVICE_USER);
+  } catch (error) {
+    const why = messageOf(error);
+    throw new UserError(EXIT.permission, `Cannot become the user ${SERVICE_USER}: ${why}`);
+  }
 }
 
-const BACKOFF_SECONDS_MAX = 900;
-const BACKOFF_FAILURES_MIN = 3;
+/** From so many failures of one release on, waits are at most so long. */
+type Pace = { failuresMin: number; secondsMax: number };
 /**
- * In a crash loop each restart asks for a verification: from a release's third failure on, each
+ * In a crash loop each restart asks for a verification: after a release's first failures, each
  * waits twice as long as the one before it. While it waits, further requests are no-ops, and a
  * restart by a person ends the wait: systemd then begins to count anew.
  */
-export async function backOff(config: Config, narrate: Narrator["narrate"]): Promise<void> {
+export async function backOff(
+  config: Config,
+  { failuresMin, secondsMax }: Pace,
+  narrate: Narrator["narrate"],
+): Promise<void> {
   const { failures, last } = readState(config);
   const { unit } = config.process;
-  if (!unit || !last || failures < BACKOFF_FAILURES_MIN) return;
-  const until = Date.parse(last.at) + 1000 * Math.min(2 ** failures, BACKOFF_SECONDS_MAX);
+  if (!unit || !last || failures < failuresMin) return;
+  const until = Date.parse(last.at) + 1000 * Math.min(2 ** failures, secondsMax);
   for (let rounds = 0; Date.now() < until; rounds++) {
     const shownUnit = await observe(() => readUnit(unit));
     if (!shownUnit.seen || shownUnit.value.NRestarts === "0") return;
