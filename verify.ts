@@ -72,13 +72,9 @@ import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/
 import { countRestarts } from "./lib/burnin/summary.ts";
 import type { OpenBurnin } from "./lib/burnin/words.ts";
 import { followVerification } from "./lib/commands/attach.ts";
-import {
-  type COMMANDS,
-  type Command,
-  type CommandLine,
-  parseCommandLine,
-  readHelp,
-} from "./lib/commands/command-line.ts";
+import { type CommandLine, parseCommandLine, type Runner } from "./lib/commands/command-line.ts";
+import type { CommandName } from "./lib/commands/flags.ts";
+import { renderHelp } from "./lib/commands/help.ts";
 import { runReport } from "./lib/commands/report.ts";
 import { runRollback, startRollback } from "./lib/commands/rollback.ts";
 import { backOff, becomeService, removeOldRequest } from "./lib/commands/service.ts";
@@ -1686,7 +1682,7 @@ async function judgeBot(assignment: Assignment): Promise<{ run: Run; result: Res
 async function writeResult(result: Result, { flags, format }: CommandLine): Promise<number> {
   if (flags.quiet && format === "pretty" && result.verdict === "pass") return result.exit;
   const isTerminal = process.stdout.isTTY === true && process.env.TERM !== "dumb";
-  const colour = isTerminal && !flags["no-color"] && !process.env.NO_COLOR;
+  const colour = isTerminal && flags.color && !process.env.NO_COLOR;
   const renderers = {
     json: () => renderDocument(result),
     pretty: () => renderPretty(result, colour),
@@ -1731,9 +1727,9 @@ const toldOf = (kept: string | null): string =>
 async function runVerify(line: CommandLine, read: Config, narrator: Narrator): Promise<number> {
   const { flags, selected } = line;
   const { narrate } = narrator;
-  const version = flags["expect-version"] ?? read.release?.version;
+  const version = flags.expectVersion ?? read.release?.version;
   const config: Config = { ...read, release: { ...read.release, version } };
-  if (flags["dry-run"]) {
+  if (flags.dryRun) {
     const rows = CHECKS.map(({ name, off }) => ({
       check: name,
       skipped: !selected.has(name),
@@ -1743,7 +1739,7 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   }
   narrate(`config ${config.file}`);
   const isOurs = isUnit("verify");
-  const mayAttach = !isOurs && !flags["no-attach"] && selected.size === CHECK_NAMES.length;
+  const mayAttach = !isOurs && flags.attach !== false && selected.size === CHECK_NAMES.length;
   const isAttached = flags.attach === true;
   const followed = mayAttach ? await followVerification(config, isAttached, narrate) : null;
   if (followed) return writeResult(followed, line);
@@ -1798,14 +1794,14 @@ const verifyCore: VerifyCore = async (config, checks, narrator) => {
     exit: judgeVerdict([...run.findings.values()], config.environment, run.interruption).exit,
   };
 };
-const runConfig: Command = ({ flags }, config) => print(renderConfig(config, flags.get));
-const RUNNERS: Record<keyof typeof COMMANDS, Command> = {
+const runConfig: Runner = ({ flags }, config) => print(renderConfig(config, flags.get));
+const RUNNERS: Record<CommandName, Runner> = {
   verify: runVerify,
   burnin: runBurnin,
   status: runStatus,
   report: runReport,
   rollback: (line, config, narrator) => runRollback(line, config, narrator, verifyCore),
-  alert: ({ flags }, config) => runAlert(config, flags["dry-run"]),
+  alert: ({ flags }, config) => runAlert(config, flags.dryRun),
   config: runConfig,
 };
 
@@ -1819,7 +1815,8 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const line = parseCommandLine(args);
     const { command, env, flags } = line;
-    if (flags.help || flags.version) return await print(flags.help ? readHelp() : `${VERSION}\n`);
+    if (line.help !== null) return await print(renderHelp(line.help));
+    if (flags.version) return await print(`${VERSION}\n`);
     if (flags.schema) return await print(readShipped("schema.json"));
     becomeService(line);
     const config = readConfig(env, flags.config, RULES);

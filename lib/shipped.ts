@@ -22,6 +22,12 @@ export const PROGRAM =
     ? path.resolve(THIS_FILE, "../../verify.ts")
     : THIS_FILE;
 export const HERE = path.dirname(PROGRAM);
+/** Whether units/install.sh put this program here: then its command and its units are there too. */
+export const IS_INSTALLED = HERE.startsWith("/usr/local/lib/cytube-verify/");
+/** How help and usage name this program. */
+export const INVOKED_AS = IS_INSTALLED ? "cytube-verify" : "verify.ts";
+/** How a hint that a person may copy names it: on a host from anywhere, in a checkout from there. */
+export const RUN_AS = IS_INSTALLED ? "cytube-verify" : "npx tsx verify.ts";
 export const SHIPPED = path.join(
   fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE),
   "config",

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { readHelp } from "../lib/commands/command-line.ts";
+import { readHelp } from "../lib/commands/help.ts";
 import { CHECK_CODES } from "../lib/vocabulary.ts";
 import { projectDirectory } from "./support/harness.ts";
 

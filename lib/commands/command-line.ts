@@ -1,149 +1,155 @@
-/** What may stand on the command line, and what it means together. */
+/**
+ * Parses a command line: which command, its flags, and what they mean together. The commands and
+ * flags that there are stand in flags.ts.
+ */
 
-import { parseArgs } from "node:util";
-import { messageOf, orNull, UserError } from "../attempt.ts";
-import { type Config, SITE_CONFIGS } from "../config.ts";
-import { readShipped } from "../shipped.ts";
-import { nearestWord } from "../text.ts";
+import type * as Commander from "commander";
+import { orNull } from "../attempt.ts";
+import type { Config } from "../config.ts";
+import { load } from "../shipped.ts";
+import { CHECK_NAMES, type CheckName, type Narrator } from "../vocabulary.ts";
 import {
-  CHECK_NAMES,
-  type CheckName,
-  EXIT,
-  type Narrator,
-  RELEASE_ID,
-  VERSION,
-} from "../vocabulary.ts";
+  COMMAND_NAMES,
+  COMMANDS,
+  type CommandName,
+  declarationOf,
+  type Flag,
+  type Flags,
+} from "./flags.ts";
+import { usageError } from "./usage.ts";
 
-const [WORD, SWITCH] = [{ type: "string" }, { type: "boolean" }] as const;
-const OUTPUT = { format: WORD, json: SWITCH, quiet: SWITCH, "no-color": SWITCH };
-const COMMON = {
-  env: WORD,
-  config: WORD,
-  ...OUTPUT,
-  schema: SWITCH,
-  help: SWITCH,
-  version: SWITCH,
-};
-/** The flags that a command understands, beside those that all do. */
-export const COMMANDS = {
-  verify: {
-    "expect-version": WORD,
-    only: WORD,
-    skip: WORD,
-    "dry-run": SWITCH,
-    rollback: SWITCH,
-    attach: SWITCH,
-    "no-attach": SWITCH,
-  },
-  burnin: {},
-  status: { wait: SWITCH, release: WORD },
-  report: { since: WORD, out: WORD, note: WORD },
-  rollback: {
-    list: SWITCH,
-    to: WORD,
-    "dry-run": SWITCH,
-    emergency: SWITCH,
-    switch: SWITCH,
-    confirm: SWITCH,
-  },
-  alert: { "dry-run": SWITCH },
-  config: { get: WORD },
-};
-const OPTIONS = {
-  ...COMMON,
-  ...COMMANDS.verify,
-  ...COMMANDS.status,
-  ...COMMANDS.report,
-  ...COMMANDS.rollback,
-  ...COMMANDS.config,
-};
-const CLASHES = ["attach no-attach", "switch confirm", "list to", "list dry-run"].map(
-  (pair) => pair.split(" ") as (keyof typeof OPTIONS)[],
-);
-const FORMATS = ["pretty", "json", "github"] as const;
-const REPORT_FORMATS = ["pretty", "json", "md", "html"] as const;
+/** The page of the program, or that of the command that was named. */
+export type HelpPage = "program" | CommandName;
 
-/** What --help prints, and README.md repeats. */
-export const readHelp = (): string =>
-  readShipped("help.txt").replace("{version}", VERSION).replace("{site}", SITE_CONFIGS);
+/** A command line that holds together. */
+export type CommandLine = {
+  command: CommandName;
+  /** The config's name; empty where only help, the version or the schema is asked for. */
+  env: string;
+  /** The checks that --only and --skip leave. */
+  selected: ReadonlySet<CheckName>;
+  /** One of those that the command's --format takes. */
+  format: string;
+  /** Whether `format` is json. */
+  json: boolean;
+  /** Where the person stands; the run itself goes on in `/`. */
+  cwd: string;
+  /** The page that --help asks for; null without it. */
+  help: HelpPage | null;
+  flags: Flags;
+};
 
-/** A mistake in the command line; `words` are what `word` could have been meant to be. */
-function usageError(
-  message: string,
-  word = "",
-  words: readonly string[] = [],
-  dashes = "",
-): UserError {
-  const near = nearestWord(word, words);
-  return new UserError(
-    EXIT.usage,
-    `${message}${near ? `; did you mean "${dashes}${near}"?` : ""}\nTry: verify.ts --help`,
-  );
+/** What carries out a command; resolves to the exit code. */
+export type Runner = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
+
+/** A parser that leaves to its caller what it does not know, prints nothing and never exits. */
+function openParser(): Commander.Command {
+  const { Command } = load("commander") as typeof Commander;
+  return new Command()
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride((error) => {
+      throw usageError(error.message);
+    });
 }
 
-function parseCheckList(flag: string, text: string): CheckName[] {
-  const names = text.split(",").flatMap((name) => name.trim() || []);
-  if (!names.length)
-    throw usageError(`${flag} names no check; there are: ${CHECK_NAMES.join(", ")}`);
-  const stranger = names.find((name) => !(CHECK_NAMES as string[]).includes(name));
-  if (stranger) throw usageError(`${flag}: there is no check "${stranger}"`, stranger, CHECK_NAMES);
-  return names as CheckName[];
+/** Adds a flag to a parser, with the reader of its value. */
+function addFlag(parser: Commander.Command, flag: Flag): void {
+  const { Option } = load("commander") as typeof Commander;
+  const { name, parse } = flag;
+  const option = new Option(declarationOf(flag));
+  if (parse) option.argParser((text: string) => parse(`--${name}`, text));
+  parser.addOption(option);
 }
 
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    const [, dashes = "", name = ""] = /'(--?)([^'\s=]+)/.exec(messageOf(error)) ?? [];
-    const names = Object.keys(OPTIONS);
-    throw names.includes(name)
-      ? usageError(messageOf(error))
-      : usageError(`Unknown flag "${dashes}${name}"`, name, names, "--");
-  }
-}
-
-const isCommand = (name: string): name is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, name);
+const isCommand = (name: string): name is CommandName =>
+  (COMMAND_NAMES as readonly string[]).includes(name);
 
 /**
- * Parses the command line into the command, its flags as they were given, and what they mean
- * together. Throws a `UserError` 64.
+ * Finds the command, which may stand behind flags, with a parser that knows the flags of all
+ * commands and reads no value. Null where none is named; throws where there is no such command, or a second word.
  */
-export function parseCommandLine(args: readonly string[]) {
-  const { values: flags, positionals } = parseFlags(args);
-  const [command = "verify", ...rest] = positionals;
+function findCommand(args: readonly string[]): CommandName | null {
+  const parser = openParser();
+  const known = new Set<string>();
+  for (const flag of COMMAND_NAMES.flatMap((name) => COMMANDS[name].flags)) {
+    if (known.has(flag.name)) continue;
+    known.add(flag.name);
+    addFlag(parser, { ...flag, parse: undefined });
+  }
+  const { operands } = parser.parseOptions([...args]);
+  const [command, ...rest] = operands;
+  if (command === undefined) return null;
   if (!isCommand(command))
-    throw usageError(`Unknown command "${command}"`, command, Object.keys(COMMANDS));
-  const own = COMMANDS[command];
-  if (rest.length) throw usageError(`Unexpected argument "${rest[0]}"`);
-  const stray = Object.keys(flags).find((flag) => !Object.hasOwn({ ...COMMON, ...own }, flag));
-  if (stray) throw usageError(`--${stray} means nothing to the command ${command}`);
-  const formats = command === "report" ? REPORT_FORMATS : FORMATS;
-  const format = formats.find(
-    (name) => name === (flags.json ? "json" : (flags.format ?? "pretty")),
-  );
-  if (!format) throw usageError(`--format "${flags.format}" is not known`, flags.format, formats);
-  if (flags.since !== undefined && Number.isNaN(Date.parse(flags.since)))
-    throw usageError(`--since "${flags.since}" is no time, such as 2026-11-22T06:00Z`);
-  if (flags.note !== undefined && !flags.note.trim()) throw usageError("--note is empty");
-  const { env, only, skip, help, version, schema } = flags;
-  if (env === undefined && !(help || version || schema))
-    throw usageError("--env is missing; it names the config, such as --env prod");
-  if (flags["expect-version"] === "") throw usageError("--expect-version is empty");
-  const clash = CLASHES.find((names) => names.every((name) => flags[name] !== undefined));
-  if (clash)
-    throw usageError(`${clash.map((name) => `--${name}`).join(" and ")} contradict each other`);
-  if (flags.release !== undefined && !flags.wait) throw usageError("--release needs --wait");
-  for (const [flag, id] of Object.entries({ to: flags.to, release: flags.release }))
-    if (id !== undefined && !RELEASE_ID.test(id))
-      throw usageError(`--${flag} "${id}" is not a release: letters, digits, dots, dashes`);
-  const kept = only === undefined ? CHECK_NAMES : parseCheckList("--only", only);
-  const left = skip === undefined ? [] : parseCheckList("--skip", skip);
-  const selected: ReadonlySet<CheckName> = new Set(kept.filter((name) => !left.includes(name)));
-  if (!selected.size) throw usageError("--only and --skip leave no check");
-  // The run itself goes on in `/`.
-  const cwd = orNull(() => process.cwd()) ?? "/";
-  return { command, env: env ?? "", selected, format, json: format === "json", flags, cwd };
+    throw usageError(`Unknown command "${command}"`, { word: command, words: COMMAND_NAMES });
+  if (rest.length > 0) throw usageError(`Unexpected argument "${rest[0]}"`);
+  return command;
 }
-export type CommandLine = ReturnType<typeof parseCommandLine>;
 
-export type Command = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
+/** Refuses a flag that the command does not have: it is another command's, or nobody's. */
+function refuseStranger(command: CommandName, word: string): never {
+  const [name = ""] = word.replace(/^--/, "").split("=");
+  const own = COMMANDS[command].flags;
+  if (own.some((flag) => flag.name === name)) throw usageError(`--${name} takes no value`);
+  if (COMMAND_NAMES.some((other) => COMMANDS[other].flags.some((flag) => flag.name === name)))
+    throw usageError(`--${name} means nothing to the command ${command}`);
+  const words = own.filter(({ isHidden }) => !isHidden).map((flag) => flag.name);
+  const [shown = ""] = word.split("=");
+  throw usageError(`Unknown flag "${shown}"`, { word: name, words, dashes: "--" });
+}
+
+/** Reads the flags of a command; throws where one is unknown, repeated, or contradicts another. */
+function readFlags(command: CommandName, args: readonly string[]): Flags {
+  const parser = openParser();
+  const given = new Set<string>();
+  for (const flag of COMMANDS[command].flags) {
+    const { name, value } = flag;
+    addFlag(parser, flag);
+    parser.on(`option:${name}`, (text: string | null) => {
+      if (value !== undefined && text === null) throw usageError(`--${name} needs a value`);
+      if (given.has(name)) throw usageError(`--${name} is given twice`);
+      given.add(name);
+    });
+  }
+  parser.parse([...args], { from: "user" });
+  const stranger = parser.args.find((word) => word.startsWith("-"));
+  if (stranger !== undefined) refuseStranger(command, stranger);
+  for (const { name, clashes = [] } of COMMANDS[command].flags) {
+    const other = clashes.find((clash) => given.has(clash));
+    if (given.has(name) && other !== undefined)
+      throw usageError(`--${name} and --${other} contradict each other`);
+  }
+  return parser.opts<Flags>();
+}
+
+/** The checks that are left, in report order. */
+function selectChecks({ only, skip = [] }: Flags): ReadonlySet<CheckName> {
+  const left = CHECK_NAMES.filter(
+    (name) => (only === undefined || only.includes(name)) && !skip.includes(name),
+  );
+  if (left.length === 0) throw usageError("--only and --skip leave no check");
+  return new Set(left);
+}
+
+/** Parses the command line, without the name of the program. Throws a `UserError` 64. */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const named = findCommand(args);
+  const command = named ?? "verify";
+  const flags = readFlags(command, args);
+  if (flags.env === undefined && !flags.help && !flags.version && !flags.schema)
+    throw usageError("--env is missing; it names the config, such as --env prod");
+  if (flags.release !== undefined && !flags.wait) throw usageError("--release needs --wait");
+  const format = flags.json ? "json" : (flags.format ?? "pretty");
+  return {
+    command,
+    env: flags.env ?? "",
+    selected: selectChecks(flags),
+    format,
+    json: format === "json",
+    cwd: orNull(() => process.cwd()) ?? "/",
+    help: flags.help ? (named ?? "program") : null,
+    flags,
+  };
+}

@@ -77,7 +77,7 @@ export async function runRollback(
   if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
   const way = `${release} → ${to ?? "by rollback.command"}`;
   const dry = `Would roll back ${way}, and restart ${config.process.unit ?? "the bot"}; nothing was changed.\n`;
-  if (flags["dry-run"]) return print(json ? renderDocument({ from: release, to }) : dry);
+  if (flags.dryRun) return print(json ? renderDocument({ from: release, to }) : dry);
   const blocked = orMessage(() =>
     writeAtomically(config.state.flag("rollback"), JSON.stringify({ ...request, to })),
   );

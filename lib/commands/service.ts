@@ -9,7 +9,7 @@ import { messageOf, observe, orNull, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { readUnit } from "../probes/unit.ts";
 import { readState } from "../releases/state.ts";
-import { HERE } from "../shipped.ts";
+import { IS_INSTALLED } from "../shipped.ts";
 import { isoOf } from "../text.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
@@ -23,8 +23,7 @@ export function becomeService({ command, flags }: CommandLine): void {
   // Only root may start units, so a rollback by a person keeps its rights; what it does beyond that
   // is to read and to ask.
   const isRoot = process.geteuid?.() === 0;
-  const isInstalled = HERE.startsWith("/usr/local/lib/cytube-verify/");
-  if (!isRoot || !isInstalled || command === "rollback" || flags.rollback) return;
+  if (!isRoot || !IS_INSTALLED || command === "rollback" || flags.rollback) return;
   // Node's own types do not know of initgroups(3).
   const account = process as NodeJS.Process & { initgroups(user: string, group: string): void };
   try {

@@ -15,9 +15,12 @@ import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { UserError } from "../../lib/attempt.ts";
-import { parseCommandLine, readHelp } from "../../lib/commands/command-line.ts";
+import { parseCommandLine } from "../../lib/commands/command-line.ts";
+import { COMMAND_NAMES, COMMANDS } from "../../lib/commands/flags.ts";
+import { readHelp } from "../../lib/commands/help.ts";
 import { CHECK_CODES, CHECK_NAMES, EXIT, VERSION } from "../../lib/vocabulary.ts";
 import {
+  assertGolden,
   type BotOptions,
   buildOnce,
   createDirectory,
@@ -117,6 +120,51 @@ const misuse: [args: string[], complaint: RegExp][] = [
   [["--env", "prod", "--expect-version", ""], /--expect-version is empty/],
   [["confg", "--env", "prod"], /Unknown command "confg"; did you mean "config"\?/],
   [["verify", "prod"], /Unexpected argument "prod"/],
+  [["--env", "prod", "-json"], /Unknown flag "-json"/],
+  [["--env", "prod", "--", "--json"], /Unknown command "--json"; there are: verify, status/],
+  [["--env", "--json"], /^--env needs a value$/m],
+  [["report", "--env", "prod", "--note"], /^--note needs a value$/m],
+  [["--env", ""], /^--env is empty$/m],
+  [["--env", "prod", "--config", ""], /^--config is empty$/m],
+  [["config", "--env", "prod", "--get", ""], /^--get is empty$/m],
+  [["report", "--env", "prod", "--out", ""], /^--out is empty$/m],
+  [["report", "--env", "prod", "--note", " "], /^--note is empty$/m],
+  [["report", "--env", "prod", "--since", ""], /^--since "" is no time/m],
+  [
+    ["report", "--env", "prod", "--since", "yesterday"],
+    /^--since "yesterday" is no time, such as/m,
+  ],
+  [
+    ["report", "--env", "prod", "--format", "github"],
+    /^--format "github" is not known; there are/m,
+  ],
+  [["--env", "prod", "--format", "md"], /^--format "md" is not known; there are: pretty, json/m],
+  [["--env", "prod", "--env", "test"], /^--env is given twice$/m],
+  [["--env", "prod", "--json", "--json"], /^--json is given twice$/m],
+  [["--env", "prod", "--no-color", "--no-color"], /^--no-color is given twice$/m],
+  [["--env", "prod", "--json=yes"], /^--json takes no value$/m],
+  [
+    ["--env", "prod", "--attach", "--no-attach"],
+    /^--attach and --no-attach contradict each other$/m,
+  ],
+  [
+    ["--env", "prod", "--no-attach", "--attach"],
+    /^--attach and --no-attach contradict each other$/m,
+  ],
+  [
+    ["rollback", "--env", "prod", "--switch", "--confirm"],
+    /^--switch and --confirm contradict each other$/m,
+  ],
+  [
+    ["rollback", "--env", "prod", "--to", "r1", "--list"],
+    /^--list and --to contradict each other$/m,
+  ],
+  [
+    ["rollback", "--env", "prod", "--dry-run", "--list"],
+    /^--list and --dry-run contradict each other$/m,
+  ],
+  [["status", "--env", "prod", "--release", "r1"], /^--release needs --wait$/m],
+  [["status", "--env", "prod", "--wit"], /^Unknown flag "--wit"; did you mean "--wait"\?$/m],
 ];
 
 function usageOf(args: readonly string[]): string {
@@ -159,6 +207,9 @@ for (const [args, command] of [
   [["rollback", "--confirm"], "rollback"],
   [["config", "--get", "process.unit"], "config"],
   [["--format", "github"], "verify"],
+  [["report", "--note", "a word", "--since", "2026-11-22", "--format", "md"], "report"],
+  [["--dry-run", "--to=r1", "rollback"], "rollback"],
+  [["alert", "--dry-run"], "alert"],
 ] as const) {
   test(`parseCommandLine() takes "${args.join(" ")}"`, () =>
     assert.equal(parseCommandLine([...args, "--env", "prod"]).command, command));
@@ -187,6 +238,29 @@ test("a misuse with control characters prints none of them", async () => {
   assert.doesNotMatch(run.stderr.replaceAll("\n", ""), /\p{Cc}/u);
 });
 
+test("parseCommandLine() hands the values of flags on, and what a flag denies as false", () => {
+  const { only, ...flags } = parseCommandLine([
+    ...["--env", "prod", "--no-attach", "--expect-version", "1.4.2", "--dry-run", "--only=process"],
+  ]).flags;
+  assert.deepEqual(flags, {
+    env: "prod",
+    color: true,
+    attach: false,
+    expectVersion: "1.4.2",
+    dryRun: true,
+  });
+  assert.deepEqual(only, ["process"]);
+  assert.equal(parseCommandLine(["--env", "prod", "--no-color"]).flags.color, false);
+});
+
+test("parseCommandLine() takes help, version and schema without an environment", () => {
+  for (const flag of ["--help", "--version", "--schema"])
+    assert.equal(parseCommandLine([flag]).env, "");
+  assert.equal(parseCommandLine(["--help"]).help, "program");
+  assert.equal(parseCommandLine(["verify", "--help"]).help, "verify");
+  assert.equal(parseCommandLine(["status", "--env", "prod"]).help, null);
+});
+
 // ---------------------------------------------------------------------------- help and version
 
 test("--help fits a terminal of 60 lines and 80 columns, and exits 0", async () => {
@@ -200,6 +274,26 @@ test("--help fits a terminal of 60 lines and 80 columns, and exits 0", async () 
     [],
   );
 });
+
+for (const name of COMMAND_NAMES) {
+  test(`${name} --help says what test/golden/help-${name}.txt says, and exits 0`, async () => {
+    const run = await runVerify([name, "--help"]);
+    assertClean(run);
+    assert.deepEqual([run.code, run.stderr], [0, ""]);
+    assertGolden(`help-${name}.txt`, run.stdout);
+    assert.equal(run.stdout.match(/^ {2}npx tsx verify\.ts /gm)?.length, 2, "examples");
+    for (const line of run.stdout.split("\n")) assert.ok([...line].length <= 80, line);
+  });
+
+  test(`the examples of ${name} --help are command lines that parse`, () => {
+    for (const example of COMMANDS[name].examples) {
+      const words = example.match(/"[^"]+"|\S+/g)?.map((word) => word.replaceAll('"', ""));
+      assert.equal(parseCommandLine(words ?? []).command, name);
+    }
+  });
+}
+
+test("--help says what test/golden/help.txt says", () => assertGolden("help.txt", readHelp()));
 
 test("--help names every flag that there is, and no other", () => {
   const flags = new Set(readHelp().match(/--[a-z][a-z-]+/g));
@@ -227,6 +321,9 @@ test("--help names every flag that there is, and no other", () => {
     "--to",
     "--emergency",
     "--get",
+    "--since",
+    "--out",
+    "--note",
   ])
     assert.ok(flags.has(flag), flag);
 });
@@ -348,10 +445,10 @@ async function copyProgram(libraries: readonly string[]): Promise<string> {
   return join(directory, "build/verify.js");
 }
 
-const libraries = ["yaml", "valibot", "pidusage", "zx", "better-sqlite3"];
+const libraries = ["commander", "yaml", "valibot", "pidusage", "zx", "better-sqlite3"];
 
 test("without its libraries the program helps, and otherwise exits 70, not the 1 that means a dead bot", async () => {
-  const program = [process.execPath, await copyProgram([])];
+  const program = [process.execPath, await copyProgram(["commander"])];
   const help = await runVerify(["--help"], { program });
   assert.equal(help.code, 0);
   const directory = createDirectory();
