@@ -28,6 +28,12 @@ export const IS_INSTALLED = HERE.startsWith("/usr/local/lib/cytube-verify/");
 export const INVOKED_AS = IS_INSTALLED ? "cytube-verify" : "verify.ts";
 /** How a hint that a person may copy names it: on a host from anywhere, in a checkout from there. */
 export const RUN_AS = IS_INSTALLED ? "cytube-verify" : "npx tsx verify.ts";
+const SERVICE_GROUP_REMEDY = ": sudo usermod --append --groups cytube-verify USER";
+/**
+ * What helps a person who may not read or write what the verifier keeps. The service's group is
+ * there only where the program is installed.
+ */
+export const ACCESS_REMEDY = `Try with sudo, or as a member of its group${IS_INSTALLED ? SERVICE_GROUP_REMEDY : ""}`;
 export const SHIPPED = path.join(
   fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE),
   "config",

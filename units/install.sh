@@ -126,7 +126,7 @@ ask() { unprivileged "$node" "$program/verify.js" config --env "$env" --config "
 
 check_host() {
   if [ ! -d /run/systemd/system ]; then
-    die 69 "this host does not run systemd; verify by hand: node $root/build/verify.js --env $env"
+    die 69 "this host does not run systemd; verify by hand: cd $root && npx tsx verify.ts --env $env"
   fi
   if [ "$dry" = no ] && [ "$(id -u)" != 0 ]; then die 77 "not root: sudo units/install.sh $env (or --dry-run, which any user may run)"; fi
 }

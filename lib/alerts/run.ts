@@ -10,6 +10,7 @@ import { headOf, readRecords, renderDocument, renderJson, writeRecord } from "..
 import { maskDeep } from "../masking.ts";
 import { writeStream } from "../outputs/narrator.ts";
 import { parseUnit, type UnitProperties } from "../probes/unit.ts";
+import { IS_INSTALLED, RUN_AS } from "../shipped.ts";
 import { cutText, isoOf, plural, printable } from "../text.ts";
 import { EXIT } from "../vocabulary.ts";
 import {
@@ -53,6 +54,15 @@ async function readUnitEnds(env: string): Promise<UnitProperties[]> {
   }));
 }
 
+/** Commands for whoever reads a message; only units that are there have a journal. */
+function waysToLookFurther(env: string, botUnit: string | undefined): string[] {
+  const units = IS_INSTALLED ? [`'cytube-*@${env}.service'`] : [];
+  if (botUnit) units.push(botUnit);
+  const status = `  ${RUN_AS} status --env ${env}`;
+  if (units.length === 0) return [status];
+  return [status, `  journalctl -n 50 ${units.map((unit) => `-u ${unit}`).join(" ")}`];
+}
+
 /** The last lines say how to look further, so what does not fit is left out before them. */
 export function renderAlert(
   { situation, missed, news }: AlertState,
@@ -63,10 +73,7 @@ export function renderAlert(
   const isNews = change === "decided";
   const { key, ok, title, text } = (isNews ? news : situation) as Situation;
   const clean = (line: string): string => cutText(printable(line), LINE_LENGTH_MAX);
-  const journal = `journalctl -n 50 -u 'cytube-*@${env}.service'${bot.unit ? ` -u ${bot.unit}` : ""}`;
-  const end = ["", "Look further:", `  cytube-verify status --env ${env}`, `  ${journal}`].map(
-    clean,
-  );
+  const end = ["", "Look further:", ...waysToLookFurther(env, bot.unit)].map(clean);
   const before = "since the last message: ";
   const others = Object.entries(missed).flatMap(([other, said]) =>
     other === key ? [] : [before + said],

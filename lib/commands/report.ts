@@ -14,6 +14,7 @@ import { requireState } from "../releases/state.ts";
 import { gatherReport } from "../report/gather.ts";
 import { renderReport } from "../report/render.ts";
 import { buildReport } from "../report/view.ts";
+import { ACCESS_REMEDY } from "../shipped.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
 
@@ -44,10 +45,7 @@ export async function runReport(
     fs.existsSync(config.logFile) &&
     orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
   if (blind)
-    throw new UserError(
-      EXIT.permission,
-      `The log could not be read: ${blind}. Try with sudo, or as a member of the group cytube-verify.`,
-    );
+    throw new UserError(EXIT.permission, `The log could not be read: ${blind}. ${ACCESS_REMEDY}`);
   const view = buildReport(
     config,
     gatherReport(config, requireState(config).burnin, flags.since),

@@ -12,6 +12,7 @@ import { readUnit } from "../probes/unit.ts";
 import { planRollback, readReleases } from "../releases/plan.ts";
 import { runConfirm, runSwitch, type VerifyCore } from "../releases/rollback.ts";
 import { type RollbackRecord, type RollbackRequest, requireState } from "../releases/state.ts";
+import { ACCESS_REMEDY } from "../shipped.ts";
 import { isoOf } from "../text.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
@@ -39,9 +40,11 @@ export async function startRollback({ name, rollback }: Config): Promise<Rollbac
     : ran.seen
       ? ran.value.stderr || `exit ${ran.value.code}`
       : ran.why;
+  // Where the unit is not installed, its journal has nothing to say.
+  const further = shown.seen ? `; see journalctl -u ${unit}` : "";
   return {
     state: isLocked ? "locked" : "failed",
-    says: `${unit} did not roll back: ${why}; see journalctl -u ${unit}`,
+    says: `${unit} did not roll back: ${why}${further}`,
   };
 }
 
@@ -81,9 +84,11 @@ export async function runRollback(
   const blocked = orMessage(() =>
     writeAtomically(config.state.flag("rollback"), JSON.stringify({ ...request, to })),
   );
-  const remedy = "Try with sudo, or as a member of the group cytube-verify.";
   if (blocked)
-    throw new UserError(EXIT.permission, `The rollback cannot be asked for: ${blocked}. ${remedy}`);
+    throw new UserError(
+      EXIT.permission,
+      `The rollback cannot be asked for: ${blocked}. ${ACCESS_REMEDY}`,
+    );
   const begunAt = isoOf(Date.now());
   narrator.narrate(`rolling back ${way} …`);
   const outcome = await startRollback(config);

@@ -16,6 +16,7 @@ import { parseJsonObject } from "../http.ts";
 import { HISTORY_BYTES_MAX, headOf, readRecords, renderJson, writeRecord } from "../log.ts";
 import { maskDeep, maskOf } from "../masking.ts";
 import type { Result } from "../run.ts";
+import { ACCESS_REMEDY } from "../shipped.ts";
 import {
   type CheckName,
   EXIT,
@@ -276,9 +277,7 @@ export function requireState(config: Config): ReleaseState {
   const blind =
     closedTo(path.dirname(config.state.releases), R_OK | X_OK) ??
     closedTo(config.state.releases, R_OK);
-  const remedy =
-    "Try with sudo, or as a member of its group: sudo usermod --append --groups cytube-verify USER";
-  if (blind) throw new UserError(EXIT.permission, `${blind}\n${remedy}`);
+  if (blind) throw new UserError(EXIT.permission, `${blind}\n${ACCESS_REMEDY}`);
   return readState(config);
 }
 

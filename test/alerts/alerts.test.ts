@@ -811,8 +811,8 @@ test("renderAlert() says what is wrong, where, and how to look further", () => {
       "connection: not connected",
       "",
       "Look further:",
-      "  cytube-verify status --env prod",
-      "  journalctl -n 50 -u 'cytube-*@prod.service' -u cytube-bot.service",
+      "  npx tsx verify.ts status --env prod",
+      "  journalctl -n 50 -u cytube-bot.service",
     ].join("\n"),
   );
 });
@@ -835,7 +835,7 @@ test("every payload stays within what its receiver takes, whatever the log holds
         assert.ok(Buffer.byteLength(PAYLOADS.ntfy(message).body ?? "") <= 4096);
         assert.match(
           message.text,
-          /Look further:\n {2}cytube-verify status --env prod\n {2}journalctl .*$/,
+          /Look further:\n {2}npx tsx verify.ts status --env prod\n {2}journalctl .*$/,
         );
         assert.doesNotMatch(message.text.replaceAll("\n", ""), /\p{Cc}/u);
         assert.match(PAYLOADS.ntfy(message).headers?.title ?? "", /^[ -~]*$/);
@@ -1305,7 +1305,7 @@ test("alert runs a command with the message on its standard input and the title 
   assert.equal(code, 0, stderr);
   assert.match(
     readFileSync(join(dir, "page"), "utf8"),
-    /^Do something\.\nprocess: process is bad\n[\s\S]*journalctl .*\nprod on .*: verification fails: process \(release 1\.4\.2\)\n$/,
+    /^Do something\.\nprocess: process is bad\n[\s\S]*\n {2}npx tsx verify\.ts status --env prod\nprod on .*: verification fails: process \(release 1\.4\.2\)\n$/,
   );
   assert.equal(readRecords(log).length, 2);
 });

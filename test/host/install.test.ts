@@ -495,6 +495,10 @@ describe("install.sh on a host", { skip: reason ?? false }, () => {
       (await sh("cytube-verify --version; readlink /usr/local/lib/cytube-verify/current")).stdout,
       /^([\d.]+)\n\1-[\da-f]{8}\n$/,
     );
+    const help = await sh("cd / && cytube-verify --help; cytube-verify status --help");
+    assert.match(help.stdout, /^ {2}cytube-verify --env NAME /m);
+    assert.match(help.stdout, /^ {2}cytube-verify status --env prod$/m);
+    assert.doesNotMatch(help.stdout, /verify\.ts/);
   });
 
   test("makes user, group and directories for service, operators and the owner of the releases", async () => {
