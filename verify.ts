@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --import tsx
+#!/usr/bin/env -S sh -c 'exec "$(dirname "$(realpath "$0")")/node_modules/.bin/tsx" "$0" "$@"'
 /*
  * cytube-verify: proves that a CyTube chat bot works after a (re)start, watches that it stays that
  * way, and says so with evidence.

@@ -370,6 +370,18 @@ test("the program runs from its source as it runs from the build, its child proc
   }
 });
 
+test("verify.ts is executable and runs from any directory, through a link too", async () => {
+  const link = join(createDirectory(), "a link");
+  symlinkSync(join(projectDirectory, "verify.ts"), link);
+  for (const file of [join(projectDirectory, "verify.ts"), link]) {
+    const run = await runVerify(["--version"], { program: [file], cwd: "/" });
+    assert.deepEqual([run.code, run.stdout, run.stderr], [0, `${VERSION}\n`, ""]);
+    const refused = await runVerify(["config", "--env", "no such"], { program: [file], cwd: "/" });
+    assert.equal(refused.code, 78, "the words and the exit code pass the shell unharmed");
+    assert.match(refused.stderr, /^--env "no such" is not a name/);
+  }
+});
+
 test("importing the program does nothing", async () => {
   const script = `await import(${JSON.stringify(join(projectDirectory, "build/verify.js"))});`;
   const run = await runVerify([], {
