@@ -73,6 +73,7 @@ import { countRestarts } from "./lib/burnin/summary.ts";
 import type { OpenBurnin } from "./lib/burnin/words.ts";
 import { followVerification } from "./lib/commands/attach.ts";
 import { type CommandLine, parseCommandLine, type Runner } from "./lib/commands/command-line.ts";
+import { runConfig } from "./lib/commands/config.ts";
 import type { CommandName } from "./lib/commands/flags.ts";
 import { renderHelp } from "./lib/commands/help.ts";
 import { runReport } from "./lib/commands/report.ts";
@@ -101,7 +102,7 @@ import { renderGithub } from "./lib/outputs/github.ts";
 import { renderMarkdown } from "./lib/outputs/markdown.ts";
 import { type MetricsView, renderMetrics } from "./lib/outputs/metrics.ts";
 import { openNarrator, print, writeStream } from "./lib/outputs/narrator.ts";
-import { renderConfig, renderPlan } from "./lib/outputs/plan.ts";
+import { renderPlan } from "./lib/outputs/plan.ts";
 import { renderPretty } from "./lib/outputs/pretty.ts";
 import {
   COMPARED_NAMES,
@@ -1794,7 +1795,6 @@ const verifyCore: VerifyCore = async (config, checks, narrator) => {
     exit: judgeVerdict([...run.findings.values()], config.environment, run.interruption).exit,
   };
 };
-const runConfig: Runner = ({ flags }, config) => print(renderConfig(config, flags.get));
 const RUNNERS: Record<CommandName, Runner> = {
   verify: runVerify,
   burnin: runBurnin,

@@ -8,6 +8,8 @@ import { INVOKED_AS } from "../shipped.ts";
 import { nearestWord } from "../text.ts";
 import { CHECK_NAMES, type CheckName, EXIT, RELEASE_ID } from "../vocabulary.ts";
 
+/** As many words as a refusal lists; of flags and keys there are more. */
+const WORDS_MAX = 12;
 /** What a person wrote, and the words that they may have meant; `dashes` stand before those. */
 type Misspelt = {
   word: string;
@@ -15,11 +17,13 @@ type Misspelt = {
   dashes?: string;
 };
 
-/** The word that was meant, or else all that there are; of flags there are too many for that. */
+/** The word that was meant, or else all that there are, if they are few. */
 function renderWords({ word, words, dashes = "" }: Misspelt): string {
   const near = nearestWord(word, words);
   if (near !== null) return `; did you mean "${dashes}${near}"?`;
-  return dashes === "" ? `; there are: ${words.join(", ")}` : "";
+  return words.length <= WORDS_MAX
+    ? `; there are: ${words.map((known) => dashes + known).join(", ")}`
+    : "";
 }
 
 /** A mistake in the command line, to be thrown: exit 64, and where to read on. */

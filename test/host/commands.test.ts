@@ -1982,7 +1982,7 @@ describe("config --get", { concurrency: 2 }, () => {
   test("prints a line for each key, lists joined by blanks, and an empty one for what is not set", async () =>
     assert.deepEqual(
       await get(
-        "process.unit,process.pidFile, release.directory,release.current,rollback.auto,rollback.command,database.file,errorLogs.files,off,no.such",
+        "process.unit,process.pidFile, release.directory,release.current,rollback.auto,rollback.command,database.file,errorLogs.files,off,metrics.file",
         {
           errorLogs: { files: ["bot.log", "other.log"] },
           rollback: { command: ["sh", "-c", "true"] },
@@ -2012,6 +2012,22 @@ describe("config --get", { concurrency: 2 }, () => {
       }),
       ["false", "3", "0", "http://joe:***@127.0.0.1:9/api/health", "", ""],
     ));
+
+  for (const [keys, complaint] of [
+    ["no.such", /^--get: there is no key "no\.such"$/m],
+    [
+      "process.unit,process.unti",
+      /^--get: there is no key "process\.unti"; did you mean "process\.unit"\?$/m,
+    ],
+    ["secrets", /^--get: there is no key "secrets"/m],
+    ["process.unit,", /^--get names an empty key$/m],
+  ] as const) {
+    test(`refuses ${keys}`, async () => {
+      const run = await new Host().run(["config", "--get", keys]);
+      assert.deepEqual([run.code, run.stdout], [64, ""]);
+      assert.match(run.stderr, complaint);
+    });
+  }
 });
 
 // ---------------------------------------------------------------------------- found wrong once
