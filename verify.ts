@@ -57,7 +57,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { loadAdvice, meaningOfSqlError } from "./lib/advice.ts";
+import { CHECK_ADVICE, meaningOfSqlError } from "./lib/advice.ts";
 import { runAlert } from "./lib/alerts/run.ts";
 import {
   messageOf,
@@ -81,7 +81,7 @@ import { runRollback, startRollback } from "./lib/commands/rollback.ts";
 import { backOff, becomeService, removeOldRequest } from "./lib/commands/service.ts";
 import { runStatus } from "./lib/commands/status.ts";
 import { type Config, readConfig } from "./lib/config.ts";
-import { loadDialects } from "./lib/dialects.ts";
+import { STATUS_UP } from "./lib/dialects.ts";
 import { writeAtomically } from "./lib/files.ts";
 import { parseInstant } from "./lib/http.ts";
 import { type HistoryEvidence, logTrouble, parseHistory, renderDocument } from "./lib/log.ts";
@@ -147,7 +147,7 @@ import {
   resultOf,
   type SliceName,
 } from "./lib/run.ts";
-import { readShipped, SHIPPED } from "./lib/shipped.ts";
+import { readShipped } from "./lib/shipped.ts";
 import { isoOf, plural, printable, shown, spanOf } from "./lib/text.ts";
 import {
   CHECK_CODES,
@@ -494,7 +494,7 @@ function checkStatus(fields: HealthFields, config: Config): Part {
   const word = shown(fields.status);
   const details = {
     measured: word,
-    limit: (health.statusUp ?? loadDialects().statusUp).join(", "),
+    limit: (health.statusUp ?? STATUS_UP).join(", "),
   };
   if (claim !== "untold") {
     return (claim === "kept" ? pass : fail)("status", `status is ${word}`, details);
@@ -978,8 +978,8 @@ function hintFor(check: CheckName, { process: { unit }, errorLogs, database }: C
   const logs = unit
     ? `journalctl -u ${unit} -n 50`
     : `tail -n 50 ${errorLogs?.files?.[0] ?? "the bot's log"}`;
-  return loadAdvice()
-    .checks[check].hint.replace("LOGS", logs)
+  return CHECK_ADVICE[check].hint
+    .replace("LOGS", logs)
     .replace("DATABASE", database?.file ?? "the database");
 }
 
@@ -1427,7 +1427,7 @@ export function judgeVerdict(
   const failed = having("fail");
   const first = failed.includes("uptime_stability") ? "uptime_stability" : failed[0];
   if (first) {
-    return { verdict: "fail", exit: CHECK_CODES[first], action: loadAdvice().checks[first].action };
+    return { verdict: "fail", exit: CHECK_CODES[first], action: CHECK_ADVICE[first].action };
   }
   if (interruption === "deadline") {
     const slow = "not everything was seen in time. Look at what was slow, and run again.";
@@ -1833,9 +1833,8 @@ export async function main(args: readonly string[]): Promise<number> {
     const text = known
       ? error.message
       : `Internal error: ${(error as Error).stack ?? messageOf(error)}`;
-    const masked =
-      orNull(() => maskOf([])(text)) ?? `Internal error: "${SHIPPED}/patterns.txt" cannot be used`;
-    await writeStream(process.stderr, `${masked.split("\n").map(printable).join("\n")}\n`);
+    const lines = maskOf([])(text).split("\n");
+    await writeStream(process.stderr, `${lines.map(printable).join("\n")}\n`);
     return known ? error.code : EXIT.internal;
   }
 }

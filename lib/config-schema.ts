@@ -31,7 +31,7 @@ export const isHttpUrl = (source: string): boolean =>
   URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
 
 /**
- * The shape of a config in `directory`; config/keys.txt says what its keys mean. A function, for
+ * The shape of a config in `directory`; config-keys.ts says what its keys mean. A function, for
  * valibot is loaded only when a config is read.
  */
 export function configSchema(v: typeof Valibot, table: Rules["limits"], directory = "") {

@@ -4,7 +4,7 @@
  */
 
 import { once } from "node:events";
-import { loadAdvice } from "./advice.ts";
+import { HTTP_MEANINGS } from "./advice.ts";
 import { codeOf, messageOf, orNull } from "./attempt.ts";
 import { load } from "./shipped.ts";
 import { cutText } from "./text.ts";
@@ -83,7 +83,7 @@ export async function readHttp(
     const came = bytes ? ` (${bytes} bytes came)` : answer.status ? " (only headers came)" : "";
     answer.problem = signal.aborted
       ? `no whole response within ${timeoutMs} ms${came}`
-      : (loadAdvice().http[codeOf(inner)] ?? messageOf(inner));
+      : (HTTP_MEANINGS[codeOf(inner)] ?? messageOf(inner));
   }
   return { ...answer, ms: performance.now() - begun, body: Buffer.concat(chunks).toString() };
 }

@@ -4,20 +4,46 @@
  * together again.
  */
 
-import { patternOf, patternsOf } from "./shipped.ts";
+import {
+  BARE,
+  BARE_LINE,
+  BASE64,
+  BASE64_IN_PATH,
+  BASIC,
+  COOKIES,
+  COUNT,
+  ELEMENT,
+  ENTITY,
+  ESCAPE,
+  HARMLESS,
+  IN_BACKTICKS,
+  IN_CURLY,
+  IN_DOUBLE,
+  IN_SINGLE,
+  INVISIBLE,
+  KEYED,
+  NESTED,
+  NESTED_STRING,
+  OPENING,
+  PARAMETERS,
+  PERCENT_BUT_BLANKS,
+  PERCENT_OR_PLUS,
+  SCHEME,
+  SECRET_KEY,
+  SHAPES,
+} from "./masking-patterns.ts";
 
 // A secret is first overwritten in place, each character by HIDDEN, so that later rules and decoded
-// views keep their offsets;
-// runs of HIDDEN become `***` at the very end. Line breaks are never overwritten, so masked lines
-// stay apart.
-// As in config/patterns.txt, every regular expression starts at a boundary or is bounded, so that
-// hostile text costs linear time.
+// views keep their offsets; runs of HIDDEN become `***` at the very end. Line breaks are never
+// overwritten, so masked lines stay apart.
 
 const HIDDEN = "\uffff"; // A Unicode noncharacter: it has no business in any text.
 const KNOWN_LENGTH_MIN = 4; // Shorter known values ("on", "42") would blot out half of every line.
 // JSON in JSON in base64 is met in practice; a further layer only costs time on hostile text.
 const VIEW_DEPTH_MAX = 3;
-const ROUNDS_MAX = 4; // Real text is stable after one round; text that is not was built to evade.
+// Real text is stable after two rounds, for a mask can close what a value had seemed to end at.
+// Text that is not stable was built to evade, and is hidden whole.
+const ROUNDS_MAX = 4;
 const hide = (text: string): string =>
   /[\r\n]/.test(text) ? text.replace(/[^\r\n]/g, HIDDEN) : HIDDEN.repeat(text.length);
 const decodeBase64 = (run: string): string => Buffer.from(run, "base64").toString();
@@ -27,18 +53,20 @@ const hideUserPassword = (run: string): string =>
 const hideString = (all: string, quote: string, content: string, tail: string): string =>
   tail.endsWith(":") ? all : quote + hide(content) + tail;
 /** Which pattern says where a quoted value ends. */
-const QUOTED: Readonly<Record<string, string>> = {
-  '"': "IN_DOUBLE",
-  "'": "IN_SINGLE",
-  "`": "IN_BACKTICKS",
-  "“": "IN_CURLY",
-  "„": "IN_CURLY",
+const QUOTED: Readonly<Record<string, RegExp>> = {
+  '"': IN_DOUBLE,
+  "'": IN_SINGLE,
+  "`": IN_BACKTICKS,
+  "“": IN_CURLY,
+  "„": IN_CURLY,
 };
 // A word that names a secret, and up to 80 characters before it.
 type Key = { word: string; isCounted: boolean; sign: string; before: string };
 /** What a sticky pattern matches at a place, or "". */
-const readAt = (name: string, text: string, at: number): string =>
-  Object.assign(patternOf(name), { lastIndex: at }).exec(text)?.[0] ?? "";
+function readAt(pattern: RegExp, text: string, at: number): string {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0] ?? "";
+}
 
 /**
  * Whether what stands around a secret's word lets a value follow; `next` is the value's beginning.
@@ -70,46 +98,50 @@ function findValue(
   at: number,
   { word, isCounted, sign, before }: Key,
 ): { start: number; value: string } {
-  const opening = sign === ">" ? "" : readAt("OPENING", text, at);
+  const opening = sign === ">" ? "" : readAt(OPENING, text, at);
   const isHeader = /^authori/i.test(word);
-  const start =
-    at + opening.length + (isHeader ? readAt("SCHEME", text, at + opening.length).length : 0);
-  const isLine = sign === ":" && !isCounted && /(?:^|[\r\n])[ \t]*(?:- )?[\w.-]*$/.test(before);
-  const bare = sign === ">" ? "ELEMENT" : isLine ? "BARE_LINE" : "BARE";
-  const special =
-    QUOTED[opening.slice(-1)] ??
-    (isHeader ? "PARAMETERS" : /^cookie$/i.test(word) ? "COOKIES" : bare);
+  const scheme = isHeader ? readAt(SCHEME, text, at + opening.length) : "";
+  const start = at + opening.length + scheme.length;
+  const bare = bareEndOf({ word, isCounted, sign, before });
+  const special = QUOTED[opening.slice(-1)] ?? specialEndOf(word) ?? bare;
   const run = readAt(special, text, start) || (opening ? "" : readAt(bare, text, start));
-  // The end of a sentence is not part of the secret, nor is, in a URL, the rest of a sentence.
-  const value = opening
-    ? run
-    : run.replace(/(?!^)[.:,]{1,8}$/, "").replace(/^(\w+)[,.]?%20.*/s, "$1");
-  return {
-    start,
-    value:
-      patternOf("HARMLESS").test(value) || (isCounted && patternOf("COUNT").test(value))
-        ? ""
-        : value,
-  };
+  const value = opening ? run : trimRun(run);
+  const isHarmless = HARMLESS.test(value) || (isCounted && COUNT.test(value));
+  return { start, value: isHarmless ? "" : value };
 }
+
+/** Where a value without quotes ends. */
+function bareEndOf({ isCounted, sign, before }: Key): RegExp {
+  if (sign === ">") return ELEMENT;
+  const isLine = sign === ":" && !isCounted && /(?:^|[\r\n])[ \t]*(?:- )?[\w.-]*$/.test(before);
+  return isLine ? BARE_LINE : BARE;
+}
+
+/** Where the value of a key with a form of its own ends, or null. */
+function specialEndOf(word: string): RegExp | null {
+  if (/^authori/i.test(word)) return PARAMETERS;
+  return /^cookie$/i.test(word) ? COOKIES : null;
+}
+
+/** The end of a sentence is not part of the secret, nor is, in a URL, the rest of a sentence. */
+const trimRun = (run: string): string =>
+  run.replace(/(?!^)[.:,]{1,8}$/, "").replace(/^(\w+)[,.]?%20.*/s, "$1");
 
 /** Hides what follows a key that names a secret, in whatever notation. */
 function hideKeyed(text: string): string {
-  let [out, done] = ["", 0];
-  for (const { 0: all, 1: word = "", 2: ending, 3: sign = "", index } of text.matchAll(
-    patternOf("KEYED"),
-  )) {
+  let out = "";
+  let done = 0;
+  for (const { 0: all, 1: word = "", 2: ending, 3: sign = "", index } of text.matchAll(KEYED)) {
     if (index < done) continue;
     const at = index + all.length;
     const before = (index > 80 ? "\0" : "") + text.slice(Math.max(0, index - 80), index);
     const isCounted = ending !== "" || (/^pass$/i.test(word) && !/[\w.-]$/.test(before));
     const key = { word, isCounted, sign, before };
     if (!hasValue(key, text.slice(at, at + 2))) continue;
-    const nested = readAt("NESTED", text, at);
+    const nested = readAt(NESTED, text, at);
     const { start, value } = nested ? { start: at, value: nested } : findValue(text, at, key);
-    out +=
-      text.slice(done, start) +
-      (nested ? nested.replace(patternOf("NESTED_STRING"), hideString) : hide(value));
+    const hidden = nested ? nested.replace(NESTED_STRING, hideString) : hide(value);
+    out += text.slice(done, start) + hidden;
     done = start + value.length;
   }
   return out + text.slice(done);
@@ -156,33 +188,35 @@ const decodeReadable = (run: string): string =>
  * Other spellings: the text is decoded unit by unit, and a unit is hidden when anything of what it
  * decodes to is.
  */
-const VIEWS = Object.entries<(unit: string) => string>({
-  ESCAPE: decodeEscape,
-  PERCENT_BUT_BLANKS: decodePercent,
-  ENTITY: decodeEntity,
-  INVISIBLE: () => "",
-  BASE64: decodeReadable,
-  BASE64_IN_PATH: decodeReadable,
-  PERCENT_OR_PLUS: decodePercent,
-});
+const VIEWS: readonly { unit: RegExp; decode: (unit: string) => string }[] = [
+  { unit: ESCAPE, decode: decodeEscape },
+  { unit: PERCENT_BUT_BLANKS, decode: decodePercent },
+  { unit: ENTITY, decode: decodeEntity },
+  { unit: INVISIBLE, decode: () => "" },
+  { unit: BASE64, decode: decodeReadable },
+  { unit: BASE64_IN_PATH, decode: decodeReadable },
+  { unit: PERCENT_OR_PLUS, decode: decodePercent },
+];
 
 function hideThrough(
   text: string,
-  unit: RegExp,
-  decode: (unit: string) => string,
-  look: (text: string) => string,
+  { unit, decode }: (typeof VIEWS)[number],
+  hideIn: (text: string) => string,
 ): string {
   const decoded = text.replace(unit, (match) => decode(match));
-  const seen = decoded === text ? text : look(decoded);
+  const seen = decoded === text ? text : hideIn(decoded);
   if (seen === decoded) return text;
-  let [out, done, offset] = ["", 0, 0];
+  let out = "";
+  let done = 0;
+  let offset = 0;
   for (const { 0: match, index } of text.matchAll(unit)) {
     // Up to here both texts are the same, but for what was hidden.
     const start = offset + index - done;
     const end = start + decode(match).length;
-    out +=
-      seen.slice(offset, start) + (seen.slice(start, end).includes(HIDDEN) ? hide(match) : match);
-    [done, offset] = [index + match.length, end];
+    const isHidden = seen.slice(start, end).includes(HIDDEN);
+    out += seen.slice(offset, start) + (isHidden ? hide(match) : match);
+    done = index + match.length;
+    offset = end;
   }
   return out + seen.slice(offset);
 }
@@ -213,13 +247,8 @@ function spell(value: string): string[] {
   ];
 }
 
-/**
- * Replaces each secret in a text by `***` and leaves the rest of the line: known values in every
- * encoding, and what looks like a secret.
- */
-export function maskOf(known: readonly string[]): (text: string) => string {
-  // It wants text as it will be printed: a secret that a later step puts together again, such as
-  // one with an escape sequence inside, is beyond it.
+/** The known values in every spelling that is looked for, the longest first. */
+function needlesOf(known: readonly string[]): string[] {
   // A value of several lines is also looked for line by line, because logs print it so.
   const values = known.flatMap((value) => [
     value,
@@ -227,27 +256,37 @@ export function maskOf(known: readonly string[]): (text: string) => string {
     ...value.split(/[\r\n]+/).map((line) => line.trim()),
   ]);
   const forms = values.flatMap((value) => [value, value.normalize("NFC"), value.normalize("NFD")]);
-  const needles = [
-    ...new Set(forms.filter((value) => value.length >= KNOWN_LENGTH_MIN).flatMap(spell)),
-  ].sort((a, b) => b.length - a.length);
-  const shapes = patternsOf("SHAPE");
-  const look = (text: string, depth: number): string => {
-    let out = needles.reduce((seen, needle) => seen.replaceAll(needle, hide(needle)), text);
-    out = hidePrivateKeys(out).replace(patternOf("BASIC"), hideUserPassword);
-    out = hideKeyed(shapes.reduce((seen, shape) => seen.replace(shape, hide), out));
+  const spelt = forms.filter((value) => value.length >= KNOWN_LENGTH_MIN).flatMap(spell);
+  return [...new Set(spelt)].sort((a, b) => b.length - a.length);
+}
+
+/**
+ * Replaces each secret in a text by `***` and leaves the rest of the line: known values in every
+ * encoding, and what looks like a secret, also where encodings stand within each other.
+ */
+export function maskOf(known: readonly string[]): (text: string) => string {
+  const needles = needlesOf(known);
+  const hideIn = (text: string, depth: number): string => {
+    let out = text;
+    for (const needle of needles) out = out.replaceAll(needle, hide(needle));
+    out = hidePrivateKeys(out).replace(BASIC, hideUserPassword);
+    for (const shape of SHAPES) out = out.replace(shape, hide);
+    out = hideKeyed(out);
     if (depth === VIEW_DEPTH_MAX) return out;
-    return VIEWS.reduce(
-      (seen, [name, decode]) =>
-        hideThrough(seen, patternOf(name), decode, (decoded) => look(decoded, depth + 1)),
-      out,
-    );
+    for (const view of VIEWS) {
+      out = hideThrough(out, view, (decoded) => hideIn(decoded, depth + 1));
+    }
+    return out;
   };
-  const lookAgain = (text: string, turns: number): string => {
-    if (turns === ROUNDS_MAX) return text.replace(/[^\r\n]+/g, "***");
-    const next = look(text, 0).replace(/\uffff+/g, "***");
-    return next === text ? text : lookAgain(next, turns + 1);
+  return (text) => {
+    let out = text;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const next = hideIn(out, 0).replace(/\uffff+/g, "***");
+      if (next === out) return out;
+      out = next;
+    }
+    return out.replace(/[^\r\n]+/g, "***");
   };
-  return (text) => lookAgain(text, 0);
 }
 
 /**
@@ -256,8 +295,7 @@ export function maskOf(known: readonly string[]): (text: string) => string {
  */
 export function maskDeep<T>(value: T, mask: (text: string) => string): T {
   const copy = (part: unknown, isSecret: boolean): unknown => {
-    if (typeof part === "string")
-      return isSecret && !patternOf("HARMLESS").test(part) ? "***" : mask(part);
+    if (typeof part === "string") return isSecret && !HARMLESS.test(part) ? "***" : mask(part);
     if (typeof part === "number") return isSecret ? "***" : part;
     if (Array.isArray(part)) return part.map((item) => copy(item, isSecret));
     if (part === null || typeof part !== "object") return part;
@@ -265,11 +303,11 @@ export function maskDeep<T>(value: T, mask: (text: string) => string): T {
     for (const [key, item] of Object.entries(part)) {
       let name = mask(key);
       while (copies.has(name)) name += "*"; // Two masked keys must not become one.
-      const [, plural] = patternOf("SECRET_KEY").exec(key) ?? [];
+      const [, plural] = SECRET_KEY.exec(key) ?? [];
       const isCount =
         typeof item !== "object" &&
         (plural !== "" || /^pass$/i.test(key)) &&
-        patternOf("COUNT").test(String(item));
+        COUNT.test(String(item));
       copies.set(name, copy(item, isSecret || (plural !== undefined && !isCount)));
     }
     return Object.fromEntries(copies);

@@ -40,22 +40,3 @@ export const SHIPPED = path.join(
 ); // Beside this file, or beside build/.
 export const readShipped = (name: string): string =>
   fs.readFileSync(path.join(SHIPPED, name), "utf8");
-const patterns = new Map<string, RegExp[]>();
-/**
- * The patterns of a name in config/patterns.txt, which explains its own form. It is read once, on
- * first use.
- */
-export function patternsOf(name: string): RegExp[] {
-  if (patterns.has(name)) return patterns.get(name) as RegExp[];
-  const pieces: Record<string, string> = {};
-  for (const [, key = "", flags = "", text = ""] of readShipped("patterns.txt").matchAll(
-    /^(\w+) (\S+) +(.+)$/gm,
-  )) {
-    const whole = text.replace(/\{([A-Z_]{2,})\}/g, (_, piece) => pieces[piece] as string);
-    if (flags === "=") pieces[key] = pieces[key] ? `${pieces[key]}|${whole}` : whole;
-    else
-      patterns.set(key, [...(patterns.get(key) ?? []), new RegExp(whole, flags.replace("-", ""))]);
-  }
-  return patterns.get(name) as RegExp[];
-}
-export const patternOf = (name: string): RegExp => patternsOf(name)[0] as RegExp;

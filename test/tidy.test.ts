@@ -74,31 +74,6 @@ test("README.md carries --help verbatim", () => {
   assert.equal(block.trimEnd(), readHelp().trimEnd());
 });
 
-test("config/patterns.txt holds every pattern that the sources name, and no other", () => {
-  const rows = [...read("config/patterns.txt").matchAll(/^(\w+) (\S+) +(.+)$/gm)];
-  const named = (isPiece: boolean) => [
-    ...new Set(
-      rows.filter(([, , flags]) => (flags === "=") === isPiece).map(([, name]) => name as string),
-    ),
-  ];
-  const pieces = new Set(
-    rows.flatMap(([, , , text = ""]) => text.match(/(?<=\{)[A-Z_]{2,}(?=\})/g) ?? []),
-  );
-  const all = sources.map(read).join("\n");
-  assert.deepEqual([...pieces].sort(), named(true).sort());
-  assert.deepEqual(
-    named(false).filter((name) => !new RegExp(`"${name}"|^ {2}${name}: `, "m").test(all)),
-    [],
-  );
-  const used = [...all.matchAll(/\b(?:patterns?Of|readAt)\("(\w+)"/g)].map(
-    ([, name]) => name as string,
-  );
-  assert.deepEqual(
-    used.filter((name) => !named(false).includes(name)),
-    [],
-  );
-});
-
 for (const name of readdirSync(join(projectDirectory, "config")).filter((file) =>
   file.endsWith(".yaml"),
 )) {

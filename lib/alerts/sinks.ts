@@ -6,7 +6,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { loadAdvice } from "../advice.ts";
+import { HTTP_MEANINGS } from "../advice.ts";
 import { attempt, codeOf, messageOf, observe, orNull, orRefuse, UserError } from "../attempt.ts";
 import { readCommand } from "../command.ts";
 import type { Config } from "../config.ts";
@@ -100,7 +100,7 @@ export async function send(
         Math.min(Number(answer.headers["retry-after"]) || 0, retryAfterSecondsMax) * 1000,
       );
     } catch (error) {
-      problem = loadAdvice().http[codeOf(error)] ?? messageOf(error);
+      problem = HTTP_MEANINGS[codeOf(error)] ?? messageOf(error);
     }
     if (tries === triesMax) return sent(tries, problem);
     await sleep(waitMs);

@@ -21,10 +21,10 @@ import {
 } from "../probes/journal.ts";
 import { readLogSince } from "../probes/log-files.ts";
 import type { LogRules, LogSource } from "../probes/log-lines.ts";
+import { LINK_BACK, LINK_LOST } from "../probes/log-patterns.ts";
 import type { ProcessEvidence } from "../probes/process.ts";
 import { readPrometheus } from "../probes/prometheus.ts";
 import type { BurninLimits } from "../rules.ts";
-import { patternsOf } from "../shipped.ts";
 import { isoOf } from "../text.ts";
 import {
   type CheckName,
@@ -135,8 +135,8 @@ async function readInterval({ config, identity, observations }: Look, before: Pl
   const regexes = (sources: readonly string[]): RegExp[] =>
     sources.map((source) => new RegExp(source));
   const links = {
-    lost: disconnected ? regexes(disconnected) : patternsOf("LINK_LOST"),
-    back: connected ? regexes(connected) : patternsOf("LINK_BACK"),
+    lost: disconnected ? regexes(disconnected) : [LINK_LOST],
+    back: connected ? regexes(connected) : [LINK_BACK],
   };
   // A stamp of whole seconds may be up to a second older than what it stamps.
   const since = Math.floor(Date.parse(before.at) / 1000) * 1000;

@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { loadAdvice } from "../advice.ts";
+import { CHECKPOINT_ADVICE, DECISION_ADVICE } from "../advice.ts";
 import type { Config } from "../config.ts";
 import { headOf } from "../log.ts";
 import { round, sumOf } from "../numbers.ts";
@@ -338,8 +338,8 @@ export function judgeBurnin(
       level === "critical" && (over || metric === "uptime" || metric === "restarts"),
   );
   if (lost.length)
-    return { decision: "FAIL", reasons: lost.map(told), action: loadAdvice().decisions.FAIL };
-  if (!over) return { decision: "RUNNING", reasons: [], action: loadAdvice().decisions.RUNNING };
+    return { decision: "FAIL", reasons: lost.map(told), action: DECISION_ADVICE.FAIL };
+  if (!over) return { decision: "RUNNING", reasons: [], action: DECISION_ADVICE.RUNNING };
   // A shorter burn-in than a day's is a demonstration: it cannot see what only a day has.
   const open = judgeCheckpoint(24, summary, burnin).filter(
     ({ status }) =>
@@ -356,7 +356,7 @@ export function judgeBurnin(
     ...summary.disagreements,
   ];
   const decision = reasons.length ? "PARTIAL" : "PASS";
-  return { decision, reasons, action: loadAdvice().decisions[decision] };
+  return { decision, reasons, action: DECISION_ADVICE[decision] };
 }
 /**
  * Seed 002's red flags, of the newest account, for they ask for somebody now; and its yellow flags,
@@ -482,16 +482,16 @@ export function judgeDue(
     const criteria = judgeCheckpoint(hour, summary, burnin);
     const isOpenStill =
       hour < 24 && criteria.some(({ status }) => status === "fail" || status === "unknown");
-    const [go = "", look = ""] = loadAdvice().checkpoints[hour] ?? [];
-    const { verdict, exit } = isOpenStill
-      ? CHECKPOINT_VERDICTS.PARTIAL
-      : hour < 24
-        ? CHECKPOINT_VERDICTS.RUNNING
-        : CHECKPOINT_VERDICTS[decision];
+    const reached = hour === 24 ? decision : "RUNNING";
+    const { verdict, exit } = CHECKPOINT_VERDICTS[isOpenStill ? "PARTIAL" : reached];
     const outcome =
-      hour < 24
-        ? { decision: "RUNNING" as const, reasons: [], action: isOpenStill ? look : go }
-        : { decision, reasons, action };
+      hour === 24
+        ? { decision, reasons, action }
+        : {
+            decision: "RUNNING" as const,
+            reasons: [],
+            action: CHECKPOINT_ADVICE[hour][isOpenStill ? "bad" : "good"],
+          };
     const about = {
       burnin: id,
       release,

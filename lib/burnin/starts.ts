@@ -3,7 +3,7 @@
  * of two looks.
  */
 
-import { loadDialects } from "../dialects.ts";
+import { UNIT_MESSAGES } from "../dialects.ts";
 import type { JournalEntry } from "../probes/journal.ts";
 import { isoOf } from "../text.ts";
 import { type Identity, startOf } from "../vocabulary.ts";
@@ -24,9 +24,8 @@ export function parseUnitEvents(
   entries: readonly JournalEntry[],
   ageOf: (entry: JournalEntry) => number,
 ): UnitEvent[] {
-  const { unitMessages } = loadDialects();
   return entries.flatMap((entry): UnitEvent[] => {
-    const kind = unitMessages[entry.messageId ?? ""];
+    const kind = UNIT_MESSAGES[entry.messageId ?? ""];
     const isHook = /Control process exited/.test(entry.message);
     const says = entry.message.replace(/^\S+: /, "").replace(/\.$/, "");
     return kind && !isHook

@@ -3,7 +3,7 @@
 import * as fs from "node:fs";
 import { codeOf, messageOf, Unobservable } from "../attempt.ts";
 import type { Config } from "../config.ts";
-import { loadDialects } from "../dialects.ts";
+import { CONFIGURATION_FIELDS } from "../dialects.ts";
 import { readSmallFile } from "../files.ts";
 import { firstAt, RESPONSE_BYTES_MAX } from "../http.ts";
 import { load } from "../shipped.ts";
@@ -34,7 +34,7 @@ export function readConfiguration(
     const { parse } = load("yaml") as typeof import("yaml");
     const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
     const find = (name: ComparedName): unknown =>
-      firstAt(document, [pointers?.[name] ?? loadDialects().configuration[name]].flat());
+      firstAt(document, [pointers?.[name] ?? CONFIGURATION_FIELDS[name]].flat());
     const said = { environment: find("environment"), channel: find("channel") };
     return {
       fields,

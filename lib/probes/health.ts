@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
-import { FIELD_NAMES, type FieldName, loadDialects } from "../dialects.ts";
+import { FIELD_NAMES, type FieldName, HEALTH_FIELDS, STATUS_UP } from "../dialects.ts";
 import {
   firstAt,
   type HttpAnswer,
@@ -60,7 +60,7 @@ export function parseFields(
   // The public bot's status column says "offline" while it is connected, so in a row it counts only
   // where a config names it.
   const pointers = {
-    ...loadDialects().fields,
+    ...HEALTH_FIELDS,
     ...(fromSql ? { status: [] } : {}),
     ...health.fields,
   };
@@ -109,7 +109,7 @@ export function judgeFields(
     limits.userCountMin === null ||
     (typeof userCount === "number" && userCount >= limits.userCountMin);
   return {
-    status: claimOf(status, statusIsUp(status, health.statusUp ?? loadDialects().statusUp)),
+    status: claimOf(status, statusIsUp(status, health.statusUp ?? STATUS_UP)),
     connected: claimOf(connected, connected === true),
     heartbeat: claimOf(beatAt, isFresh),
     users: claimOf(userCount, isInCompany),

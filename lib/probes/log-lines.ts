@@ -4,8 +4,21 @@
 
 import { stripVTControlCharacters } from "node:util";
 import { parseInstant, parseJsonObject } from "../http.ts";
-import { patternOf } from "../shipped.ts";
 import { cutText } from "../text.ts";
+import {
+  AFTER_STAMP,
+  CHAINED,
+  IS_LEVEL,
+  LAST_WORDS,
+  LEVEL_FIRST,
+  SEVERE,
+  STACK_FRAME,
+  STACK_HEAD,
+  STAMP,
+  STRANGE,
+  SUSPECT,
+  TRACEBACK,
+} from "./log-patterns.ts";
 
 // Of a longer line only this much is looked at; its prefix is all that counts.
 export const LINE_BYTES_MAX = 64 << 10;
@@ -98,7 +111,7 @@ function severityOf(level: unknown): Severity {
     return level >= 50 || level <= 3 ? "error" : level >= 40 || level === 4 ? "warning" : "other";
   const word = String(level);
   if (/^\d+$/.test(word)) return severityOf(Number(word));
-  const severe = patternOf("SEVERE").exec(word);
+  const severe = SEVERE.exec(word);
   return severe?.[1] ? "error" : severe ? "warning" : "other";
 }
 
@@ -129,13 +142,11 @@ function parseJsonPrefix(line: string, utc: boolean): LogPrefix | null {
     record.timestamp ?? record.time ?? record["@timestamp"] ?? record.ts ?? record.asctime;
   if (level === undefined && time === undefined) return null;
   const at =
-    typeof time === "string" && patternOf("STAMP").test(time)
-      ? parseStamp(time, utc)
-      : parseInstant(time);
+    typeof time === "string" && STAMP.test(time) ? parseStamp(time, utc) : parseInstant(time);
   return {
     time: at,
     severity: severityOf(level),
-    ...(patternOf("IS_LEVEL").test(String(level)) ? {} : { strange: true }),
+    ...(IS_LEVEL.test(String(level)) ? {} : { strange: true }),
   };
 }
 
@@ -154,12 +165,12 @@ export function parseLogPrefix(line: string, rules: LogRules): LogPrefix | null 
   // A syslog priority, as in `<3>text`, may stand before all other forms.
   const priority = /^<(\d)>/.exec(line)?.[1];
   const text = priority ? line.slice(3) : line;
-  const stamp = patternOf("STAMP").exec(text);
+  const stamp = STAMP.exec(text);
   if (!stamp) {
-    const first = patternOf("LEVEL_FIRST").exec(text);
+    const first = LEVEL_FIRST.exec(text);
     if (!first && !priority) return null;
     // Django has the time behind the level.
-    const late = first && patternOf("STAMP").exec(text.slice(first[0].length));
+    const late = first && STAMP.exec(text.slice(first[0].length));
     const level = severityOf(first?.[1] ?? first?.[2] ?? first?.[3]);
     return {
       time: late ? parseStamp(late[1] as string, rules.utc) : null,
@@ -167,7 +178,7 @@ export function parseLogPrefix(line: string, rules: LogRules): LogPrefix | null 
     };
   }
   const rest = text.slice(stamp[0].length);
-  const [, bracket, word = "", colon] = patternOf("AFTER_STAMP").exec(rest) ?? [];
+  const [, bracket, word = "", colon] = AFTER_STAMP.exec(rest) ?? [];
   // In running text a level word may follow the timestamp too; then it is not in capitals, in
   // brackets, before a colon or behind a tab.
   const severity =
@@ -215,20 +226,18 @@ function addContinuation(
   const { severity, traceback, stackHead } = position;
   // What stands under a severe record has been counted, and under a warning it is no worse; but a
   // runtime's last words always count.
-  if (severity === "error" || (severity === "warning" && !patternOf("LAST_WORDS").test(line)))
-    return;
-  if (patternOf("TRACEBACK").test(line))
-    position.traceback = traceback === "chained" ? "ended" : "body";
-  else if (traceback === "ended" && patternOf("CHAINED").test(line)) position.traceback = "chained";
+  if (severity === "error" || (severity === "warning" && !LAST_WORDS.test(line))) return;
+  if (TRACEBACK.test(line)) position.traceback = traceback === "chained" ? "ended" : "body";
+  else if (traceback === "ended" && CHAINED.test(line)) position.traceback = "chained";
   else if (traceback === "body" && /^\S/.test(line)) {
     position.traceback = "ended";
     countError(tally, position, rules, `Traceback … ${line}`);
-  } else if (stackHead && patternOf("STACK_FRAME").test(line)) {
+  } else if (stackHead && STACK_FRAME.test(line)) {
     position.stackHead = null;
     countError(tally, position, rules, stackHead);
   } else {
-    if (line.trim()) position.stackHead = patternOf("STACK_HEAD").test(line) ? line : null;
-    if (patternOf("LAST_WORDS").test(line)) countError(tally, position, rules, line);
+    if (line.trim()) position.stackHead = STACK_HEAD.test(line) ? line : null;
+    if (LAST_WORDS.test(line)) countError(tally, position, rules, line);
   }
 }
 
@@ -265,8 +274,8 @@ export function addLogLine(
   const line =
     last !== text && !parseLogPrefix(text, rules) && parseLogPrefix(last, rules) ? last : text;
   const prefix = parseLogPrefix(line, rules);
-  if (!prefix && patternOf("SUSPECT").test(line)) tally.undated++;
-  if (prefix ? prefix.strange : patternOf("STRANGE").test(line)) tally.strange++;
+  if (!prefix && SUSPECT.test(line)) tally.undated++;
+  if (prefix ? prefix.strange : STRANGE.test(line)) tally.strange++;
   else if (prefix) tally.levelled++;
   const severity = worse(prefix?.severity ?? "other", severityOfPriority(priority));
   const time = at ?? prefix?.time ?? null;

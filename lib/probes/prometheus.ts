@@ -3,12 +3,10 @@
  * where none is configured, nothing is asked.
  */
 
-import * as path from "node:path";
 import { orNull } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { readApi, valueAt } from "../http.ts";
 import { median, round, sumOf } from "../numbers.ts";
-import { load, SHIPPED } from "../shipped.ts";
 import { cutText, isoOf, spanOf } from "../text.ts";
 
 /** Seconds since the epoch, and the value as text. */
@@ -77,11 +75,42 @@ export type PrometheusView = Numbers & {
   [K in Exclude<keyof Measured, "problems">]: Measured[K] | null;
 } & { problems: string[] };
 type Series = { value: Sample; values: Sample[] };
-type Queries = {
-  selector: string;
-  metrics: Record<string, string>;
-  queries: Record<string, { of: string; query: string }>;
+const SELECTOR = '{env="production"}';
+/** The metrics that a bot is expected to have, by what they say; a config can name others. */
+const METRIC_NAMES = {
+  connected: "bot_connected",
+  errors: "bot_errors_total",
+  uptime: "bot_uptime_seconds",
+  memory: "process_resident_memory_bytes",
 };
+type MetricKey = keyof typeof METRIC_NAMES;
+/**
+ * What Prometheus is asked about a burn-in: seed 002's queries, corrected. $connected, $errors,
+ * $uptime and $memory are a metric with the selector; $range is the burn-in so far, $settled the
+ * same without its warm-up. Each has to answer with one series.
+ */
+const QUERIES = {
+  // A ratio of sums. The seed's filter (== 0) is a vector, which has no range, and without a
+  // zero it would answer with nothing.
+  uptimePercent: {
+    of: "connected",
+    query: "100 * sum_over_time($connected[$range]) / count_over_time($connected[$range])",
+  },
+  // The samples themselves show gaps, staleness, and how long the bot was disconnected at least
+  // and at most: a dead bot is not scraped, and the ratio above does not see it.
+  samples: { of: "connected", query: "$connected[$range]" },
+  // Goes on counting after a restart sets the counter back. It extrapolates to the ends of the
+  // range, so it need not be a whole number.
+  errors: { of: "errors", query: "increase($errors[$range])" },
+  // rate() is per second.
+  errorsPerMinute: { of: "errors", query: "60 * rate($errors[$range])" },
+  // The uptime falls when the bot starts anew. changes() counts every scrape of a gauge that
+  // always grows, and count() of it is the number of series.
+  restarts: { of: "uptime", query: "resets($uptime[$range])" },
+  // The slope of a line through all samples. rate() is for counters: it takes each fall of a
+  // gauge for a reset and adds it up.
+  memoryMbPerHour: { of: "memory", query: "3600 / 2^20 * deriv($memory[$settled])" },
+} satisfies Record<string, { of: MetricKey; query: string }>;
 const WARM_UP_SECONDS = 3600; // Memory grows while caches fill.
 /**
  * Asks for the last `seconds`. It never rejects: what has no single answer is null, and a sentence
@@ -91,22 +120,20 @@ export async function readPrometheus(
   { prometheus }: Config,
   seconds: number,
 ): Promise<PrometheusView> {
-  const shipped = load(path.join(SHIPPED, "queries.json")) as Queries;
-  const {
-    url,
-    selector = shipped.selector,
-    metrics,
-  } = prometheus as NonNullable<Config["prometheus"]>;
+  const { url, selector = SELECTOR, metrics } = prometheus as NonNullable<Config["prometheus"]>;
   const settled = Math.max(seconds - WARM_UP_SECONDS, seconds / 2);
   const terms: Record<string, string> = {
     range: `${Math.ceil(seconds)}s`,
     settled: `${Math.ceil(settled)}s`,
   };
-  for (const [key, name] of Object.entries({ ...shipped.metrics, ...metrics }))
+  for (const [key, name] of Object.entries({ ...METRIC_NAMES, ...metrics }))
     terms[key] = name === null ? "" : name + selector;
   const problems = new Set<string>();
-  const ask = async <T>(name: string, parse: (series: Series) => T | null): Promise<T | null> => {
-    const { of = "", query = "" } = shipped.queries[name] ?? {};
+  const ask = async <T>(
+    name: keyof typeof QUERIES,
+    parse: (series: Series) => T | null,
+  ): Promise<T | null> => {
+    const { of, query } = QUERIES[name];
     if (!terms[of]) return null;
     const promql = query.replace(/\$(\w+)/g, (_, term) => terms[term] ?? "");
     const { document, problem } = await readApi(url, "/api/v1/query", [["query", promql]]);

@@ -43,8 +43,8 @@ import {
   type LogRules,
   type LogSource,
 } from "../../lib/probes/log-lines.ts";
+import { LINK_BACK, LINK_LOST } from "../../lib/probes/log-patterns.ts";
 import { type ReleaseState, readState as readReleaseState } from "../../lib/releases/state.ts";
-import { patternsOf } from "../../lib/shipped.ts";
 import { LIMITS, RULES } from "../../verify.ts";
 import { formatLogLine } from "../support/bot.ts";
 import {
@@ -568,7 +568,7 @@ function marksOf(text: string, links: LogRules["links"]): string[] {
   );
 }
 
-const defaults = { lost: patternsOf("LINK_LOST"), back: patternsOf("LINK_BACK") };
+const defaults = { lost: [LINK_LOST], back: [LINK_BACK] };
 const publicBot = `[2026-11-21 21:04:26] [lib.bot] [INFO] Successfully joined channel 'demo'
 [2026-11-21 21:04:27] [lib.bot] [ERROR] connection error: [Errno 104] Connection reset by peer
 [2026-11-21 21:04:28] [lib.bot] [INFO] Connected successfully

@@ -7,11 +7,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { UserError } from "../../lib/attempt.ts";
@@ -469,17 +468,6 @@ test("without its libraries the program helps, and otherwise exits 70, not the 1
   });
   assert.equal(run.code, 70);
   assert.match(run.stderr, /Cannot find module '(yaml|valibot)'/);
-});
-
-test("without the patterns of its mask the program says nothing but that, and exits 70", async () => {
-  const program = await copyProgram(libraries);
-  const directory = createDirectory();
-  rmSync(join(dirname(program), "../config/patterns.txt"));
-  const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, 9)], {
-    program: [process.execPath, program],
-  });
-  assert.equal(run.code, 70);
-  assert.match(run.stderr, /^Internal error: "[^"]+\/config\/patterns\.txt" cannot be used\n$/);
 });
 
 for (const missing of ["pidusage"]) {

@@ -1,15 +1,13 @@
 /**
- * Prints the JSON Schema of config files, in the words of config/keys.txt and of LIMITS: `npm run
+ * Prints the JSON Schema of config files, in the words of lib/config-keys.ts and of LIMITS: `npm run
  * schema` ships it as config/schema.json.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import * as valibot from "valibot";
+import { KEY_MEANINGS } from "../../lib/config-keys.ts";
 import { configSchema } from "../../lib/config-schema.ts";
 import { LIMITS, RULES } from "../../verify.ts";
-import { projectDirectory } from "./harness.ts";
 
 type Schema = { properties?: Record<string, Schema>; description?: string };
 
@@ -18,17 +16,11 @@ export function renderConfigSchema(): string {
     errorMode: "ignore",
   }) as Schema;
   const abouts = Object.entries(LIMITS).map(([name, { why }]) => [`limits.${name}`, why] as const);
-  const rows = readFileSync(join(projectDirectory, "config/keys.txt"), "utf8").matchAll(
-    /^([\w.]+) +(.+)$/gm,
-  );
-  for (const [key, description] of [
-    ...abouts,
-    ...[...rows].map(([, key = "", about = ""]) => [key, about] as const),
-  ]) {
+  for (const [key, description] of [...abouts, ...Object.entries(KEY_MEANINGS)]) {
     const place = key
       .split(".")
       .reduce<Schema | undefined>((at, name) => at?.properties?.[name], schema);
-    if (!place) throw new Error(`config/keys.txt: there is no key "${key}"`);
+    if (!place) throw new Error(`lib/config-keys.ts: there is no key "${key}"`);
     place.description = description;
   }
   return `${JSON.stringify(schema, null, 2)}\n`;
