@@ -5,7 +5,7 @@
 
 import type * as Commander from "commander";
 import { INVOKED_AS, load, RUN_AS } from "../shipped.ts";
-import { VERSION } from "../vocabulary.ts";
+import { CHECK_CODES, CHECK_NAMES, VERSION } from "../vocabulary.ts";
 import type { HelpPage } from "./command-line.ts";
 import {
   COMMAND_NAMES,
@@ -22,12 +22,8 @@ const WORDS_AT = 24;
 /** Where the flags stand beside the name of another command. */
 const FLAGS_AT = 12;
 
-/** What the pages say of the exit codes; a test holds it against those that there are. */
-const EXIT_CODES = `Exit codes:
-  0 passed   1 process   2 connection   3 database   5 response_time
-  6 health_endpoint   7 user_count   8 memory_usage   9 error_logs
-  10 configuration   11 uptime_stability   19 release
-  30 failure or red flag in a tick, burn-in FAIL   31 burn-in PARTIAL
+/** The exit codes beside 0 and those of the checks; a test holds them against those there are. */
+const OTHER_EXIT_CODES = `  30 failure or red flag in a tick, burn-in FAIL   31 burn-in PARTIAL
   40 no release to roll back to   41 rolled back, still unhealthy
   42 rollback refused
   64 usage   69 an alert reached nobody   70 internal error
@@ -41,21 +37,21 @@ const EXIT_CODES = `Exit codes:
 const plainTerm = (declared: string): string => declared.replace(/[[\]]/g, "");
 const termOf = (flag: Flag): string => plainTerm(declarationOf(flag));
 
-/** A term, and beside it what is said of it, in as many lines as that takes. */
-function renderRow(term: string, says: string, wordsAt = WORDS_AT): string {
+/** Sets pieces one after the other, in as many lines of less than 80 columns as they take. */
+function wrap(pieces: readonly string[], gap: string, indent: string): string[] {
   const lines: string[] = [];
-  let line = `  ${term}  `.padEnd(wordsAt);
-  let isEmpty = true;
-  for (const word of says.split(" ")) {
-    if (!isEmpty && line.length + 1 + word.length >= COLUMNS) {
-      lines.push(line);
-      line = " ".repeat(wordsAt);
-      isEmpty = true;
-    }
-    line += isEmpty ? word : ` ${word}`;
-    isEmpty = false;
+  for (const piece of pieces) {
+    const longer = `${lines.at(-1)}${gap}${piece}`;
+    if (lines.length > 0 && longer.length < COLUMNS) lines[lines.length - 1] = longer;
+    else lines.push(indent + piece);
   }
-  return [...lines, line].join("\n");
+  return lines;
+}
+
+/** A term, and beside it what is said of it. */
+function renderRow(term: string, says: string, wordsAt = WORDS_AT): string {
+  const [first = "", ...more] = wrap(says.split(" "), " ", " ".repeat(wordsAt));
+  return [`  ${term}  `.padEnd(wordsAt) + first.trimStart(), ...more].join("\n");
 }
 
 const usageOf = (command: CommandName): string =>
@@ -82,6 +78,15 @@ function renderOtherFlags(): string {
   return [heading, ...rows].join("\n");
 }
 
+function renderExitCodes(): string {
+  const checks = CHECK_NAMES.map((name) => ({ name, code: CHECK_CODES[name] }));
+  const codes = checks
+    .toSorted((a, b) => a.code - b.code)
+    .map(({ name, code }) => `${code} ${name}`);
+  const rows = wrap(["0 passed", ...codes], "   ", "  ");
+  return ["Exit codes:", ...rows, OTHER_EXIT_CODES].join("\n");
+}
+
 /** The page of the program, which README.md repeats. */
 export function readHelp(): string {
   const topics: string[] = [];
@@ -95,7 +100,7 @@ export function readHelp(): string {
     renderUsage(),
     ...topics,
     renderOtherFlags(),
-    EXIT_CODES,
+    renderExitCodes(),
   ].join("\n\n");
 }
 

@@ -51,7 +51,7 @@ async function demoHealthy(args: string[]): Promise<number> {
   say(
     `a bot is running: pid ${bot.pid()}, http://127.0.0.1:${port}/api/health, channel ${botSettings.channel}, files in .demo/`,
   );
-  say(`node --import tsx verify.ts --env demo ${args.join(" ")}`);
+  say(`npx tsx verify.ts --env demo ${args.join(" ")}`);
   const run = await runVerify(["--env", "demo", ...args], {
     program,
     show: "inherit",
@@ -220,7 +220,7 @@ async function demoBurnin(): Promise<number> {
       : "the report names the outage and the restart as they were, to the second",
   );
   say(
-    `node --import tsx verify.ts report --env demo   writes it here as Markdown and as HTML, and exits ${code} for this verdict`,
+    `npx tsx verify.ts report --env demo   writes it here as Markdown and as HTML, and exits ${code} for this verdict`,
   );
   return missing.length ? 1 : 0;
 }
