@@ -67,8 +67,9 @@ import {
   Unobservable,
   UserError,
 } from "./lib/attempt.ts";
-import { accountFor, placeAt, readMoment } from "./lib/burnin/accounting.ts";
+import { accountFor } from "./lib/burnin/accounting.ts";
 import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/judging.ts";
+import { placeAt, readMoment } from "./lib/burnin/moments.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
 import type { OpenBurnin } from "./lib/burnin/words.ts";
 import { followVerification } from "./lib/commands/attach.ts";

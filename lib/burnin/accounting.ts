@@ -5,98 +5,24 @@
  */
 
 import * as fs from "node:fs";
-import { type Observed, observe, orNull } from "../attempt.ts";
+import { observe, orNull } from "../attempt.ts";
 import { readCommand } from "../command.ts";
-import type { Config } from "../config.ts";
 import { sumOf } from "../numbers.ts";
 import { readFiring } from "../probes/alertmanager.ts";
 import { newestBackup } from "../probes/database-child.ts";
-import type { HealthFields } from "../probes/health.ts";
-import type { IdentityFollower } from "../probes/identity.ts";
-import {
-  type JournalEntry,
-  journalIsUsed,
-  parseJournal,
-  readJournalSince,
-} from "../probes/journal.ts";
-import { readLogSince } from "../probes/log-files.ts";
-import type { LogRules, LogSource } from "../probes/log-lines.ts";
-import { LINK_BACK, LINK_LOST } from "../probes/log-patterns.ts";
-import type { ProcessEvidence } from "../probes/process.ts";
+import { type JournalEntry, parseJournal } from "../probes/journal.ts";
+import type { LogSource } from "../probes/log-lines.ts";
 import { readPrometheus } from "../probes/prometheus.ts";
 import type { BurninLimits } from "../rules.ts";
 import { isoOf } from "../text.ts";
-import {
-  type CheckName,
-  type Finding,
-  type Identity,
-  type Part,
-  startOf,
-  UNIT_INVOCATION,
-} from "../vocabulary.ts";
+import { type Part, startOf } from "../vocabulary.ts";
+import { type Interval, type Look, readInterval } from "./interval.ts";
 import { accountLinks } from "./links.ts";
+import { elapsedBetween, placeAt, readMoment } from "./moments.ts";
+import { lengthOf } from "./spans.ts";
 import { accountProcess, parseUnitEvents, parseUnitHistory } from "./starts.ts";
-import {
-  type Account,
-  lengthOf,
-  type Moment,
-  type OpenBurnin,
-  type Place,
-  type Restart,
-} from "./words.ts";
+import type { Account, Moment, OpenBurnin, Place, Restart } from "./words.ts";
 
-let bootId = "";
-/**
- * The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the
- * boot id of the machine outside.
- */
-async function readBootId(): Promise<string> {
-  const argv = [
-    "journalctl",
-    "--quiet",
-    "--lines=1",
-    "--output=json",
-    `INVOCATION_ID=${UNIT_INVOCATION}`,
-  ];
-  const read = UNIT_INVOCATION ? await observe(() => readCommand(argv, 5000)) : null;
-  const ownStart = read?.seen ? parseJournal(read.value.stdout)[0] : undefined;
-  return (
-    ownStart?.bootId ||
-    fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "")
-  );
-}
-
-export async function readMoment(): Promise<Moment> {
-  bootId ||= await readBootId();
-  return { at: isoOf(Date.now()), bootId, upSeconds: Number(process.hrtime.bigint()) / 1e9 };
-}
-
-/** The place of a run that accounts for nothing: the next one begins there. */
-export const placeAt = (moment: Moment, age: number, start: string | null): Place => ({
-  ...{ ...moment, age, start },
-  ...{
-    cursor: null,
-    files: {},
-    down: null,
-    stopping: null,
-    offline: null,
-    joining: null,
-    links: 0,
-  },
-});
-
-/**
- * Seconds between two moments by the clock that nobody sets, and by how much the other one was set;
- * over a reboot there is only the other one.
- */
-export function elapsedBetween(before: Moment, now: Moment): { seconds: number; jump: number } {
-  const wall = (Date.parse(now.at) - Date.parse(before.at)) / 1000;
-  if (before.bootId !== now.bootId) return { seconds: Math.max(0, wall), jump: 0 };
-  const seconds = now.upSeconds - before.upSeconds;
-  return { seconds, jump: Math.abs(wall - seconds) < 1 ? 0 : wall - seconds };
-}
-
-const REACH_SECONDS = 3600;
 const UNSEEN_LINK =
   "between two looks nobody sees the connection: name its lines in burnin.disconnected and burnin.connected, or say why not in off: burnin.connection";
 
@@ -111,86 +37,8 @@ function lateness(
   return age - began > step + lateSecondsMax ? age - began - step : 0;
 }
 
-/** What an accounting needs to know of the run that it belongs to. */
-type Look = {
-  id: string;
-  config: Config;
-  identity: Identity | null;
-  observations: { process?: Observed<ProcessEvidence>; fields?: Observed<HealthFields> };
-  findings: ReadonlyMap<CheckName, Finding>;
-  metrics: Record<string, number | null>;
-  follower: IdentityFollower | null;
-};
 /** Judges what was read of the logs, as the check of the error logs does. */
 type LogCheck = (sources: LogSource[]) => Part[];
-
-/**
- * Reads what the logs and the journal say of an interval: their errors, the marks of the
- * connection, and what PID 1 says of the unit.
- */
-async function readInterval({ config, identity, observations }: Look, before: Place) {
-  const { signal } = new AbortController(); // The run's own has ended its looks by now.
-  const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
-  const { disconnected, connected } = config.burnin;
-  const regexes = (sources: readonly string[]): RegExp[] =>
-    sources.map((source) => new RegExp(source));
-  const links = {
-    lost: disconnected ? regexes(disconnected) : [LINK_LOST],
-    back: connected ? regexes(connected) : [LINK_BACK],
-  };
-  // A stamp of whole seconds may be up to a second older than what it stamps.
-  const since = Math.floor(Date.parse(before.at) / 1000) * 1000;
-  const rules: LogRules = {
-    since,
-    noise: regexes(noise),
-    prefix: prefix ? new RegExp(prefix) : null,
-    utc: timeZone === "utc",
-    links,
-  };
-  // Whether the log has marks of the connection shows at the bot's start, a little before the
-  // burn-in.
-  const reach = Math.max((identity?.startedAt ?? since) - 1000, since - REACH_SECONDS * 1000);
-  const from = (isPlaced: boolean): LogRules =>
-    isPlaced ? { ...rules, since: 0 } : { ...rules, reach };
-  const reads = await Promise.all(
-    files.map((file) =>
-      readLogSince(
-        config,
-        file,
-        from(Boolean(before.files[file])),
-        before.files[file] ?? null,
-        signal,
-      ),
-    ),
-  );
-  const { unit } = config.process;
-  const journal = unit
-    ? await readJournalSince(config, unit, from(before.cursor !== null), before.cursor, signal)
-    : null;
-  const properties = observations.process?.seen ? observations.process.value.unit : null;
-  // A place is read on from, so everything there is new; a window also has what was before.
-  const isNew = (place: unknown, at: number): boolean => Boolean(place) || at >= since;
-  const marksOf = ({ tally }: LogSource, place: unknown) =>
-    tally.links
-      .map((mark) => ({ ...mark, at: mark.at ?? since }))
-      .map((mark) => ({ ...mark, isNew: isNew(place, mark.at) }));
-  const marks = [
-    ...reads.flatMap(({ source }) => marksOf(source, before.files[source.source])),
-    ...(journal ? marksOf(journal.source, before.cursor) : []),
-  ];
-  const sources = [
-    ...reads.map(({ source }) => source),
-    ...(journal && journalIsUsed(config, properties).used ? [journal.source] : []),
-  ];
-  return {
-    files: Object.fromEntries(files.map((file, index) => [file, reads[index]?.place ?? null])),
-    journal,
-    sources,
-    marks,
-  };
-}
-
-type Interval = Awaited<ReturnType<typeof readInterval>>;
 
 /** The end of an earlier boot, as far as the journal has it: from there on the host was off. */
 async function readHostEnd(bootId: string): Promise<JournalEntry | null> {

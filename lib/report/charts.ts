@@ -1,8 +1,9 @@
 /** The pictures of a report, as coordinates and paths; the template draws them. */
 
+import { bandSpans } from "../burnin/bands.ts";
 import type { Standing } from "../burnin/judging.ts";
-import { bandSpans } from "../burnin/summary.ts";
-import { type Account, joinSpans, lengthOf, type Span } from "../burnin/words.ts";
+import { joinSpans, lengthOf } from "../burnin/spans.ts";
+import type { Account, Span } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
 import { type Dot, median, round } from "../numbers.ts";
 import type { BandName } from "../rules.ts";

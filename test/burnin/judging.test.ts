@@ -5,8 +5,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { judgeCheckpoint, judgeMetrics } from "../../lib/burnin/judging.ts";
-import { bandSpans, type Summary, summarizeBurnin } from "../../lib/burnin/summary.ts";
+import { bandSpans } from "../../lib/burnin/bands.ts";
+import { judgeCheckpoint } from "../../lib/burnin/checkpoints.ts";
+import { judgeMetrics } from "../../lib/burnin/metrics.ts";
+import { type Summary, summarizeBurnin } from "../../lib/burnin/summary.ts";
 import type {
   Account,
   Burnin,
