@@ -69,7 +69,7 @@ import {
 } from "./lib/attempt.ts";
 import { accountFor } from "./lib/burnin/accounting.ts";
 import { judgeDue, judgeStanding, judgeTick, type Standing } from "./lib/burnin/judging.ts";
-import { placeAt, readMoment } from "./lib/burnin/moments.ts";
+import { cursorAt, readMoment } from "./lib/burnin/moments.ts";
 import { countRestarts } from "./lib/burnin/summary.ts";
 import type { OpenBurnin } from "./lib/burnin/words.ts";
 import { followVerification } from "./lib/commands/attach.ts";
@@ -1569,7 +1569,7 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   // The bot is starting again, and what asks for a verification of that start must find this one
   // ended: the next run accounts for it.
   if (run.kind === "verify" && run.incident) return null;
-  run.place = placeAt(await readMoment(), 0, identity && startOf(identity));
+  run.place = cursorAt(await readMoment(), 0, identity && startOf(identity));
   const burnin = openBurninOf(run);
   if (!burnin) return null;
   const uncounted: Limits = { ...config.limits, errorsMax: null };

@@ -1,7 +1,7 @@
 /** The words of one run: its evidence, its mutable state, and the record that it ends with. */
 
 import type { Observed } from "./attempt.ts";
-import type { Account, BurninHead, Flags, Place } from "./burnin/words.ts";
+import type { Account, BurninHead, Cursor, Flags } from "./burnin/words.ts";
 import type { Config } from "./config.ts";
 import { headOf, type RecordHead, readRecords } from "./log.ts";
 import type { ConfigurationEvidence } from "./probes/configuration.ts";
@@ -79,7 +79,7 @@ export type Run = Narrator & {
   watch: WatchEvidence | null;
   /** What it accounts for in the burn-in, and what it hands on to the next run. */
   account: Account | null;
-  place: Place | null;
+  place: Cursor | null;
   flags: Flags | null;
   burnin: BurninHead | null;
   notes: string[];
@@ -146,7 +146,7 @@ export type Result = RecordHead<Run["kind"]> &
     metrics: Record<string, number | null>;
     burnin: BurninHead | null;
     account: Account | null;
-    place: Place | null;
+    place: Cursor | null;
     flags: Flags | null;
     series: WatchEvidence["series"] | null;
     /** A hash of the database's schema. */

@@ -18,17 +18,17 @@ import { isoOf } from "../text.ts";
 import { type Part, startOf } from "../vocabulary.ts";
 import { type Interval, type Look, readInterval } from "./interval.ts";
 import { accountLinks } from "./links.ts";
-import { elapsedBetween, placeAt, readMoment } from "./moments.ts";
+import { cursorAt, elapsedBetween, readMoment } from "./moments.ts";
 import { lengthOf } from "./spans.ts";
 import { accountProcess, parseUnitEvents, parseUnitHistory } from "./starts.ts";
-import type { Account, Moment, OpenBurnin, Place, Restart } from "./words.ts";
+import type { Account, Cursor, Moment, OpenBurnin, Restart } from "./words.ts";
 
 const UNSEEN_LINK =
   "between two looks nobody sees the connection: name its lines in burnin.disconnected and burnin.connected, or say why not in off: burnin.connection";
 
 /** How late a run comes after the one before it. */
 function lateness(
-  { age: began }: Place,
+  { age: began }: Cursor,
   age: number,
   { schedule, lateSecondsMax }: BurninLimits,
 ): number {
@@ -55,7 +55,7 @@ async function readHostEnd(bootId: string): Promise<JournalEntry | null> {
  * Ages of moments within an interval: by the journal's own clock, which nobody sets, or else by the
  * wall clock.
  */
-function agesOf(before: Place, now: Moment, age: number) {
+function agesOf(before: Cursor, now: Moment, age: number) {
   const byWall = (at: number): number =>
     Math.min(age, Math.max(before.age, age - (Date.parse(now.at) - at) / 1000));
   const ofEntry = ({ at, bootId, upMs }: JournalEntry): number =>
@@ -70,7 +70,7 @@ function agesOf(before: Place, now: Moment, age: number) {
 /** When the bot's process was away, and when it began anew. */
 async function accountStarts(
   run: Look,
-  before: Place,
+  before: Cursor,
   now: Moment,
   age: number,
   journal: JournalEntry[] | null,
@@ -102,7 +102,7 @@ function listUnseen(
   { config, findings, identity }: Look,
   checkLogs: LogCheck,
   read: Interval,
-  before: Place,
+  before: Cursor,
   restarts: readonly Restart[],
   connection: Account["connection"],
 ) {
@@ -130,10 +130,10 @@ export async function accountFor(
   run: Look,
   burnin: OpenBurnin,
   checkLogs: LogCheck,
-): Promise<{ account: Account; place: Place }> {
+): Promise<{ account: Account; place: Cursor }> {
   const { config, observations, metrics, identity } = run;
   const { off } = config;
-  const before = burnin.place as Place;
+  const before = burnin.place as Cursor;
   const read = await readInterval(run, before);
   const now = await readMoment();
   const { seconds, jump } = elapsedBetween(before, now);
@@ -212,7 +212,7 @@ export async function accountFor(
   return {
     account,
     place: {
-      ...placeAt(now, age, start),
+      ...cursorAt(now, age, start),
       ...logs,
       ...{ down: process.down, stopping: process.stopping },
       ...{ offline: link.offline, joining: link.joining, links },

@@ -13,7 +13,7 @@ import type { LogRules, LogSource } from "../probes/log-lines.ts";
 import { LINK_BACK, LINK_LOST } from "../probes/log-patterns.ts";
 import type { ProcessEvidence } from "../probes/process.ts";
 import type { CheckName, Finding, Identity } from "../vocabulary.ts";
-import type { Place } from "./words.ts";
+import type { Cursor } from "./words.ts";
 
 const REACH_SECONDS = 3600;
 /** What an accounting needs to know of the run that it belongs to. */
@@ -30,7 +30,7 @@ export type Look = {
  * Reads what the logs and the journal say of an interval: their errors, the marks of the
  * connection, and what PID 1 says of the unit.
  */
-export async function readInterval({ config, identity, observations }: Look, before: Place) {
+export async function readInterval({ config, identity, observations }: Look, before: Cursor) {
   const { signal } = new AbortController(); // The run's own has ended its looks by now.
   const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
   const { disconnected, connected } = config.burnin;

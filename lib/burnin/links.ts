@@ -3,7 +3,7 @@
  * document's word.
  */
 
-import type { Gap, Outage, Place, Restart, Span } from "./words.ts";
+import type { Cursor, Gap, Outage, Restart, Span } from "./words.ts";
 
 type LinkLook = { from: number; age: number; at: string; connected: boolean | null };
 type LinkEvent = { age: number; at: string; isBack: boolean; says: string };
@@ -15,7 +15,7 @@ export function accountLinks(
   marks: readonly LinkEvent[],
   restarts: readonly Restart[],
   stops: readonly Span[],
-  before: Pick<Place, "offline" | "joining">,
+  before: Pick<Cursor, "offline" | "joining">,
   look: LinkLook,
 ) {
   const { age, connected } = look;

@@ -9,7 +9,7 @@ import { readCommand } from "../command.ts";
 import { parseJournal } from "../probes/journal.ts";
 import { isoOf } from "../text.ts";
 import { UNIT_INVOCATION } from "../vocabulary.ts";
-import type { Moment, Place } from "./words.ts";
+import type { Cursor, Moment } from "./words.ts";
 
 let bootId = "";
 /**
@@ -37,8 +37,8 @@ export async function readMoment(): Promise<Moment> {
   return { at: isoOf(Date.now()), bootId, upSeconds: Number(process.hrtime.bigint()) / 1e9 };
 }
 
-/** The place of a run that accounts for nothing: the next one begins there. */
-export const placeAt = (moment: Moment, age: number, start: string | null): Place => ({
+/** The cursor of a run that accounts for nothing: the next one begins there. */
+export const cursorAt = (moment: Moment, age: number, start: string | null): Cursor => ({
   ...{ ...moment, age, start },
   ...{
     cursor: null,

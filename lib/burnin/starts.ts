@@ -7,7 +7,7 @@ import { UNIT_MESSAGES } from "../dialects.ts";
 import type { JournalEntry } from "../probes/journal.ts";
 import { isoOf } from "../text.ts";
 import { type Identity, startOf } from "../vocabulary.ts";
-import type { Gap, Moment, Outage, Place, Restart, Span } from "./words.ts";
+import type { Cursor, Gap, Moment, Outage, Restart, Span } from "./words.ts";
 
 type UnitEvent = {
   kind: "stopping" | "ended" | "started";
@@ -40,7 +40,7 @@ export function parseUnitEvents(
  */
 export function parseUnitHistory(
   events: readonly UnitEvent[],
-  before: Pick<Place, "age" | "at" | "bootId" | "down" | "stopping">,
+  before: Pick<Cursor, "age" | "at" | "bootId" | "down" | "stopping">,
   hostEnd: Pick<Gap, "from" | "at"> | null,
   now: Pick<Moment, "at" | "bootId"> & { age: number; isUp: boolean },
 ) {
@@ -101,7 +101,7 @@ export function parseUnitHistory(
  * can tell when it ended, or why.
  */
 export function accountProcess(
-  before: Place,
+  before: Cursor,
   identity: Identity | null,
   trouble: string | null,
   now: Moment,

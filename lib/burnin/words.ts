@@ -1,6 +1,6 @@
 /**
- * The words of a burn-in: spans, outages, restarts, and the account that one look gives of an
- * interval.
+ * The words of a burn-in: outages, restarts, the account that one look gives of an interval, and
+ * what a burn-in is judged to be. Shapes only; what is made of them stands in the files beside.
  */
 
 import type { Firing } from "../probes/alertmanager.ts";
@@ -8,46 +8,33 @@ import type { LogPlace } from "../probes/log-files.ts";
 import type { PrometheusView } from "../probes/prometheus.ts";
 import type { BurninLimits, Hour, MetricName } from "../rules.ts";
 
-export type Gap = Omit<Outage, "to">; // An outage that has no end yet.
-/**
- * What a run hands on to the next: where it was in time, how far the logs were read, what had no
- * end yet, and how many marks of the connection came.
- */
-export type Place = {
-  age: number;
-  at: string;
-  bootId: string;
-  upSeconds: number;
-  start: string | null;
-} & {
-  cursor: string | null;
-  files: Record<string, LogPlace | null>;
-  down: Gap | null;
-  stopping: number | null; // Since when systemd has been stopping the bot: its end is yet to come.
-  offline: Gap | null;
-  joining: Gap | null; // A start that may yet lead to a mark of the connection.
-  links: number;
-};
-export type Moment = Pick<Place, "at" | "bootId" | "upSeconds">;
-/** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
-export type OpenBurnin = BurninHead & {
-  accounts: Account[];
-  place: Place | null;
-  hours: number[];
-  decision: Decision["decision"];
+export const DAY_SECONDS = 86_400;
+
+/** A stretch of time. In a burn-in: seconds since it began. */
+export type Span = {
+  from: number;
+  to: number;
 };
 
-export type Span = { from: number; to: number };
+/** A moment by two clocks: one that is set now and then, and one that nobody sets. */
+export type Moment = {
+  /** By the wall clock, ISO 8601. */
+  at: string;
+  bootId: string;
+  /** Seconds since that boot, by the monotonic clock. */
+  upSeconds: number;
+};
+
 /**
- * A time in which the bot was not up and connected, in seconds since the burn-in began; `at` is the
- * ISO time of `from` by the host's clock then.
+ * An outage that has no end yet: since `from`, in seconds since the burn-in began, the bot is not
+ * up and connected. `at` is the ISO time of `from` by the host's clock then.
  */
-export type Outage = Span & {
+export type Gap = {
+  from: number;
   at: string;
   kind: "down" | "disconnected";
   source: "journal" | "log" | "look";
   says: string;
-} & {
   /** Null: nobody can tell. */
   planned: boolean | null;
   /**
@@ -55,31 +42,79 @@ export type Outage = Span & {
    */
   exact: boolean;
 };
-/** `age` is in seconds since the burn-in began. */
-export type Restart = { at: string; age: number; planned: boolean | null; says: string };
+
+/** A time in which the bot was not up and connected. */
+export type Outage = Gap & { to: number };
+
+/** `age` is in seconds since the burn-in began, `at` ISO 8601. */
+export type Restart = {
+  at: string;
+  age: number;
+  /** Null: nobody can tell. */
+  planned: boolean | null;
+  says: string;
+};
+
+/**
+ * What a run hands on to the next: where it was in time, how far the logs were read, and what had
+ * no end yet. The records of the log, and the state, have it as `place`.
+ */
+export type Cursor = Moment & {
+  /** Seconds since the burn-in began. */
+  age: number;
+  /** Which start of the bot ran then; null where none did. */
+  start: string | null;
+  /** How far the journal was read; null where it was not. */
+  cursor: string | null;
+  /** How far each log file was read; null where it could not be. */
+  files: Record<string, LogPlace | null>;
+  down: Gap | null;
+  /** The age at which systemd began to stop the bot, whose end is yet to come. */
+  stopping: number | null;
+  offline: Gap | null;
+  /** A start that may yet lead to a mark of the connection. */
+  joining: Gap | null;
+  /** How many marks of the connection the logs have had so far. */
+  links: number;
+};
+
 /**
  * What one run has accounted for: all between two moments, in seconds since the burn-in began. `at`
  * is the ISO time of the end.
  */
-export type Account = Span & {
-  burnin: string; // The run of the verification that began it.
+export type Account = {
+  /** The run of the verification that began it. */
+  burnin: string;
   run: string;
   at: string;
-  jump: number; // Seconds by which the wall clock was set meanwhile.
-  late: number; // Seconds that the tick came after its time.
+  from: number;
+  to: number;
+  /** Seconds by which the wall clock was set meanwhile. */
+  jump: number;
+  /** Seconds that the tick came after its time. */
+  late: number;
   boot: string;
   outages: Outage[];
   restarts: Restart[];
-  errors: number | null; // Null: not counted.
+  /** Null: not counted. */
+  errors: number | null;
   warnings: number;
-  unseen: string[]; // What could not be seen, in sentences.
-  connection: "log" | "look" | "off"; // What tells the connection between two ticks.
+  /** What could not be seen, in sentences. */
+  unseen: string[];
+  /** What tells the connection between two ticks. */
+  connection: "log" | "look" | "off";
+  /** Null: nobody was asked, or nobody answered. */
   alerts: Firing[] | null;
   prometheus: PrometheusView | null;
-} & Record<
-    "responseMs" | "memoryMb" | "cpuPercent" | "users" | "requests" | "backupHours",
-    number | null
-  >;
+  /** Of the look at the end; null where it was not measured. */
+  responseMs: number | null;
+  memoryMb: number | null;
+  cpuPercent: number | null;
+  users: number | null;
+  requests: number | null;
+  backupHours: number | null;
+};
+
 /** A hand may have been at the log, or at the state. */
 export function isAccount(value: unknown): value is Account {
   const { at, from, to, outages, restarts, unseen } = (value ?? {}) as Partial<Account>;
@@ -92,12 +127,23 @@ export function isAccount(value: unknown): value is Account {
 }
 
 /** A burn-in by the verification that began it. */
-export type BurninHead = { id: string; release: string | null; attempt: number; startedAt: string };
-/** A burn-in with what it is judged by; `seconds` is its planned length. */
-export type Burnin = BurninHead & { seconds: number; limits: BurninLimits };
+export type BurninHead = {
+  id: string;
+  release: string | null;
+  attempt: number;
+  startedAt: string;
+};
 
-export const DAY_SECONDS = 86_400;
+/** A burn-in with what it is judged by; `seconds` is its planned length. */
+export type Burnin = BurninHead & {
+  seconds: number;
+  limits: BurninLimits;
+};
+
+/** A level of seed 002's table. `off`: the config says why nothing measures it. */
 export type Level = "target" | "acceptable" | "worse" | "critical" | "unknown" | "off";
+
+/** A row of seed 002's table; the limits and the value as they are shown to people. */
 export type MetricRow = {
   metric: MetricName;
   title: string;
@@ -105,7 +151,10 @@ export type MetricRow = {
   shown: string;
   level: Level;
   says: string;
-} & Record<"target" | "acceptable" | "critical", string>;
+  target: string;
+  acceptable: string;
+  critical: string;
+};
 
 export type Criterion = {
   criterion: string;
@@ -119,7 +168,18 @@ export type Decision = {
   action: string;
 };
 
-export type Flags = { red: string[]; yellow: string[] };
+export type Flags = {
+  red: string[];
+  yellow: string[];
+};
+
+/** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
+export type OpenBurnin = BurninHead & {
+  accounts: Account[];
+  place: Cursor | null;
+  hours: number[];
+  decision: Decision["decision"];
+};
 
 /** The hours of the checkpoints, in order. */
 export const hoursOf = ({ checkpoints }: BurninLimits): Hour[] =>
