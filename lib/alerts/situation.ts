@@ -3,6 +3,7 @@
  * was told before. Pure.
  */
 
+import { flagsIn } from "../burnin/words.ts";
 import { valueAt } from "../http.ts";
 import type { Entry } from "../log.ts";
 import { gaugeBehind } from "../outputs/pretty.ts";
@@ -127,7 +128,7 @@ function decisionOf({
   const text = [
     String(action),
     ...textsIn(reasons),
-    ...textsIn(valueAt(flags, "/red")).map((flag) => `red flag: ${flag}`),
+    ...flagsIn(valueAt(flags, "/red")).map(({ says }) => `red flag: ${says}`),
     `at ${ts}`,
   ];
   const title = `burn-in ${decision} (release ${release}, attempt ${attempt})`;
@@ -136,8 +137,8 @@ function decisionOf({
 
 function situationAfter(before: Situation | null, entry: Entry): Situation | null {
   const { kind, verdict, ts, from, to, action, exit } = entry;
-  const red = kind === "burnin" ? textsIn(valueAt(entry, "/flags/red")) : [];
-  const reason = entry.reason ?? (red.join("; ") || undefined);
+  const red = kind === "burnin" ? flagsIn(valueAt(entry, "/flags/red")) : [];
+  const reason = entry.reason ?? (red.map(({ says }) => says).join("; ") || undefined);
   const findings = findingsIn(entry.findings);
   const looked = findings
     .filter(({ status }) => status !== "skipped")
@@ -171,16 +172,14 @@ function situationAfter(before: Situation | null, entry: Entry): Situation | nul
   const told = [...bad, ...findingsIn(valueAt(entry, "/failed/findings"))].flatMap(tellFinding);
   const text = [
     ...(action ? [String(action)] : []),
-    ...red.map((flag) => `red flag: ${flag}`),
+    ...red.map(({ says }) => `red flag: ${says}`),
     ...told,
     `at ${ts}`,
   ];
   const checks = [...new Set([...failing, ...open])].sort();
   // The same failure in a tick and in a verification is one state, and so is the same refusal
   // however often it is asked for.
-  const kinds = failing.length
-    ? []
-    : [...new Set(red.map((flag) => /[a-z]{3,}/.exec(flag)?.[0] ?? ""))].sort();
+  const kinds = failing.length ? [] : [...new Set(red.map((flag) => flag.kind))].sort();
   const about = isRollback || verdict === "died" ? [kind, exit, to, reason] : kinds;
   return {
     key: [verdict, release, failing.toSorted(), ...about].join("|"),

@@ -69,7 +69,7 @@ export function judgeStanding(
   const rows = judgeMetrics(summary, burnin);
   const last = accounts.at(-1);
   const flags = last
-    ? judgeFlags(summary, rows, last, burninLimits, limits.memoryMbMax)
+    ? judgeFlags({ summary, rows, last, limits: burninLimits, memoryMbMax: limits.memoryMbMax })
     : { red: [], yellow: [] };
   return { burnin, summary, rows, flags, ...judgeBurnin(summary, rows, burnin) };
 }
@@ -82,7 +82,11 @@ export type Standing = ReturnType<typeof judgeStanding>;
 export function judgeTick(look: Verdict, { flags, rows, decision }: Standing): Verdict {
   if (look.verdict === "fail") return { ...look, exit: EXIT.redFlag };
   if (flags.red.length)
-    return { verdict: "fail", exit: EXIT.redFlag, action: `Red flag: ${flags.red.join("; ")}.` };
+    return {
+      verdict: "fail",
+      exit: EXIT.redFlag,
+      action: `Red flag: ${flags.red.map(({ says }) => says).join("; ")}.`,
+    };
   const bad = rows.filter(({ level }) => level === "worse" || level === "critical");
   if (look.exit || !bad.length) return look;
   const told = bad.map(({ title, shown }) => `${title} ${shown}`).join(", ");

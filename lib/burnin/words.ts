@@ -168,10 +168,61 @@ export type Decision = {
   action: string;
 };
 
-export type Flags = {
-  red: string[];
-  yellow: string[];
+/** What a flag is about: code decides by the kind, and people read what it says. */
+const FLAG_KINDS = [
+  "disconnected",
+  "down",
+  "interrupted",
+  "restarted",
+  "errors",
+  "memory",
+  "alerts",
+  "response",
+  "cpu",
+  "late",
+  "clock",
+  "monitoring",
+  "disagreement",
+  "unknown",
+] as const;
+export type FlagKind = (typeof FLAG_KINDS)[number];
+export type Flag = {
+  kind: FlagKind;
+  says: string;
 };
+export type Flags = {
+  red: Flag[];
+  yellow: Flag[];
+};
+
+/** How the red flags of records began that were written before flags had a kind. */
+const FIRST_WORDS: Readonly<Record<string, FlagKind>> = {
+  disconnected: "disconnected",
+  down: "down",
+  restarted: "restarted",
+  errors: "errors",
+  memory: "memory",
+  several: "alerts",
+};
+
+function readFlag(value: unknown): Flag {
+  if (typeof value === "object" && value !== null) {
+    const { kind, says } = value as Record<string, unknown>;
+    return { kind: FLAG_KINDS.find((known) => known === kind) ?? "unknown", says: String(says) };
+  }
+  const says = String(value);
+  // A figure and its unit may stand before the word: "12 errors in 5 min".
+  const word = /[a-z]{3,}/.exec(says)?.[0] ?? "";
+  return { kind: FIRST_WORDS[word] ?? "unknown", says };
+}
+
+/**
+ * The flags in a list of a record, whoever wrote it: a record of an older version holds sentences,
+ * and a hand may have been at the log. What is no list holds none.
+ */
+export function flagsIn(value: unknown): Flag[] {
+  return Array.isArray(value) ? value.map(readFlag) : [];
+}
 
 /** A burn-in that is not over, with what it knows. `hours` are the checkpoints that were judged. */
 export type OpenBurnin = BurninHead & {

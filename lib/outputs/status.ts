@@ -84,8 +84,14 @@ function renderBurnin({
   return [
     `  ${"burn-in".padEnd(14)}${decision}, attempt ${attempt}, ${spanOf(Math.min(age, seconds))} of ${spanOf(seconds)}${due ?? ""}`,
     ...listed("because", decision === "RUNNING" ? [] : reasons),
-    ...listed("red flag", flags.red),
-    ...listed("yellow flag", flags.yellow),
+    ...listed(
+      "red flag",
+      flags.red.map(({ says }) => says),
+    ),
+    ...listed(
+      "yellow flag",
+      flags.yellow.map(({ says }) => says),
+    ),
     ...lines.map((line) => `  ${line}`),
   ];
 }

@@ -333,20 +333,17 @@ export async function leaveVerdict(
 export async function leaveRedFlag(config: Config, result: Result): Promise<string | null> {
   const { run, release, schema, flags } = result;
   const failed = failedChecks(result);
-  const seen = [...(flags?.red ?? []), ...failed];
+  const red = flags?.red ?? [];
   if (!config.burnin.rollback) return "burnin.rollback is not set";
   if (release === null) return "which release runs is not known";
   if (config.release?.directory && readCurrent(config) !== release)
     return `${release} is not the current release any more`;
-  if (
-    failed.length &&
-    !flags?.red.length &&
-    !failed.some((check) => config.rollback.on.includes(check))
-  )
+  if (failed.length && !red.length && !failed.some((check) => config.rollback.on.includes(check)))
     return `${failed.join(", ")} is not in rollback.on`;
   if (
-    seen.length &&
-    seen.every((word) => /^(?:connection|disconnected)\b/.test(word)) &&
+    red.length + failed.length > 0 &&
+    red.every(({ kind }) => kind === "disconnected") &&
+    failed.every((check) => check === "connection") &&
     (await chatIsDown(config))
   )
     return CHAT_DOWN;

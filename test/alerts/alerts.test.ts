@@ -783,6 +783,27 @@ test("judgeAlert() tells another kind of red flag as another state, and the same
   ]);
 });
 
+test("judgeAlert() takes a red flag in the words of an older version for the same state", () => {
+  const tell = play();
+  const log = [run("pass")];
+  tell(log);
+  const titles = [
+    "12 errors in 5 min",
+    { kind: "errors", says: "31 errors in 15 min" },
+    { kind: "down", says: "down for 90 s" },
+    "down for 95 s since then: killed",
+  ].map((flag) => {
+    log.push(run("fail", [], { kind: "burnin", exit: 30, flags: { red: [flag] } }));
+    return tell(log)?.title ?? null;
+  });
+  assert.deepEqual(titles, [
+    "burn-in fails: 12 errors in 5 min (release 1.4.2)",
+    null,
+    "burn-in fails: down for 90 s (release 1.4.2)",
+    null,
+  ]);
+});
+
 // ---------------------------------------------------------------------------- messages
 
 const plain: Situation = {

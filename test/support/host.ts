@@ -724,7 +724,7 @@ export function shortOf(record: LogRecord): string {
     ...says,
     ...notes,
     ...reasons,
-    ...(flags?.red ?? []),
+    ...(flags?.red ?? []).map((flag) => flag.says),
   ].join(" | ");
 }
 
