@@ -6,71 +6,109 @@ import { clip, joinSpans, lengthOf, secondsOf } from "./spans.ts";
 import type { Account, Burnin, Span } from "./words.ts";
 
 const QUARTER_MS = 900_000; // Offsets of time zones are multiples of it.
+// Making a format costs more than all that it is used for.
 const hourFormats = new Map<string, Intl.DateTimeFormat>();
+
+function hourFormatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = hourFormats.get(timeZone);
+  if (known) return known;
+  const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone });
+  hourFormats.set(timeZone, format);
+  return format;
+}
+
 /**
- * The spans between two hours of the day within two times in epoch milliseconds; daylight saving
+ * The spans between two hours of the day within a span, both in epoch milliseconds; daylight saving
  * makes some shorter or longer.
  */
 export function bandSpans(
   [first, end]: readonly [number, number],
-  fromMs: number,
-  toMs: number,
+  within: Span,
   timeZone: string,
 ): Span[] {
-  const known = hourFormats.get(timeZone);
-  const format =
-    known ?? new Intl.DateTimeFormat("en-GB", { hour: "2-digit", hourCycle: "h23", timeZone });
-  hourFormats.set(timeZone, format);
+  const format = hourFormatOf(timeZone);
   const spans: Span[] = [];
-  for (let at = fromMs; at < toMs; ) {
-    const next = Math.min(toMs, (Math.floor(at / QUARTER_MS) + 1) * QUARTER_MS);
-    const hour = Number(format.format(at));
-    if (hour >= first && hour < end) spans.push({ from: at, to: next });
-    at = next;
+  let from = within.from;
+  while (from < within.to) {
+    const to = Math.min(within.to, (Math.floor(from / QUARTER_MS) + 1) * QUARTER_MS);
+    const hour = Number(format.format(from));
+    if (hour >= first && hour < end) spans.push({ from, to });
+    from = to;
   }
   return joinSpans(spans);
 }
 
-/**
- * What a band has seen: `due` seconds until now, `covered` by accounts, and what happened in it.
- * Errors are shared out by time.
- */
-export function summarizeBand(
-  name: BandName,
-  burnin: Burnin,
-  accounts: readonly Account[],
-  spans: Record<"holes" | "down", Span[]>,
-  timeZone: string,
-) {
-  const begun = Date.parse(burnin.startedAt);
+/** What a band of hours has seen so far. */
+export type Band = {
+  /** Seconds of it until now; of these, `covered` were accounted for. */
+  due: number;
+  covered: number;
+  /** Those of an account that is partly in the band are shared out by time. */
+  errors: number;
+  downSeconds: number;
+  /** Average over the looks; null where none measured it. */
+  responseMs: number | null;
+  looks: number;
+};
+
+/** What of an account lies in a band, in seconds since the burn-in began. */
+type Piece = Span & {
+  account: Account;
+  /** The account's own look, at its end, was in the band. */
+  isLook: boolean;
+};
+
+/** The hours of the day go by the clock of the account, which may have been set since. */
+function piecesOf(account: Account, hours: readonly [number, number], timeZone: string): Piece[] {
+  const endMs = Date.parse(account.at);
+  const ageOf = (atMs: number): number => account.to - (endMs - atMs) / 1000;
+  const whole = { from: endMs - lengthOf(account) * 1000, to: endMs };
+  return bandSpans(hours, whole, timeZone).map(({ from, to }) => ({
+    account,
+    from: ageOf(from),
+    to: ageOf(to),
+    isLook: to === endMs,
+  }));
+}
+
+function errorsIn(piece: Piece): number {
+  const { account } = piece;
+  return ((account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(account));
+}
+
+/** What the bands are summed up from: `holes` are times that no account covers. */
+type BandInput = {
+  burnin: Burnin;
+  accounts: readonly Account[];
+  holes: readonly Span[];
+  down: readonly Span[];
+  timeZone: string;
+};
+
+/** Seconds of a band that no account covers, by the clock as it stood when the burn-in began. */
+function missedSeconds(
+  hours: readonly [number, number],
+  { burnin, holes, timeZone }: BandInput,
+): number {
+  const begunMs = Date.parse(burnin.startedAt);
+  const missed = holes.flatMap(({ from, to }) =>
+    bandSpans(hours, { from: begunMs + from * 1000, to: begunMs + to * 1000 }, timeZone),
+  );
+  return sumOf(missed.map(lengthOf)) / 1000;
+}
+
+export function summarizeBand(name: BandName, input: BandInput): Band {
+  const { burnin, accounts, down, timeZone } = input;
   const hours = burnin.limits.bands[name];
-  const pieces = accounts.flatMap((account) => {
-    const end = Date.parse(account.at);
-    const ageOf = (at: number): number => account.to - (end - at) / 1000;
-    const within = bandSpans(hours, end - lengthOf(account) * 1000, end, timeZone);
-    return within.map(({ from, to }) => ({
-      account,
-      from: ageOf(from),
-      to: ageOf(to),
-      isLook: to === end,
-    }));
-  });
-  const lost = spans.down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
-  const looks = pieces.flatMap(({ account, isLook }) => (isLook ? [account] : []));
+  const pieces = accounts.flatMap((account) => piecesOf(account, hours, timeZone));
+  const lost = down.flatMap((outage) => pieces.flatMap((piece) => clip(outage, piece)));
+  const looks = pieces.filter(({ isLook }) => isLook).map(({ account }) => account);
   const times = looks.flatMap(({ responseMs }) => responseMs ?? []);
   const covered = sumOf(pieces.map(lengthOf));
-  // By the clock of each account, which may have been set since the beginning.
-  const missed = spans.holes.flatMap(({ from, to }) =>
-    bandSpans(hours, begun + from * 1000, begun + to * 1000, timeZone),
-  );
   return {
-    ...{ due: covered + sumOf(missed.map(lengthOf)) / 1000, covered },
-    errors: sumOf(
-      pieces.map(
-        (piece) =>
-          ((piece.account.errors ?? 0) * lengthOf(piece)) / Math.max(1, lengthOf(piece.account)),
-      ),
-    ),
+    due: covered + missedSeconds(hours, input),
+    covered,
+    errors: sumOf(pieces.map(errorsIn)),
     downSeconds: secondsOf(lost),
     responseMs: times.length ? mean(times) : null,
     looks: looks.length,

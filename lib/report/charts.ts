@@ -132,7 +132,7 @@ export function drawCharts(
   });
   const begun = Date.parse(burnin.startedAt);
   const bandsOf = (kind: "peak" | "off-peak", name: BandName) =>
-    bandSpans(burnin.limits.bands[name], begun, begun + span * 1000, timeZone).map(
+    bandSpans(burnin.limits.bands[name], { from: begun, to: begun + span * 1000 }, timeZone).map(
       ({ from, to }) => ({
         ...boxOf({ from: (from - begun) / 1000, to: (to - begun) / 1000 }),
         kind,

@@ -19,7 +19,7 @@ import type {
   Restart,
 } from "../../lib/burnin/words.ts";
 import { slopeOf } from "../../lib/numbers.ts";
-import type { Hour, MetricName } from "../../lib/rules.ts";
+import type { BandName, Hour, MetricName } from "../../lib/rules.ts";
 import { BURNIN } from "../../verify.ts";
 import {
   addTo,
@@ -831,12 +831,9 @@ const nights: [string, string, string, "peak" | "offPeak", number][] = [
 
 for (const [what, from, zone, band, hours] of nights) {
   test(`bandSpans() finds ${hours} h of ${band} in ${what} (${zone})`, () => {
-    const spans = bandSpans(
-      BURNIN.bands[band],
-      Date.parse(from),
-      Date.parse(from) + 86_400_000,
-      zone,
-    );
+    const begin = Date.parse(from);
+    const day = { from: begin, to: begin + 86_400_000 };
+    const spans = bandSpans(BURNIN.bands[band], day, zone);
     const seconds = spans.reduce((sum, span) => sum + span.to - span.from, 0) / 1000;
     assert.equal(seconds / 3600, hours);
     const { of, accounts } = startingAt(from, 24);
@@ -847,14 +844,16 @@ for (const [what, from, zone, band, hours] of nights) {
 
 test("bandSpans() begins and ends to the second, and is empty outside", () => {
   const at = (time: string): number => Date.parse(`2025-06-10T${time}.000Z`);
-  assert.deepEqual(bandSpans(BURNIN.bands.peak, at("17:59:58"), at("18:00:02"), "UTC"), [
+  const spansIn = (band: BandName, from: string, to: string) =>
+    bandSpans(BURNIN.bands[band], { from: at(from), to: at(to) }, "UTC");
+  assert.deepEqual(spansIn("peak", "17:59:58", "18:00:02"), [
     { from: at("18:00:00"), to: at("18:00:02") },
   ]);
-  assert.deepEqual(bandSpans(BURNIN.bands.peak, at("22:59:58"), at("23:00:02"), "UTC"), [
+  assert.deepEqual(spansIn("peak", "22:59:58", "23:00:02"), [
     { from: at("22:59:58"), to: at("23:00:00") },
   ]);
-  assert.deepEqual(bandSpans(BURNIN.bands.peak, at("10:00:00"), at("10:00:00"), "UTC"), []);
-  assert.deepEqual(bandSpans(BURNIN.bands.offPeak, at("18:00:00"), at("23:00:00"), "UTC"), []);
+  assert.deepEqual(spansIn("peak", "10:00:00", "10:00:00"), []);
+  assert.deepEqual(spansIn("offPeak", "18:00:00", "23:00:00"), []);
 });
 
 test("judgeBurnin() passes a healthy day whose clock was set, an hour forward or back, at any hour", () => {
