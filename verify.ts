@@ -355,6 +355,8 @@ export const BURNIN: BurninLimits = {
   sustainedMinutesMin: 5, // A tick that covers less says nothing of a sustained error rate.
   schedule: { 4: 900, 12: 3600, 24: 14_400 }, // As cytube-burnin@.timer has it.
   lateSecondsMax: 120, // Yellow flag: a tick that comes this much after its time.
+  earlySecondsMax: 30, // A timer's tick may come a moment before the hour that it is meant for.
+  earlyShareMax: 0.01, // In a demonstration of minutes, half a minute would be no moment.
 };
 
 export const RULES: Rules = {
@@ -1596,7 +1598,7 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   };
   run.flags = standing.flags;
   run.burnin = { id, release, attempt, startedAt };
-  for (const record of judgeDue(standing, burnin, config.name, Date.now())) {
+  for (const record of judgeDue(standing, burnin.hours, { env: config.name, now: Date.now() })) {
     keep(config, record, narrate);
   }
   return standing;

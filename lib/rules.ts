@@ -82,4 +82,7 @@ export type BurninLimits = {
   /** Seconds between two ticks, until so many hours of the burn-in. */
   schedule: Record<number, number>;
   lateSecondsMax: number;
+  /** A checkpoint's hour has come so many seconds early, or so great a share of the burn-in. */
+  earlySecondsMax: number;
+  earlyShareMax: number;
 };

@@ -156,10 +156,15 @@ export type MetricRow = {
   critical: string;
 };
 
+/**
+ * What a checkpoint asks for. `metric` is there where a row of the table says the same; records of
+ * older versions have none.
+ */
 export type Criterion = {
   criterion: string;
   status: "pass" | "fail" | "unknown" | "deferred" | "off";
   says: string;
+  metric?: MetricName;
 };
 
 export type Decision = {
