@@ -279,9 +279,9 @@ test("functionsIn() finds functions and what they hold", () => {
 /** Those that the narrower lines made longer; each goes from here when it is split. */
 const beingSplit = new Set(
   (
-    "accountFor accountLinks runReport " +
+    "runReport " +
     "configSchema readConfig openDatabaseReader followIdentity followLogFile runSwitch " +
-    "readInterval foldRecord drawCharts gatherReport buildReport"
+    "foldRecord drawCharts gatherReport buildReport"
   ).split(" "),
 );
 

@@ -1,4 +1,4 @@
-/** The hours of the day that a burn-in has to have seen: when they were, and what happened in them. */
+/** The hours of the day that a burn-in has to have seen: when they were, what happened in them. */
 
 import { mean, sumOf } from "../numbers.ts";
 import type { BandName } from "../rules.ts";

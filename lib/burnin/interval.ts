@@ -7,89 +7,118 @@ import type { Observed } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import type { HealthFields } from "../probes/health.ts";
 import type { IdentityFollower } from "../probes/identity.ts";
-import { journalIsUsed, readJournalSince } from "../probes/journal.ts";
-import { readLogSince } from "../probes/log-files.ts";
+import { type JournalEntry, journalIsUsed, readJournalSince } from "../probes/journal.ts";
+import { type LogPlace, readLogSince } from "../probes/log-files.ts";
 import type { LogRules, LogSource } from "../probes/log-lines.ts";
 import { LINK_BACK, LINK_LOST } from "../probes/log-patterns.ts";
 import type { ProcessEvidence } from "../probes/process.ts";
 import type { CheckName, Finding, Identity } from "../vocabulary.ts";
 import type { Cursor } from "./words.ts";
 
-const REACH_SECONDS = 3600;
+/**
+ * How far back the logs are read where no cursor says how far they were: whether they have marks of
+ * the connection shows at the bot's start, and of an older start nobody reads a day of lines.
+ */
+const REACH_MS_MAX = 3_600_000;
+
 /** What an accounting needs to know of the run that it belongs to. */
 export type Look = {
   id: string;
   config: Config;
   identity: Identity | null;
-  observations: { process?: Observed<ProcessEvidence>; fields?: Observed<HealthFields> };
+  observations: {
+    process?: Observed<ProcessEvidence>;
+    fields?: Observed<HealthFields>;
+  };
   findings: ReadonlyMap<CheckName, Finding>;
   metrics: Record<string, number | null>;
   follower: IdentityFollower | null;
 };
+
+/** A line that tells of the connection; `at` is in epoch milliseconds. */
+export type LinkMark = {
+  at: number;
+  isBack: boolean;
+  says: string;
+  /** Not from before the interval: a window also has what came before. */
+  isNew: boolean;
+};
+
+/** What the logs say of an interval. */
+export type Interval = {
+  /** How far each file was read; null where it could not be. */
+  files: Record<string, LogPlace | null>;
+  /** Null: the config names no unit. `systemd` are PID 1's own entries. */
+  journal: {
+    source: LogSource;
+    cursor: string | null;
+    systemd: JournalEntry[];
+  } | null;
+  /** Those in which the bot's errors are counted. */
+  sources: LogSource[];
+  marks: LinkMark[];
+};
+
+const regexesOf = (sources: readonly string[]): RegExp[] =>
+  sources.map((source) => new RegExp(source));
+
+/** What counts in the logs of an interval that begins at `since`, in epoch milliseconds. */
+function rulesOf({ errorLogs, burnin }: Config, since: number): LogRules {
+  const { noise = [], prefix, timeZone } = errorLogs ?? {};
+  const { disconnected, connected } = burnin;
+  return {
+    since,
+    noise: regexesOf(noise),
+    prefix: prefix ? new RegExp(prefix) : null,
+    utc: timeZone === "utc",
+    links: {
+      lost: disconnected ? regexesOf(disconnected) : [LINK_LOST],
+      back: connected ? regexesOf(connected) : [LINK_BACK],
+    },
+  };
+}
+
+/** What a log has told of the connection; from a place that is read on from, everything is new. */
+function marksOf({ tally }: LogSource, since: number, isPlaced: boolean): LinkMark[] {
+  return tally.links.map(({ at, isBack, says }) => {
+    const when = at ?? since;
+    return { at: when, isBack, says, isNew: isPlaced || when >= since };
+  });
+}
+
 /**
  * Reads what the logs and the journal say of an interval: their errors, the marks of the
  * connection, and what PID 1 says of the unit.
  */
-export async function readInterval({ config, identity, observations }: Look, before: Cursor) {
+export async function readInterval(run: Look, before: Cursor): Promise<Interval> {
+  const { config, identity, observations } = run;
   const { signal } = new AbortController(); // The run's own has ended its looks by now.
-  const { files = [], noise = [], prefix, timeZone } = config.errorLogs ?? {};
-  const { disconnected, connected } = config.burnin;
-  const regexes = (sources: readonly string[]): RegExp[] =>
-    sources.map((source) => new RegExp(source));
-  const links = {
-    lost: disconnected ? regexes(disconnected) : [LINK_LOST],
-    back: connected ? regexes(connected) : [LINK_BACK],
-  };
   // A stamp of whole seconds may be up to a second older than what it stamps.
   const since = Math.floor(Date.parse(before.at) / 1000) * 1000;
-  const rules: LogRules = {
-    since,
-    noise: regexes(noise),
-    prefix: prefix ? new RegExp(prefix) : null,
-    utc: timeZone === "utc",
-    links,
-  };
-  // Whether the log has marks of the connection shows at the bot's start, a little before the
-  // burn-in.
-  const reach = Math.max((identity?.startedAt ?? since) - 1000, since - REACH_SECONDS * 1000);
-  const from = (isPlaced: boolean): LogRules =>
+  const rules = rulesOf(config, since);
+  // The bot's start is a little before the burn-in.
+  const reach = Math.max((identity?.startedAt ?? since) - 1000, since - REACH_MS_MAX);
+  const rulesFrom = (isPlaced: boolean): LogRules =>
     isPlaced ? { ...rules, since: 0 } : { ...rules, reach };
+  const files = config.errorLogs?.files ?? [];
   const reads = await Promise.all(
-    files.map((file) =>
-      readLogSince(
-        config,
-        file,
-        from(Boolean(before.files[file])),
-        before.files[file] ?? null,
-        signal,
-      ),
-    ),
+    files.map((file) => {
+      const place = before.files[file] ?? null;
+      return readLogSince(config, file, rulesFrom(place !== null), place, signal);
+    }),
   );
   const { unit } = config.process;
+  const { cursor } = before;
   const journal = unit
-    ? await readJournalSince(config, unit, from(before.cursor !== null), before.cursor, signal)
+    ? await readJournalSince(config, unit, rulesFrom(cursor !== null), cursor, signal)
     : null;
+  const sources = reads.map(({ source }) => source);
+  const marks = sources.flatMap((source) =>
+    marksOf(source, since, Boolean(before.files[source.source])),
+  );
+  if (journal) marks.push(...marksOf(journal.source, since, Boolean(cursor)));
   const properties = observations.process?.seen ? observations.process.value.unit : null;
-  // A place is read on from, so everything there is new; a window also has what was before.
-  const isNew = (place: unknown, at: number): boolean => Boolean(place) || at >= since;
-  const marksOf = ({ tally }: LogSource, place: unknown) =>
-    tally.links
-      .map((mark) => ({ ...mark, at: mark.at ?? since }))
-      .map((mark) => ({ ...mark, isNew: isNew(place, mark.at) }));
-  const marks = [
-    ...reads.flatMap(({ source }) => marksOf(source, before.files[source.source])),
-    ...(journal ? marksOf(journal.source, before.cursor) : []),
-  ];
-  const sources = [
-    ...reads.map(({ source }) => source),
-    ...(journal && journalIsUsed(config, properties).used ? [journal.source] : []),
-  ];
-  return {
-    files: Object.fromEntries(files.map((file, index) => [file, reads[index]?.place ?? null])),
-    journal,
-    sources,
-    marks,
-  };
+  if (journal && journalIsUsed(config, properties).used) sources.push(journal.source);
+  const places = files.map((file, index) => [file, reads[index]?.place ?? null] as const);
+  return { files: Object.fromEntries(places), journal, sources, marks };
 }
-
-export type Interval = Awaited<ReturnType<typeof readInterval>>;

@@ -11,7 +11,9 @@ import { isoOf } from "../text.ts";
 import { UNIT_INVOCATION } from "../vocabulary.ts";
 import type { Cursor, Moment } from "./words.ts";
 
+// A process lives in one boot.
 let bootId = "";
+
 /**
  * The boot as the journal names it: within a container, a unit with ProtectKernelTunables= sees the
  * boot id of the machine outside.
@@ -26,21 +28,23 @@ async function readBootId(): Promise<string> {
   ];
   const read = UNIT_INVOCATION ? await observe(() => readCommand(argv, 5000)) : null;
   const ownStart = read?.seen ? parseJournal(read.value.stdout)[0] : undefined;
-  return (
-    ownStart?.bootId ||
-    fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim().replaceAll("-", "")
-  );
+  if (ownStart?.bootId) return ownStart.bootId;
+  const text = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+  return text.trim().replaceAll("-", "");
 }
 
+/** Now, by both clocks. Throws where the boot cannot be told. */
 export async function readMoment(): Promise<Moment> {
   bootId ||= await readBootId();
   return { at: isoOf(Date.now()), bootId, upSeconds: Number(process.hrtime.bigint()) / 1e9 };
 }
 
 /** The cursor of a run that accounts for nothing: the next one begins there. */
-export const cursorAt = (moment: Moment, age: number, start: string | null): Cursor => ({
-  ...{ ...moment, age, start },
-  ...{
+export function cursorAt(moment: Moment, age: number, start: string | null): Cursor {
+  return {
+    ...moment,
+    age,
+    start,
     cursor: null,
     files: {},
     down: null,
@@ -48,8 +52,8 @@ export const cursorAt = (moment: Moment, age: number, start: string | null): Cur
     offline: null,
     joining: null,
     links: 0,
-  },
-});
+  };
+}
 
 /**
  * Seconds between two moments by the clock that nobody sets, and by how much the other one was set;

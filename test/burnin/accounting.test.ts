@@ -645,12 +645,7 @@ function historyOf(
 ) {
   const begun = (entries[0] as Entry).upMs;
   const events = parseUnitEvents(entries, ({ upMs }) => (upMs - begun) / 1000).slice(skip);
-  const history = parseUnitHistory(events, before, null, {
-    age: end,
-    at: "2026-11-22T06:00:00.000Z",
-    bootId,
-    isUp,
-  });
+  const history = parseUnitHistory(events, before, { age: end, bootId, isUp, hostEnd: null });
   return {
     ...history,
     told: secondsOf(history.outages),
@@ -819,23 +814,27 @@ test("parseUnitHistory() tells a host that was shut down from one that went down
   ];
   assert.deepEqual(historyOf([begin, ...shut, back]).starts, ["true: stopped on request"]);
   const events = (entries: Entry[]) => parseUnitEvents(entries, ({ upMs }) => upMs / 1000);
-  const tick = { age: 100, at: "2026-11-22T06:00:00.000Z", bootId: after };
+  const tick = { age: 100, bootId: after };
   const end = { from: 42, at: "2026-11-22T05:59:00.000Z" };
-  const lost = parseUnitHistory(events([back]), noHistory, end, { ...tick, isUp: true });
+  const lost = parseUnitHistory(events([back]), noHistory, { ...tick, isUp: true, hostEnd: end });
   assert.deepEqual(secondsOf(lost.outages), ["down 42.0 to 60.0"]);
   assert.match(lost.restarts[0]?.says ?? "", /without a shutdown/);
   // Without a journal of the boot before, only that it was down somewhere in between.
-  const unknown = parseUnitHistory(events([back]), noHistory, null, { ...tick, isUp: true });
+  const unknown = parseUnitHistory(events([back]), noHistory, {
+    ...tick,
+    isUp: true,
+    hostEnd: null,
+  });
   assert.deepEqual(
     [secondsOf(unknown.outages), unknown.outages[0]?.exact, unknown.restarts[0]?.planned],
     [["down 0.0 to 60.0, planned?"], false, null],
   );
   assert.deepEqual(
-    secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: false }).outages),
+    secondsOf(parseUnitHistory([], noHistory, { ...tick, isUp: false, hostEnd: end }).outages),
     ["down 42.0 to 100.0"],
   );
   assert.deepEqual(
-    secondsOf(parseUnitHistory([], noHistory, end, { ...tick, isUp: true }).outages),
+    secondsOf(parseUnitHistory([], noHistory, { ...tick, isUp: true, hostEnd: end }).outages),
     [],
   );
 });
@@ -894,8 +893,7 @@ test("parseUnitHistory() gives the same outages and restarts wherever ticks cut 
           const history = parseUnitHistory(
             events.filter((event) => event.age >= from && event.age < age),
             before,
-            null,
-            { age, at: "", bootId, isUp: true },
+            { age, bootId, isUp: true, hostEnd: null },
           );
           [before, from] = [
             { age, at: "", bootId, down: history.down, stopping: history.stopping },
@@ -1041,7 +1039,11 @@ for (const [what, marks, starts, stops, connected, expected, isOpen] of [
   ],
 ] as const) {
   test(`accountLinks() knows that ${what}`, () => {
-    const { outages, offline } = accountLinks(marks, starts, stops, nothing, look(connected));
+    const { outages, offline } = accountLinks(
+      { marks, restarts: starts, stops },
+      nothing,
+      look(connected),
+    );
     assert.deepEqual(
       [told(outages.filter(({ from, to }) => to > from)), offline !== null],
       [expected, isOpen],
@@ -1050,19 +1052,15 @@ for (const [what, marks, starts, stops, connected, expected, isOpen] of [
 }
 
 test("accountLinks() is exact from the look on that has seen it away", () => {
-  const { offline, joining } = accountLinks([], [], [], nothing, look(false));
-  assert.deepEqual(
-    told(accountLinks([back(950)], [], [], { offline, joining }, look(true, 900, 1800)).outages),
-    ["900-950 by the look"],
-  );
-  assert.deepEqual(
-    told(accountLinks([], [], [], { offline, joining }, look(false, 900, 1800)).outages),
-    ["900-1800 by the look"],
-  );
-  assert.deepEqual(
-    told(accountLinks([], [], [], { offline, joining }, look(true, 900, 1800)).outages),
-    ["900-1800 inexact by the look"],
-  );
+  const quiet = { marks: [], restarts: [], stops: [] };
+  const { offline, joining } = accountLinks(quiet, nothing, look(false));
+  const after = (marks: ReturnType<typeof back>[], connected: boolean): string[] =>
+    told(
+      accountLinks({ ...quiet, marks }, { offline, joining }, look(connected, 900, 1800)).outages,
+    );
+  assert.deepEqual(after([back(950)], true), ["900-950 by the look"]);
+  assert.deepEqual(after([], false), ["900-1800 by the look"]);
+  assert.deepEqual(after([], true), ["900-1800 inexact by the look"]);
 });
 
 test("accountLinks() gives the same outages wherever ticks cut its time, also where no document tells of the connection", () => {
@@ -1093,16 +1091,14 @@ test("accountLinks() gives the same outages wherever ticks cut its time, also wh
           away.push([begun, at]);
         }
         const walk = (ends: readonly number[]): string[] => {
-          let [before, from]: [Parameters<typeof accountLinks>[3], number] = [nothing, 0];
+          let [before, from]: [Parameters<typeof accountLinks>[1], number] = [nothing, 0];
           const outages: Outage[] = [];
           for (const age of ends) {
             const isWithin = (event: { age: number }): boolean =>
               event.age >= from && event.age < age;
             const isAway = away.some((span) => span[0] < age && age <= span[1]);
             const link = accountLinks(
-              marks.filter(isWithin),
-              starts.filter(isWithin),
-              [],
+              { marks: marks.filter(isWithin), restarts: starts.filter(isWithin), stops: [] },
               before,
               look(hasDocument || age === 8000 ? !isAway : null, from, age),
             );
