@@ -281,7 +281,7 @@ const beingSplit = new Set(
   (
     "runReport " +
     "configSchema readConfig openDatabaseReader followIdentity followLogFile runSwitch " +
-    "foldRecord drawCharts gatherReport buildReport"
+    "foldRecord gatherReport"
   ).split(" "),
 );
 
