@@ -279,7 +279,6 @@ test("functionsIn() finds functions and what they hold", () => {
 /** Those that the narrower lines made longer; each goes from here when it is split. */
 const beingSplit = new Set(
   (
-    "runReport " +
     "configSchema readConfig openDatabaseReader followIdentity followLogFile runSwitch " +
     "foldRecord gatherReport"
   ).split(" "),

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import { userInfo } from "node:os";
 import * as path from "node:path";
-import { orMessage, UserError } from "../attempt.ts";
+import { messageOf, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { writeAtomically } from "../files.ts";
 import { headOf, renderDocument, renderJson, writeRecord } from "../log.ts";
@@ -12,11 +12,76 @@ import { maskDeep, maskOf } from "../masking.ts";
 import { print } from "../outputs/narrator.ts";
 import { requireState } from "../releases/state.ts";
 import { gatherReport } from "../report/gather.ts";
-import { renderReport } from "../report/render.ts";
+import { type ReportView, renderReport } from "../report/render.ts";
 import { buildReport } from "../report/view.ts";
 import { ACCESS_REMEDY } from "../shipped.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
+
+type Page = "md" | "html" | "json";
+
+const EXITS: Readonly<Record<ReportView["decision"], number>> = {
+  PASS: EXIT.passed,
+  RUNNING: EXIT.passed,
+  NONE: EXIT.passed,
+  PARTIAL: EXIT.belowTarget,
+  FAIL: EXIT.redFlag,
+};
+
+/** Appends a person's note to the log; throws where it could not be written. */
+function writeNote({ name, logFile, secrets }: Config, text: string): void {
+  const note = { ...headOf("note", name, randomUUID(), Date.now()), text };
+  try {
+    writeRecord(logFile, renderJson(maskDeep(note, maskOf(secrets)), 0));
+  } catch (error) {
+    const says = `The note could not be written to "${logFile}": ${messageOf(error)}`;
+    throw new UserError(EXIT.logNotWritten, says);
+  }
+}
+
+/** A log that is not there yet is an empty one; one that is closed to this user is none. */
+function requireReadable(logFile: string): void {
+  if (!fs.existsSync(logFile)) return;
+  try {
+    fs.accessSync(logFile, fs.constants.R_OK);
+  } catch (error) {
+    const says = `The log could not be read: ${messageOf(error)}. ${ACCESS_REMEDY}`;
+    throw new UserError(EXIT.permission, says);
+  }
+}
+
+/** The report's view; throws where the log has no burn-in, or none since that time. */
+async function readView(config: Config, since: string | undefined): Promise<ReportView> {
+  requireReadable(config.logFile);
+  const gathered = gatherReport(config, requireState(config).burnin, since);
+  const view = buildReport(config, gathered, Date.now());
+  if (view) return view;
+  const when = since ? ` since ${since}` : " yet";
+  throw new UserError(
+    EXIT.busy,
+    `There is no burn-in in ${config.logFile}${when}: ` +
+      "the first verification that passes begins it.",
+  );
+}
+
+const renderPage = (view: ReportView, page: Page): string =>
+  page === "json" ? renderDocument(view) : renderReport(view, page);
+
+/** Writes a page, and makes its directory; throws with what to do where that cannot be done. */
+function writePage(file: string, text: string, page: Page): void {
+  try {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    writeAtomically(file, text);
+  } catch (error) {
+    const remedy =
+      `Name a directory that the user ${userInfo().username} may write to (--out DIR), ` +
+      `or print it: --format ${page}`;
+    throw new UserError(
+      EXIT.permission,
+      `The report could not be written: ${messageOf(error)}\n${remedy}`,
+    );
+  }
+}
 
 /**
  * Writes the report of a burn-in: both files, or one of them on the standard output; or keeps a
@@ -27,62 +92,24 @@ export async function runReport(
   config: Config,
   { narrate }: Narrator,
 ): Promise<number> {
+  const isPretty = format === "pretty";
   if (flags.note !== undefined) {
-    const note = { ...headOf("note", config.name, randomUUID(), Date.now()), text: flags.note };
-    const lost = orMessage(() =>
-      writeRecord(config.logFile, renderJson(maskDeep(note, maskOf(config.secrets)), 0)),
-    );
-    if (lost)
-      throw new UserError(
-        EXIT.logNotWritten,
-        `The note could not be written to "${config.logFile}": ${lost}`,
-      );
+    writeNote(config, flags.note);
     narrate("the note is in the log, and in the next report");
+    // Nothing else was asked for.
+    if (isPretty && !flags.out && !flags.since) return EXIT.passed;
   }
-  if (flags.note !== undefined && !flags.out && !flags.since && format === "pretty")
-    return EXIT.passed;
-  const blind =
-    fs.existsSync(config.logFile) &&
-    orMessage(() => fs.accessSync(config.logFile, fs.constants.R_OK));
-  if (blind)
-    throw new UserError(EXIT.permission, `The log could not be read: ${blind}. ${ACCESS_REMEDY}`);
-  const view = buildReport(
-    config,
-    gatherReport(config, requireState(config).burnin, flags.since),
-    Date.now(),
-  );
-  if (!view)
-    throw new UserError(
-      EXIT.busy,
-      `There is no burn-in in ${config.logFile}${flags.since ? ` since ${flags.since}` : " yet"}: the first verification that passes begins it.`,
-    );
-  const textIn = (kind: "md" | "html" | "json"): string =>
-    kind === "json" ? renderDocument(view) : renderReport(view, kind);
-  const exit = {
-    PASS: EXIT.passed,
-    RUNNING: EXIT.passed,
-    NONE: EXIT.passed,
-    PARTIAL: EXIT.belowTarget,
-    FAIL: EXIT.redFlag,
-  }[view.decision];
-  const kinds =
-    format === "pretty" ? (["md", "html"] as const) : ([format as "md" | "html" | "json"] as const);
-  if (format !== "pretty" && !flags.out) return (await print(textIn(kinds[0]))) || exit;
+  const view = await readView(config, flags.since);
+  if (!isPretty && !flags.out) {
+    await print(renderPage(view, format as Page));
+    return EXITS[view.decision];
+  }
+  const pages: Page[] = isPretty ? ["md", "html"] : [format as Page];
   const directory = path.resolve(cwd, flags.out ?? ".");
-  const name = `burnin-${config.name}-${view.date}`;
-  for (const kind of kinds) {
-    const file = path.join(directory, `${name}.${kind}`);
-    const blocked = orMessage(() => {
-      fs.mkdirSync(directory, { recursive: true });
-      writeAtomically(file, textIn(kind));
-    });
-    const remedy = `Name a directory that the user ${userInfo().username} may write to (--out DIR), or print it: --format ${kind}`;
-    if (blocked)
-      throw new UserError(
-        EXIT.permission,
-        `The report could not be written: ${blocked}\n${remedy}`,
-      );
+  for (const page of pages) {
+    const file = path.join(directory, `burnin-${config.name}-${view.date}.${page}`);
+    writePage(file, renderPage(view, page), page);
     await print(`${file}\n`);
   }
-  return exit;
+  return EXITS[view.decision];
 }
