@@ -49,7 +49,7 @@ export function parseUnitEvents(
 }
 
 /** What a history goes on from. */
-type UnitBefore = Pick<Cursor, "age" | "at" | "bootId" | "down" | "stopping">;
+export type UnitBefore = Pick<Cursor, "age" | "at" | "bootId" | "down" | "stopping">;
 /**
  * The end of an interval. `hostEnd` is the last that the journal has of the boot before, null where
  * there was none or where it has nothing of it.

@@ -78,7 +78,8 @@ export type Stripe = {
 };
 
 /**
- * Along the time axis, 0 to `width`; plots are `height` high. The room for labels is the template's.
+ * Along the time axis, 0 to `width`; plots are `height` high. The room for labels is the
+ * template's.
  */
 export type Charts = {
   width: number;

@@ -30,8 +30,8 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { accountLinks } from "../../lib/burnin/links.ts";
 import { elapsedBetween } from "../../lib/burnin/moments.ts";
-import { parseUnitEvents, parseUnitHistory } from "../../lib/burnin/starts.ts";
-import type { Account, Outage } from "../../lib/burnin/words.ts";
+import { parseUnitEvents, parseUnitHistory, type UnitBefore } from "../../lib/burnin/starts.ts";
+import type { Account, Cursor, Outage, Restart } from "../../lib/burnin/words.ts";
 import { type Config, readConfig } from "../../lib/config.ts";
 import { maskDeep, maskOf } from "../../lib/masking.ts";
 import { parseJournal } from "../../lib/probes/journal.ts";
@@ -513,7 +513,10 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
       const file = newFile();
       writeFileSync(file, "");
       const reader = createReader(file);
-      let [written, rotated, count, half] = [0, 0, 0, false];
+      let written = 0;
+      let rotated = 0;
+      let count = 0;
+      let half = false;
       // As logrotate does it: every file is moved on before the newest takes the first place.
       const shift = (): void => {
         for (let index = rotated; index > 0; index--)
@@ -555,7 +558,8 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
 // ---------------------------------------------------------------------------- marks of the connection
 
 function marksOf(text: string, links: LogRules["links"]): string[] {
-  const [tally, position] = [emptyTally(), emptyPosition()];
+  const tally = emptyTally();
+  const position = emptyPosition();
   for (const each of text.split("\n"))
     addLogLine(
       tally,
@@ -624,10 +628,14 @@ const captured = (name: string) =>
 type Entry = ReturnType<typeof captured>[number];
 const bootId = "2697c6af07d54019954f07a4d01b8ca7";
 const noHistory = { age: 0, at: "2026-11-22T05:00:00.000Z", bootId, down: null, stopping: null };
+function planning(planned: boolean | null): string {
+  if (planned === null) return ", planned?";
+  return planned ? ", planned" : "";
+}
 const secondsOf = (outages: readonly Outage[]): string[] =>
   outages.map(
     ({ from, to, planned, kind }) =>
-      `${kind} ${from.toFixed(1)} to ${to.toFixed(1)}${planned ? ", planned" : planned === null ? ", planned?" : ""}`,
+      `${kind} ${from.toFixed(1)} to ${to.toFixed(1)}${planning(planned)}`,
   );
 
 /**
@@ -636,12 +644,7 @@ const secondsOf = (outages: readonly Outage[]): string[] =>
  */
 function historyOf(
   entries: readonly Entry[],
-  {
-    before = noHistory as Parameters<typeof parseUnitHistory>[1],
-    end = 1000,
-    isUp = true,
-    skip = 1,
-  } = {},
+  { before = noHistory as UnitBefore, end = 1000, isUp = true, skip = 1 } = {},
 ) {
   const begun = (entries[0] as Entry).upMs;
   const events = parseUnitEvents(entries, ({ upMs }) => (upMs - begun) / 1000).slice(skip);
@@ -808,10 +811,8 @@ test("parseUnitHistory() knows a stop on request also where a tick comes before 
 
 test("parseUnitHistory() tells a host that was shut down from one that went down, and one on which the bot did not come back", () => {
   const after = "b".repeat(32);
-  const [shut, back] = [
-    [entry(10, "Stopping"), entry(11, "Deactivated successfully"), entry(11, "Stopped")],
-    entry(60, "Started", after),
-  ];
+  const shut = [entry(10, "Stopping"), entry(11, "Deactivated successfully"), entry(11, "Stopped")];
+  const back = entry(60, "Started", after);
   assert.deepEqual(historyOf([begin, ...shut, back]).starts, ["true: stopped on request"]);
   const events = (entries: Entry[]) => parseUnitEvents(entries, ({ upMs }) => upMs / 1000);
   const tick = { age: 100, bootId: after };
@@ -887,7 +888,8 @@ test("parseUnitHistory() gives the same outages and restarts wherever ticks cut 
       });
       const events = parseUnitEvents(entries, ({ upMs }) => upMs / 1000);
       const walk = (ends: readonly number[]) => {
-        let [before, from] = [noHistory as Parameters<typeof parseUnitHistory>[1], 0];
+        let before: UnitBefore = noHistory;
+        let from = 0;
         const found = { outages: [] as Outage[], restarts: [] as unknown[] };
         for (const age of ends) {
           const history = parseUnitHistory(
@@ -895,10 +897,8 @@ test("parseUnitHistory() gives the same outages and restarts wherever ticks cut 
             before,
             { age, bootId, isUp: true, hostEnd: null },
           );
-          [before, from] = [
-            { age, at: "", bootId, down: history.down, stopping: history.stopping },
-            age,
-          ];
+          before = { age, at: "", bootId, down: history.down, stopping: history.stopping };
+          from = age;
           found.outages.push(...history.outages);
           found.restarts.push(...history.restarts);
         }
@@ -934,10 +934,10 @@ const look = (connected: boolean | null, from = 0, age = 900) => ({
   connected,
 });
 const told = (outages: readonly Outage[]): string[] =>
-  outages.map(
-    ({ from, to, planned, exact, source }) =>
-      `${from}-${to}${planned ? " planned" : ""}${exact ? "" : " inexact"}${source === "look" ? " by the look" : ""}`,
-  );
+  outages.map(({ from, to, planned, exact, source }) => {
+    const what = `${planned ? " planned" : ""}${exact ? "" : " inexact"}`;
+    return `${from}-${to}${what}${source === "look" ? " by the look" : ""}`;
+  });
 
 for (const [what, marks, starts, stops, connected, expected, isOpen] of [
   ["nothing happened", [], [], [], true, [], false],
@@ -1076,11 +1076,9 @@ test("accountLinks() gives the same outages wherever ticks cut its time, also wh
       fc.boolean(),
       (turns, cuts, hasDocument) => {
         let at = 0;
-        const [marks, starts, away] = [
-          [] as ReturnType<typeof lost>[],
-          [] as ReturnType<typeof start>[],
-          [] as [number, number][],
-        ];
+        const marks: ReturnType<typeof lost>[] = [];
+        const starts: Restart[] = [];
+        const away: [from: number, to: number][] = [];
         for (const [kind, up, gone] of turns) {
           const begun = at + up + 2;
           at = begun + gone + 2;
@@ -1091,7 +1089,8 @@ test("accountLinks() gives the same outages wherever ticks cut its time, also wh
           away.push([begun, at]);
         }
         const walk = (ends: readonly number[]): string[] => {
-          let [before, from]: [Parameters<typeof accountLinks>[1], number] = [nothing, 0];
+          let before: Pick<Cursor, "offline" | "joining"> = nothing;
+          let from = 0;
           const outages: Outage[] = [];
           for (const age of ends) {
             const isWithin = (event: { age: number }): boolean =>
@@ -1102,7 +1101,8 @@ test("accountLinks() gives the same outages wherever ticks cut its time, also wh
               before,
               look(hasDocument || age === 8000 ? !isAway : null, from, age),
             );
-            [before, from] = [link, age];
+            before = link;
+            from = age;
             outages.push(...link.outages);
           }
           return unionOf(outages);

@@ -104,42 +104,36 @@ function accountsUntil(hour: number, change: Change = {}): Account[] {
       at: atAge(to),
       from: ticks[index - 1] ?? 0,
       to,
-      ...{
-        jump: 0,
-        late: 0,
-        boot: "boot",
-        outages: [],
-        restarts: [],
-        errors: 0,
-        warnings: 0,
-        unseen: [],
-        connection: "log",
-      },
-      ...{
-        responseMs: 20,
-        memoryMb: 120,
-        cpuPercent: 5,
-        users: 40,
-        requests: 10,
-        alerts: [],
-        backupHours: null,
-        prometheus: null,
-      },
+      jump: 0,
+      late: 0,
+      boot: "boot",
+      outages: [],
+      restarts: [],
+      errors: 0,
+      warnings: 0,
+      unseen: [],
+      connection: "log",
+      responseMs: 20,
+      memoryMb: 120,
+      cpuPercent: 5,
+      users: 40,
+      requests: 10,
+      alerts: [],
+      backupHours: null,
+      prometheus: null,
     };
     return { ...account, ...(typeof change === "function" ? change(account, index) : change) };
   });
 }
 
 const outage = (from: number, seconds: number, more: Partial<Outage> = {}): Outage => ({
-  ...{
-    from,
-    to: from + seconds,
-    at: atAge(from),
-    kind: "disconnected",
-    planned: false,
-    source: "log",
-    exact: true,
-  },
+  from,
+  to: from + seconds,
+  at: atAge(from),
+  kind: "disconnected",
+  planned: false,
+  source: "log",
+  exact: true,
   says: `not connected for ${seconds} s`,
   ...more,
 });
@@ -429,9 +423,9 @@ const decisions: [string, Account[], "PASS" | "PARTIAL" | "FAIL" | "RUNNING"][] 
   ],
   [
     "a tick that came hours late and accounts for all",
-    accountsUntil(24).flatMap((one) =>
-      one.to === 57_600 ? [] : one.to === 72_000 ? [{ ...one, from: 43_200, late: 900 }] : [one],
-    ),
+    accountsUntil(24)
+      .filter((one) => one.to !== 57_600)
+      .map((one) => (one.to === 72_000 ? { ...one, from: 43_200, late: 900 } : one)),
     "PASS",
   ],
   [
@@ -446,9 +440,10 @@ const decisions: [string, Account[], "PASS" | "PARTIAL" | "FAIL" | "RUNNING"][] 
   ],
   [
     "two outages of 43 s on both sides of a tick",
-    accountsUntil(24, (_, index) => ({
-      outages: index === 3 ? [outage(3557, 43)] : index === 4 ? [outage(3600, 43)] : [],
-    })),
+    accountsUntil(24, (_, index) => {
+      if (index === 3) return { outages: [outage(3557, 43)] };
+      return index === 4 ? { outages: [outage(3600, 43)] } : {};
+    }),
     "PASS",
   ],
   ["one of 90 s", accountsUntil(24, down(90)), "PARTIAL"],
@@ -537,9 +532,10 @@ test("summarizeBurnin() keeps what is exact apart from what is a bound", () => {
 
 test("summarizeBurnin() names the most users, and the first time that there were as many", () => {
   const { users } = summarize(
-    accountsUntil(24, (_, index) => ({
-      users: index === 5 || index === 9 ? 87 : index === 7 ? null : 12,
-    })),
+    accountsUntil(24, (_, index) => {
+      if (index === 7) return { users: null };
+      return { users: index === 5 || index === 9 ? 87 : 12 };
+    }),
   );
   assert.deepEqual(users, { peak: 87, at: atAge(5400) });
 });
@@ -561,7 +557,10 @@ test("summarizeBurnin() leaves out the hour of warm-up after each start", () => 
   }));
   const [{ from: _, to: __, at: ___, ...quiet }] = accountsUntil(1) as [Account];
   const accounts = quarters.map(({ from, to }) => ({
-    ...{ ...quiet, from, to, at: atAge(to) },
+    ...quiet,
+    from,
+    to,
+    at: atAge(to),
     memoryMb: 100 + 300 * Math.min(1, (from % 10_800) / 3600),
     // A person restarts it every 3 hours.
     restarts: from > 0 && from % 10_800 === 0 ? [restart(from + 1, true)] : [],
@@ -599,7 +598,10 @@ const criteria: [Hour, string, string, Change, Criterion["status"]][] = [
     6,
     "Zero errors",
     "one, and a tick that could not count",
-    (_, index) => ({ errors: index === 3 ? null : index === 4 ? 1 : 0 }),
+    (_, index) => {
+      if (index === 3) return { errors: null };
+      return { errors: index === 4 ? 1 : 0 };
+    },
     "fail",
   ],
   [6, "No alerts", "none", {}, "pass"],
@@ -917,8 +919,10 @@ test("slopeOf() agrees with all pairs, counted one by one", () => {
 });
 
 test("slopeOf() has the true slope in its 95 % interval about that often", () => {
-  const [trials, slope] = [1000, 3];
-  let [held, state] = [0, 1];
+  const trials = 1000;
+  const slope = 3;
+  let held = 0;
+  let state = 1;
   const uniform = (): number => {
     state = (state * 48_271) % 2_147_483_647;
     return state / 2_147_483_647;
@@ -997,21 +1001,17 @@ function cutAccount(account: Account, at: number): Account[] {
     run: `${account.run}-a`,
     at: new Date(Date.parse(account.at) - (account.to - at) * 1000).toISOString(),
     to: at,
-    ...{
-      outages: clip(account.from, at),
-      restarts: account.restarts.filter(({ age }) => age <= at),
-      errors: early,
-      warnings: 0,
-      alerts: null,
-    },
-    ...{
-      responseMs: null,
-      memoryMb: null,
-      cpuPercent: null,
-      users: null,
-      requests: null,
-      prometheus: null,
-    },
+    outages: clip(account.from, at),
+    restarts: account.restarts.filter(({ age }) => age <= at),
+    errors: early,
+    warnings: 0,
+    alerts: null,
+    responseMs: null,
+    memoryMb: null,
+    cpuPercent: null,
+    users: null,
+    requests: null,
+    prometheus: null,
   };
   const restarts = account.restarts.filter(({ age }) => age > at);
   const errors = account.errors === null || early === null ? null : account.errors - early;
@@ -1051,7 +1051,8 @@ function assertAlike(actual: unknown, expected: unknown, at = ""): void {
       `${at}: ${actual}, not ${expected}`,
     );
   if (typeof expected !== "object" || expected === null) return assert.equal(actual, expected, at);
-  const [ours, theirs] = [actual as Record<string, unknown>, expected as Record<string, unknown>];
+  const ours = actual as Record<string, unknown>;
+  const theirs = expected as Record<string, unknown>;
   assert.deepEqual(Object.keys(ours), Object.keys(theirs), at);
   for (const key of Object.keys(theirs)) assertAlike(ours[key], theirs[key], `${at}/${key}`);
 }
@@ -1074,7 +1075,8 @@ test("summarizeBurnin() says the same when one look had been two", () => {
         ...cutAccount(account, at),
         ...accounts.slice(index + 1),
       ];
-      const [before, after] = [judgeAll(subject, accounts), judgeAll(subject, cut)];
+      const before = judgeAll(subject, accounts);
+      const after = judgeAll(subject, cut);
       assertAlike(comparable(after.summary), comparable(before.summary));
       assert.equal(after.decision, before.decision);
     }),
@@ -1103,9 +1105,11 @@ test("summarizeBurnin() never raises the uptime for an outage more, and judgeBur
       const worse = accounts.map((one) =>
         one === account ? { ...one, outages: [...one.outages, more] } : one,
       );
-      const [before, after] = [judgeAll(subject, accounts), judgeAll(subject, worse)];
+      const before = judgeAll(subject, accounts);
+      const after = judgeAll(subject, worse);
       const slack = 1e-6;
-      const [was, is] = [before.summary.uptime, after.summary.uptime];
+      const was = before.summary.uptime;
+      const is = after.summary.uptime;
       const isLower =
         is.low <= was.low + slack && is.high <= was.high + slack && is.low <= is.high + slack;
       assert.ok(isLower, `${JSON.stringify(was)} became ${JSON.stringify(is)}`);
@@ -1138,7 +1142,8 @@ test("judgeBurnin() never passes over a hole, and forgets no restart that anothe
           ? accounts.filter((one) => one !== account)
           : accounts.map((one) => (one === account ? late : one));
       if (holed.length === 0) return;
-      const [before, after] = [judgeAll(subject, accounts), judgeAll(subject, holed)];
+      const before = judgeAll(subject, accounts);
+      const after = judgeAll(subject, holed);
       assert.notEqual(after.decision, "PASS");
       const { holes, uptime } = after.summary;
       assert.ok(holes.length > 0 && uptime.low < uptime.high, JSON.stringify({ holes, uptime }));

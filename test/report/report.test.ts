@@ -573,14 +573,12 @@ describe("the page in Chromium", { skip: reason ?? false }, () => {
     test(`what the report was told cannot become HTML: ${JSON.stringify(text).slice(0, 70)}`, async () => {
       const lines = text.split(/\r?\n/).filter((line) => line.trim());
       for (const alter of [retell, retellAll]) {
-        const [html, plain] = [text, lines.map(() => "plain").join("\n")].map((words) =>
-          renderReport(alter(failed, words), "html"),
-        ) as [string, string];
+        const html = renderReport(alter(failed, text), "html");
+        const plainWords = lines.map(() => "plain").join("\n");
+        const plain = renderReport(alter(failed, plainWords), "html");
         assert.doesNotMatch(html.replaceAll("\n", ""), HIDDEN);
-        const [told, reference] = [
-          await calculate<Parsed>(PARSE, html),
-          await calculate<Parsed>(PARSE, plain),
-        ];
+        const told = await calculate<Parsed>(PARSE, html);
+        const reference = await calculate<Parsed>(PARSE, plain);
         assert.equal(told.mistake, null);
         assert.deepEqual(told.structure, reference.structure);
         for (const line of lines)

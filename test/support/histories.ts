@@ -546,8 +546,11 @@ function firingAt(model: Model, at: number): Firing[] | null {
 // ---------------------------------------------------------------------------- what is true of it
 
 type Grade = "good" | "worse" | "critical" | "unknown";
-const gradeOf = (isCritical: boolean, isWorse: boolean, isUnknown = false): Grade =>
-  isCritical ? "critical" : isUnknown ? "unknown" : isWorse ? "worse" : "good";
+function gradeOf(isCritical: boolean, isWorse: boolean, isUnknown = false): Grade {
+  if (isCritical) return "critical";
+  if (isUnknown) return "unknown";
+  return isWorse ? "worse" : "good";
+}
 
 export type Truth = {
   decision: Decision["decision"];
@@ -904,16 +907,15 @@ const flavours: ((model: Model, random: Random) => void)[] = [
 function hostIsOff(random: Random, index: number): Made {
   const model = healthyModel(random);
   const isNear = index % 2 === 0;
-  const off = isNear
-    ? random.chance(0.5)
-      ? random.whole(7780, 8600)
-      : random.whole(8680, 9500)
-    : 2 * hour + random.whole(-300, 300);
+  const offNearLimit = (): number =>
+    random.chance(0.5) ? random.whole(7780, 8600) : random.whole(8680, 9500);
+  const off = isNear ? offNearLimit() : 2 * hour + random.whole(-300, 300);
   const planned = isNear ? true : random.pick([true, false, null]);
   // The timer counts from the pass after the boot: so placed, its list meets hour 24.
   const verified = random.pick([4, 8]) * hour + random.whole(0, 200);
   const at = verified - 335 * second - off;
-  const [down, joined] = [at + off - random.whole(50, 150), at + off];
+  const down = at + off - random.whole(50, 150);
+  const joined = at + off;
   if (at < minute) return hostIsOff(random, index);
   model.spans.push(
     { from: at, to: down, kind: "down", planned },
@@ -1323,16 +1325,12 @@ function complainEarly(subject: Subject, accounts: readonly Account[]): Complain
     const died = until.some(({ restarts }) => restarts.some(({ planned }) => planned === false));
     const hopeless =
       model.sight === "full" && lostTenths(model.spans, Math.floor(seen)) * 100 > day;
-    const wanted =
-      died || hopeless ? ["FAIL"] : truth.decision === "FAIL" ? ["RUNNING", "FAIL"] : ["RUNNING"];
-    return wanted.includes(decision)
-      ? []
-      : [
-          {
-            what: "early",
-            says: `at hour ${at}: ${decision} instead of ${wanted.join(" or ")}: ${reasons.join("; ")}`,
-          },
-        ];
+    let wanted = ["RUNNING"];
+    if (truth.decision === "FAIL") wanted = ["RUNNING", "FAIL"];
+    if (died || hopeless) wanted = ["FAIL"];
+    if (wanted.includes(decision)) return [];
+    const found = `${decision} instead of ${wanted.join(" or ")}`;
+    return [{ what: "early", says: `at hour ${at}: ${found}: ${reasons.join("; ")}` }];
   });
 }
 

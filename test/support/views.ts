@@ -8,7 +8,8 @@ import type { Curve, ReportView } from "../../lib/report/render.ts";
 const timeZone = "Europe/Berlin";
 const begun = Date.parse("2026-11-20T06:12:04.000Z");
 const hour = 3600;
-const [width, height] = [960, 200];
+const width = 960;
+const height = 200;
 
 const iso = (age: number): string => new Date(begun + age * 1000).toISOString();
 const clock = (age: number): string =>
@@ -120,10 +121,14 @@ function chartsOf(
     of ? ages.map((age) => ({ age, value: of(age) })) : [];
   const users = (age: number): number => {
     const of = Number(minute(age).slice(0, 2));
-    return Math.round((of >= 18 && of < 23 ? 74 : of >= 2 && of < 8 ? 9 : 34) + 6 * noise(age));
+    let usual = 34;
+    if (of >= 18 && of < 23) usual = 74;
+    if (of >= 2 && of < 8) usual = 9;
+    return Math.round(usual + 6 * noise(age));
   };
   const first = 48 * 60 - 4 / 60; // Until the first full hour.
-  const [early, late] = [first, 24 * hour];
+  const early = first;
+  const late = 24 * hour;
   const slope = memory ? memory(24 * hour) - memory(hour) : 0;
   const top = memory && memory(24 * hour) > 500 ? 1600 : 600;
   const y = (value: number): number => height - (value / top) * height;
