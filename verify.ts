@@ -135,7 +135,8 @@ import { type ResponseEvidence, readResponseTimes } from "./lib/probes/response.
 import { parseEnding, readUnit } from "./lib/probes/unit.ts";
 import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
-import { leaveRedFlag, leaveVerdict, type VerifyCore } from "./lib/releases/rollback.ts";
+import { leaveRedFlag, leaveVerdict } from "./lib/releases/request.ts";
+import type { VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit, keep, readState } from "./lib/releases/state.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import {

@@ -21,7 +21,7 @@ import { type Config, readConfig } from "../../lib/config.ts";
 import { writeAtomically } from "../../lib/files.ts";
 import { readRecords } from "../../lib/log.ts";
 import { planRollback, type Release, readReleases } from "../../lib/releases/plan.ts";
-import { judgeRollback } from "../../lib/releases/rollback.ts";
+import { judgeRollback } from "../../lib/releases/request.ts";
 import {
   emptyState,
   foldRecord,
