@@ -137,7 +137,8 @@ import { readUsageSamples, type UsageSample } from "./lib/probes/usage.ts";
 import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { leaveRedFlag, leaveVerdict } from "./lib/releases/request.ts";
 import type { VerifyCore } from "./lib/releases/rollback.ts";
-import { isLeft, isUnit, keep, readState } from "./lib/releases/state.ts";
+import { isLeft, isUnit } from "./lib/releases/state.ts";
+import { keep, readState } from "./lib/releases/state-file.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import {
   type CheckContext,

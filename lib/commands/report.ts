@@ -10,7 +10,7 @@ import { writeAtomically } from "../files.ts";
 import { headOf, renderDocument, renderJson, writeRecord } from "../log.ts";
 import { maskDeep, maskOf } from "../masking.ts";
 import { print } from "../outputs/narrator.ts";
-import { requireState } from "../releases/state.ts";
+import { requireState } from "../releases/state-file.ts";
 import { gatherReport } from "../report/gather.ts";
 import { type ReportView, renderReport } from "../report/render.ts";
 import { buildReport } from "../report/view.ts";

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, observe, orNull, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { readUnit } from "../probes/unit.ts";
-import { readState } from "../releases/state.ts";
+import { readState } from "../releases/state-file.ts";
 import { IS_INSTALLED } from "../shipped.ts";
 import { isoOf } from "../text.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";

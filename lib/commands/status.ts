@@ -14,7 +14,7 @@ import { type BotStatus, type BurninStatus, renderStatus } from "../outputs/stat
 import { readProcessOnce } from "../probes/process.ts";
 import { readCurrent, readReleaseId } from "../probes/release.ts";
 import { readReleases } from "../releases/plan.ts";
-import { requireState } from "../releases/state.ts";
+import { requireState } from "../releases/state-file.ts";
 import { isoOf } from "../text.ts";
 import { EXIT, startOf } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";

@@ -10,7 +10,8 @@ import { readCurrent } from "../probes/release.ts";
 import type { Result, Run } from "../run.ts";
 import { EXIT, type Finding } from "../vocabulary.ts";
 import { type Release, readReleases } from "./plan.ts";
-import { isUnit, type ReleaseState, type RollbackRequest, readState } from "./state.ts";
+import { isUnit, type ReleaseState, type RollbackRequest } from "./state.ts";
+import { readState } from "./state-file.ts";
 
 export const failedChecks = ({ findings }: Pick<Result, "findings">) =>
   findings.filter(({ status }) => status === "fail").map(({ check }) => check);

@@ -19,13 +19,12 @@ import { planRollback, readReleases } from "./plan.ts";
 import { failedChecks } from "./request.ts";
 import {
   foldRecord,
-  keep,
   type Outcome,
   type ReleaseState,
   type RollbackUnderWay,
-  readState,
   rollbackRecord,
 } from "./state.ts";
+import { keep, readState } from "./state-file.ts";
 
 /**
  * Points `current` at a release by one rename of a new link: whatever cuts this short, it is one

@@ -44,7 +44,8 @@ import {
   type LogSource,
 } from "../../lib/probes/log-lines.ts";
 import { LINK_BACK, LINK_LOST } from "../../lib/probes/log-patterns.ts";
-import { type ReleaseState, readState as readReleaseState } from "../../lib/releases/state.ts";
+import type { ReleaseState } from "../../lib/releases/state.ts";
+import { readState as readReleaseState } from "../../lib/releases/state-file.ts";
 import { LIMITS, RULES } from "../../verify.ts";
 import { formatLogLine } from "../support/bot.ts";
 import {

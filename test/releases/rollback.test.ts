@@ -28,8 +28,8 @@ import {
   type ReleaseState,
   type RollbackRecord,
   type RollbackRequest,
-  readState,
 } from "../../lib/releases/state.ts";
+import { readState } from "../../lib/releases/state-file.ts";
 import type { Result } from "../../lib/run.ts";
 import {
   CHECK_NAMES,
