@@ -371,7 +371,7 @@ export const RULES: Rules = {
 // --- Checks --------------------------------------------------------------------------------------
 
 /** What a part has beside its name, its status and its sentence; what is left out is not there. */
-type Details = Partial<Pick<Part, "measured" | "limit" | "unit" | "evidence" | "hint">>;
+type Details = Partial<Omit<Part, "part" | "status" | "says">>;
 /** One thing that a check looked at; the functions below name its status. */
 const partOf = (status: Status, part: string, says: string, details: Details): Part => ({
   part,
@@ -682,11 +682,11 @@ export function checkMemory(samples: UsageSample[], { limits }: CheckContext): P
 
 /** One log within its window. Warnings never fail; what was not understood is unknown. */
 function checkLog({ source, since, tally, unseen, hint }: LogSource, context: CheckContext): Part {
-  const { errors, warnings, noise, undated, uncertain } = tally;
+  const { errors, warnings, noise, undated, uncertain, examples } = tally;
   const { errorsMax } = context.limits;
   const read = `${plural(tally.lines, "line")} read, ${plural(warnings, "warning")}`;
-  const evidence = [read, ...tally.examples];
-  const gauge = { limit: errorsMax, unit: "errors", evidence, hint };
+  const evidence = [read, ...examples];
+  const gauge = { limit: errorsMax, unit: "errors", evidence, hint, examples };
   const span = spanOf((context.now - since) / 1000);
   const known = noise ? `, ${noise} known as noise` : "";
   const counted = `${plural(errors, "error")} in the last ${span} of ${source}${known}`;

@@ -71,16 +71,22 @@ type Value = number | string | boolean | null;
 type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
 /**
  * One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence;
- * `evidence` is what it rests on.
+ * `evidence` is what it rests on, for people.
  */
 export type Part = Measure & {
   part: string;
   says: string;
   evidence: string[];
   hint: string | null;
+  /** Of a log, the error lines that the evidence shows, for code to compare. */
+  examples?: string[];
 };
 // Its worst part speaks for it, and all are listed.
-export type Finding = Omit<Part, "part"> & { check: CheckName; phase: Phase; parts: Part[] };
+export type Finding = Omit<Part, "part" | "examples"> & {
+  check: CheckName;
+  phase: Phase;
+  parts: Part[];
+};
 /**
  * Which start of which process was looked at. `startTicks` are the kernel's, from boot to the
  * start, so that pid reuse shows.

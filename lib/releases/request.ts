@@ -6,9 +6,10 @@
 import type { Config } from "../config.ts";
 import { ownOf, writeAtomically } from "../files.ts";
 import { readHttp } from "../http.ts";
+import type { Entry } from "../log.ts";
 import { readCurrent } from "../probes/release.ts";
 import type { Result, Run } from "../run.ts";
-import { EXIT, type Finding } from "../vocabulary.ts";
+import { EXIT, type Finding, type Part } from "../vocabulary.ts";
 import { type Release, readReleases } from "./plan.ts";
 import { isUnit, type ReleaseState, type RollbackRequest } from "./state.ts";
 import { readState } from "./state-file.ts";
@@ -16,17 +17,34 @@ import { readState } from "./state-file.ts";
 export const failedChecks = ({ findings }: Pick<Result, "findings">) =>
   findings.filter(({ status }) => status === "fail").map(({ check }) => check);
 
-/** Errors that another release had logged too are not new with this one. */
-function errorsAreNew(result: Result, records: readonly Record<string, unknown>[]): boolean {
-  const linesOf = ({ findings }: Record<string, unknown>) =>
-    (findings as Finding[]).find(({ check }) => check === "error_logs")?.evidence ?? [];
-  // Equal for two occurrences of the same error.
-  const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#");
-  const others = records.filter(
-    ({ findings, release }) => Array.isArray(findings) && release && release !== result.release,
-  );
-  const known = new Set(others.flatMap(linesOf).map(signatureOf));
-  const lines = linesOf(result).filter((line) => !/^\d+ lines? read, /.test(line));
+/**
+ * The error lines of a log's part in a record that was written before parts had `examples`: there
+ * they follow the one line of evidence that says how much was read.
+ */
+const examplesOfOldRecord = ({ evidence }: Part): string[] => evidence.slice(1);
+
+/** The error lines by which error_logs has come to its status; none where it did not look. */
+function errorLinesIn(findings: readonly Finding[]): string[] {
+  const finding = findings.find(({ check }) => check === "error_logs");
+  const parts = finding?.parts ?? [];
+  const speakers = parts.filter(({ status }) => status === finding?.status);
+  return speakers.flatMap((part) => part.examples ?? examplesOfOldRecord(part));
+}
+
+/** Equal for two occurrences of the same error, whose numbers and addresses differ. */
+const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, "#");
+
+/**
+ * Whether a result shows an error that no other release has logged, as far as the records go back;
+ * also where it shows no error line at all, for then nothing says that the errors are old.
+ */
+export function errorsAreNew(result: Result, records: readonly Entry[]): boolean {
+  const known = new Set<string>();
+  for (const { findings, release } of records) {
+    if (!Array.isArray(findings) || !release || release === result.release) continue;
+    for (const line of errorLinesIn(findings)) known.add(signatureOf(line));
+  }
+  const lines = errorLinesIn(result.findings);
   return lines.length === 0 || lines.some((line) => !known.has(signatureOf(line)));
 }
 

@@ -21,7 +21,7 @@ import { type Config, readConfig } from "../../lib/config.ts";
 import { writeAtomically } from "../../lib/files.ts";
 import { readRecords } from "../../lib/log.ts";
 import { planRollback, type Release, readReleases } from "../../lib/releases/plan.ts";
-import { judgeRollback } from "../../lib/releases/request.ts";
+import { errorsAreNew, judgeRollback } from "../../lib/releases/request.ts";
 import {
   emptyState,
   foldRecord,
@@ -35,6 +35,7 @@ import {
   CHECK_NAMES,
   type CheckName,
   type Finding,
+  type Part,
   type Status,
   VERSION,
 } from "../../lib/vocabulary.ts";
@@ -864,6 +865,70 @@ test("judgeRollback() never rolls back without a measured failure of a check in 
       },
     ),
   );
+});
+
+// ---------------------------------------------------------------------------- errorsAreNew()
+
+/** A part of error_logs as it is written now, and as it was before parts had `examples`. */
+const logPart = (status: Status, examples: string[]): Part => ({
+  part: "bot.log",
+  status,
+  measured: examples.length,
+  limit: 0,
+  unit: "errors",
+  says: "there are errors",
+  evidence: ["40 lines read, 2 warnings", ...examples],
+  hint: null,
+  examples,
+});
+function oldLogPart(status: Status, lines: string[]): Part {
+  const { examples: _, ...part } = logPart(status, lines);
+  return part;
+}
+const loggedBy = (release: string | null, ...parts: Part[]): Result =>
+  failing(release, [], { findings: [findingOf("error_logs", "fail", { parts })] });
+
+const SAME = ["ERROR cannot join room 17 at 0xfe12"];
+const SAME_AGAIN = ["ERROR cannot join room 4 at 0x00ab"];
+const OTHER = ["ERROR the database is gone"];
+
+for (const [what, result, records, expected] of [
+  ["no record", logPart("fail", SAME), [], true],
+  ["the same error", logPart("fail", SAME), [loggedBy("r1", logPart("fail", SAME_AGAIN))], false],
+  ["another error", logPart("fail", OTHER), [loggedBy("r1", logPart("fail", SAME))], true],
+  [
+    "one of two",
+    logPart("fail", [...SAME, ...OTHER]),
+    [loggedBy("r1", logPart("fail", SAME))],
+    true,
+  ],
+  ["the same release", logPart("fail", SAME), [loggedBy("r2", logPart("fail", SAME))], true],
+  ["an unknown release", logPart("fail", SAME), [loggedBy(null, logPart("fail", SAME))], true],
+  ["no error line", logPart("fail", []), [loggedBy("r1", logPart("fail", []))], true],
+  ["an old record", logPart("fail", SAME), [loggedBy("r1", oldLogPart("fail", SAME_AGAIN))], false],
+  ["old records", oldLogPart("fail", SAME), [loggedBy("r1", oldLogPart("fail", SAME))], false],
+  ["old, without lines", oldLogPart("fail", []), [loggedBy("r1", oldLogPart("fail", []))], true],
+  [
+    "what a log that was not to blame shows",
+    logPart("fail", SAME),
+    [loggedBy("r1", logPart("pass", SAME), logPart("fail", OTHER))],
+    true,
+  ],
+] as [string, Part, Result[], boolean][]) {
+  test(`errorsAreNew() is ${expected} beside ${what}`, () => {
+    const rollback = { kind: "rollback", run: "rollback-1", from: "r1" };
+    assert.equal(errorsAreNew(loggedBy("r2", result), [rollback, ...records]), expected);
+  });
+}
+
+test("errorsAreNew() reads no sentence that is meant for people", () => {
+  const reworded = (part: Part): Part => ({ ...part, evidence: ["what was read is told anew"] });
+  const before = loggedBy("r1", reworded(logPart("fail", SAME)));
+  assert.equal(
+    errorsAreNew(loggedBy("r2", reworded(logPart("fail", SAME_AGAIN))), [before]),
+    false,
+  );
+  assert.equal(errorsAreNew(loggedBy("r2", reworded(logPart("fail", OTHER))), [before]), true);
 });
 
 // ---------------------------------------------------------------------------- planRollback()
