@@ -138,7 +138,7 @@ import { readWatch, type WatchEvidence } from "./lib/probes/watch.ts";
 import { leaveRedFlag, leaveVerdict } from "./lib/releases/request.ts";
 import type { VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit } from "./lib/releases/state.ts";
-import { keep, readState } from "./lib/releases/state-file.ts";
+import { readState, writeRecordAndState } from "./lib/releases/state-file.ts";
 import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
 import {
   type CheckContext,
@@ -1507,8 +1507,8 @@ function verdictOf(
  */
 function endRun(run: Run, verdict: Verdict): Result {
   const record = resultOf(run, verdict, Date.now());
-  const { masked: result, lost } = keep(run.config, record, run.narrate);
-  if (!lost) return result;
+  const { masked: result, isLost } = writeRecordAndState(run.config, record, run.narrate);
+  if (!isLost) return result;
   const notes = [...result.notes, "this record could not be written to the log"];
   if (verdict.exit !== EXIT.passed) return { ...result, notes };
   const action = "The bot passed, but the log has no record of it: mend the log, and run again.";
@@ -1555,10 +1555,10 @@ const UNVERIFIED = "nobody has verified this start of the bot";
 function openBurninOf(run: Run): OpenBurnin | null {
   const { config, identity } = run;
   const { burnin, last } = readState(config);
-  run.isUnverified =
-    run.kind === "burnin" && identity !== null && startOf(identity) !== last?.start;
+  const start = identity && startOf(identity);
+  run.isUnverified = run.kind === "burnin" && start !== null && start !== last?.start;
   if (run.isUnverified) run.notes.push(UNVERIFIED);
-  if (!burnin || isLeft(burnin, run.releaseId ?? run.release, identity)) return null;
+  if (!burnin || isLeft(burnin, run.releaseId ?? run.release, start)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   const isOver = (burnin.place?.age ?? 0) >= config.limits.burninSeconds;
   return burnin.decision === "RUNNING" || !isOver ? burnin : null;
@@ -1601,7 +1601,7 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   run.flags = standing.flags;
   run.burnin = { id, release, attempt, startedAt };
   for (const record of judgeDue(standing, burnin.hours, { env: config.name, now: Date.now() })) {
-    keep(config, record, narrate);
+    writeRecordAndState(config, record, narrate);
   }
   return standing;
 }

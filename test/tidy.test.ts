@@ -280,7 +280,7 @@ test("functionsIn() finds functions and what they hold", () => {
 const beingSplit = new Set(
   (
     "configSchema readConfig openDatabaseReader followIdentity followLogFile runSwitch " +
-    "foldRecord gatherReport"
+    "gatherReport"
   ).split(" "),
 );
 

@@ -24,7 +24,7 @@ import {
   type RollbackUnderWay,
   rollbackRecord,
 } from "./state.ts";
-import { keep, readState } from "./state-file.ts";
+import { readState, writeRecordAndState } from "./state-file.ts";
 
 /**
  * Points `current` at a release by one rename of a new link: whatever cuts this short, it is one
@@ -51,10 +51,9 @@ function endRollback(
   { narrate }: Narrator,
   request: RollbackUnderWay,
   outcome: Outcome,
-  more?: object,
 ): number {
-  const record = rollbackRecord(config, request, outcome, more);
-  keep(config, record, narrate);
+  const record = rollbackRecord(config, request, outcome);
+  writeRecordAndState(config, record, narrate);
   narrate(record.action);
   fs.rmSync(config.state.flag("rolling"), { force: true });
   return record.exit;
@@ -228,9 +227,13 @@ export async function runConfirm(
   const series = checks.some((check) => check === "uptime_stability" || check === "error_logs")
     ? failed?.series
     : null;
-  const failures = failed?.findings.filter(({ status }) => status === "fail");
   const evidence = failed
-    ? { exit: failed.exit, findings: failures, metrics: failed.metrics, series }
+    ? {
+        exit: failed.exit,
+        findings: failed.findings.filter(({ status }) => status === "fail"),
+        metrics: failed.metrics,
+        series: series ?? null,
+      }
     : null;
-  return endRollback(config, narrator, request, outcome, { findings, failed: evidence });
+  return endRollback(config, narrator, request, { ...outcome, findings, failed: evidence });
 }

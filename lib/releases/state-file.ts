@@ -5,46 +5,52 @@
 
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { orMessage, orNull, UserError } from "../attempt.ts";
-import type { CheckpointRecord } from "../burnin/judging.ts";
+import { messageOf, orNull, UserError } from "../attempt.ts";
 import { isAccount, type OpenBurnin } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
 import { closedTo, readSmallFile, writeAtomically } from "../files.ts";
 import { parseJsonObject } from "../http.ts";
 import { HISTORY_BYTES_MAX, readRecords, renderJson, writeRecord } from "../log.ts";
 import { maskDeep, maskOf } from "../masking.ts";
-import type { Result } from "../run.ts";
 import { ACCESS_REMEDY } from "../shipped.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
-import { emptyState, foldRecord, type ReleaseState, type RollbackRecord } from "./state.ts";
+import { emptyState, foldRecord, type KeptRecord, type ReleaseState } from "./state.ts";
 
 const isMap = (value: unknown): boolean =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-const isOpen = (burnin: OpenBurnin | null): boolean =>
-  burnin === null ||
-  (isMap(burnin) &&
-    Array.isArray(burnin.accounts) &&
-    burnin.accounts.every(isAccount) &&
-    isMap(burnin.place));
+
+/** Whether a burn-in has what is read of it everywhere. A hand may have been at the file. */
+const isWholeBurnin = (burnin: OpenBurnin): boolean =>
+  isMap(burnin) &&
+  Array.isArray(burnin.accounts) &&
+  burnin.accounts.every(isAccount) &&
+  isMap(burnin.place);
+
+const isWholeState = ({
+  passed,
+  quarantined,
+  rollbacks,
+  unjudged,
+  burnin,
+}: ReleaseState): boolean =>
+  isMap(passed) &&
+  isMap(quarantined) &&
+  Array.isArray(rollbacks) &&
+  Array.isArray(unjudged) &&
+  (burnin === null || isWholeBurnin(burnin));
+
+/** The kinds of record that the state is made of. */
+const KEPT_KINDS = ["verify", "rollback", "burnin", "checkpoint"];
+
 /** Of the state file, or, where that is missing or damaged, of the log. */
 export function readState({ name, state, logFile }: Config): ReleaseState {
   const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
   const known = { ...emptyState(), ...saved } as ReleaseState;
-  const isWhole =
-    isMap(known.passed) &&
-    isMap(known.quarantined) &&
-    Array.isArray(known.rollbacks) &&
-    Array.isArray(known.unjudged) &&
-    isOpen(known.burnin);
-  if (saved?.v === 1 && isWhole) return known;
-  const kinds = ["verify", "rollback", "burnin", "checkpoint"];
+  if (saved?.v === 1 && isWholeState(known)) return known;
   const records = readRecords(logFile).records.filter(
-    ({ env, kind }) => env === name && kinds.includes(String(kind)),
+    ({ env, kind }) => env === name && KEPT_KINDS.includes(String(kind)),
   );
-  return (records as (Result | RollbackRecord | CheckpointRecord)[]).reduce(
-    foldRecord,
-    emptyState(),
-  );
+  return (records as KeptRecord[]).reduce(foldRecord, emptyState());
 }
 
 /**
@@ -53,33 +59,42 @@ export function readState({ name, state, logFile }: Config): ReleaseState {
  */
 export function requireState(config: Config): ReleaseState {
   const { R_OK, X_OK } = fs.constants;
-  const blind =
-    closedTo(path.dirname(config.state.releases), R_OK | X_OK) ??
-    closedTo(config.state.releases, R_OK);
-  if (blind) throw new UserError(EXIT.permission, `${blind}\n${ACCESS_REMEDY}`);
+  const { releases } = config.state;
+  const why = closedTo(path.dirname(releases), R_OK | X_OK) ?? closedTo(releases, R_OK);
+  if (why) throw new UserError(EXIT.permission, `${why}\n${ACCESS_REMEDY}`);
   return readState(config);
 }
 
+/** A record as it was written, without its secrets; `isLost` where the log did not take it. */
+export type Written<R extends KeptRecord> = {
+  masked: R;
+  isLost: boolean;
+};
+
 /**
- * Remembers a record, and appends it to the log; what cannot be written is said and changes nothing
- * else. Returns it as the log has it, or has not.
+ * Folds a record into the state's file, and appends it to the log. Where one of the two cannot be
+ * written, that is narrated and the other is written all the same: a verdict stands without them.
  */
-export function keep<R extends Result | RollbackRecord | CheckpointRecord>(
+export function writeRecordAndState<R extends KeptRecord>(
   config: Config,
   record: R,
   narrate: Narrator["narrate"],
-): { masked: R; lost: boolean } {
+): Written<R> {
   const { logFile, state, secrets } = config;
-  // Where nothing is installed, the log alone is enough.
-  const remembers = fs.existsSync(path.dirname(state.releases));
-  const forgotten =
-    remembers &&
-    orMessage(() =>
-      writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record))),
-    );
-  if (forgotten) narrate(`"${state.releases}" could not be written: ${forgotten}`);
+  try {
+    // Where nothing is installed there is no such directory, and the log alone is enough.
+    if (fs.existsSync(path.dirname(state.releases))) {
+      writeAtomically(state.releases, JSON.stringify(foldRecord(readState(config), record)));
+    }
+  } catch (error) {
+    narrate(`"${state.releases}" could not be written: ${messageOf(error)}`);
+  }
   const masked = maskDeep(record, maskOf(secrets));
-  const lost = orMessage(() => writeRecord(logFile, renderJson(masked, 0)));
-  if (lost) narrate(`The record could not be written to "${logFile}": ${lost}`);
-  return { masked, lost: lost !== null };
+  try {
+    writeRecord(logFile, renderJson(masked, 0));
+  } catch (error) {
+    narrate(`The record could not be written to "${logFile}": ${messageOf(error)}`);
+    return { masked, isLost: true };
+  }
+  return { masked, isLost: false };
 }
