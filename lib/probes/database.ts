@@ -3,7 +3,9 @@
  * makes none of them.
  */
 
-import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
+// The one command that zx does not run: it is asked and answers by messages (IPC), which only
+// Node's own fork has.
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, observe, Unobservable } from "../attempt.ts";
@@ -18,7 +20,9 @@ import {
 } from "./database-child.ts";
 
 export type DatabaseReader = {
+  /** Opens the database, reads its schema and checks its pages. */
   inspect(): Promise<DatabaseEvidence>;
+  /** The first rows of a query; never rejects. */
   query(sql: string, timeoutMs: number): Promise<QueryAnswer>;
   close(): void;
 };
@@ -27,76 +31,126 @@ export type DatabaseReader = {
 const CHILD_SLACK_MS = 3000;
 // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
 const INTEGRITY_MS_MAX = 20_000;
+
+/** The child process, and the order in which it is asked. */
+type Asked = {
+  /** The database, for messages. */
+  file: string;
+  /** Null before the first request, and after it had to be killed. */
+  child: ChildProcess | null;
+  /** Settles when the request before has been answered: the child answers one at a time. */
+  queue: Promise<unknown>;
+};
+
+function startChild(): ChildProcess {
+  const child = fork(PROGRAM, [DATABASE_CHILD], {
+    // From there, `--import tsx` is found again.
+    cwd: HERE,
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  // Without a listener, the error of a child that cannot be started would end this process; the
+  // request gets it as its own.
+  return child.on("error", () => {});
+}
+
+function killChild(asked: Asked): void {
+  asked.child?.kill("SIGKILL");
+  asked.child = null;
+}
+
+/** The child's answer, or why there is none. */
+type Outcome = { answer: unknown } | { why: string };
+
+/** Sends one request, and waits for the answer, for the child's end, or for the time to be up. */
+async function sendRequest(
+  child: ChildProcess,
+  request: DatabaseRequest,
+  timeoutMs: number,
+): Promise<Outcome> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const answered = once(child, "message", { signal }).then(
+    ([answer]: unknown[]): Outcome => ({ answer }),
+  );
+  const ended = once(child, "exit", { signal }).then(
+    ([code]): Outcome => ({ why: `the process for it ended with ${code ?? "a signal"}` }),
+  );
+  const late: Outcome = { why: `no answer within ${timeoutMs} ms; does the disk hang?` };
+  child.send(request, () => {});
+  try {
+    return await Promise.race([answered, ended, sleep(timeoutMs, late, { signal })]);
+  } catch (error) {
+    return { why: messageOf(error) };
+  } finally {
+    settled.abort();
+  }
+}
+
+/** Asks the child, which is started where there is none, and killed where it does not answer. */
+async function askChild(
+  asked: Asked,
+  request: DatabaseRequest,
+  timeoutMs: number,
+): Promise<unknown> {
+  // One that the kernel has killed between two requests answers no more.
+  const child = asked.child?.connected ? asked.child : startChild();
+  asked.child = child;
+  const outcome = await sendRequest(child, request, timeoutMs);
+  if ("answer" in outcome) return outcome.answer;
+  killChild(asked);
+  throw new Unobservable(`Cannot look at "${asked.file}": ${outcome.why}`);
+}
+
+/** Asks the child when it has answered what it was asked before. */
+function askInTurn<T>(asked: Asked, request: DatabaseRequest, timeoutMs: number): Promise<T> {
+  const answer = asked.queue.then(() => askChild(asked, request, timeoutMs));
+  asked.queue = answer.catch(() => {});
+  return answer as Promise<T>;
+}
+
+async function inspectDatabase(asked: Asked, config: Config): Promise<DatabaseEvidence> {
+  const { file } = asked;
+  const busyMs = config.limits.databaseMsMax;
+  const schema: DatabaseRequest = { look: "schema", file, busyMs };
+  const evidence = await askInTurn<DatabaseEvidence>(asked, schema, 2 * busyMs + CHILD_SLACK_MS);
+  if (evidence.open) return evidence;
+  const pages: DatabaseRequest = {
+    look: "integrity",
+    file,
+    busyMs,
+    backup: config.database?.backup,
+  };
+  const integrity = await observe(() =>
+    askInTurn<Partial<Integrity>>(asked, pages, INTEGRITY_MS_MAX),
+  );
+  if (!integrity.seen) return { ...evidence, integrityUnseen: integrity.why };
+  return { ...evidence, ...integrity.value };
+}
+
 /**
  * SQLite's calls block, so they are made in a child process that can be killed. It is started on
  * first use, and anew after it had to be killed.
  */
 export function openDatabaseReader(config: Config): DatabaseReader {
-  const { file = "", backup } = config.database ?? {};
-  const busyMs = config.limits.databaseMsMax;
-  let child: ChildProcess | null = null;
-  let queue: Promise<unknown> = Promise.resolve();
-  const kill = (): void => {
-    child?.kill("SIGKILL");
-    child = null;
-  };
-  const close = (): void => {
-    kill();
-    process.off("exit", kill);
-  };
+  const { file = "" } = config.database ?? {};
+  const asked: Asked = { file, child: null, queue: Promise.resolve() };
+  const kill = (): void => killChild(asked);
   // A child in the middle of a call to SQLite notices neither the end of this process nor a signal
   // other than SIGKILL.
   process.once("exit", kill);
-  // From there, `--import tsx` is found again.
-  const options: ForkOptions = { cwd: HERE, stdio: ["ignore", "ignore", "ignore", "ipc"] };
-  const start = (): ChildProcess => fork(PROGRAM, [DATABASE_CHILD], options).on("error", () => {});
-  const askNow = async (request: DatabaseRequest, timeoutMs: number): Promise<unknown> => {
-    // One that the kernel has killed between two requests answers no more.
-    if (!child?.connected) child = start();
-    const settled = new AbortController();
-    const answered = once(child, "message", { signal: settled.signal }).then(
-      ([answer]: unknown[]) => ({ answer }),
-    );
-    const ended = once(child, "exit", { signal: settled.signal }).then(
-      ([code]) => `the process for it ended with ${code ?? "a signal"}`,
-    );
-    const late = sleep(timeoutMs, `no answer within ${timeoutMs} ms; does the disk hang?`, {
-      signal: settled.signal,
-    });
-    child.send(request, () => {});
-    const outcome = await Promise.race([answered, ended, late]).catch(messageOf);
-    settled.abort();
-    if (typeof outcome !== "string") return outcome.answer;
-    kill();
-    throw new Unobservable(`Cannot look at "${file}": ${outcome}`);
+  return {
+    inspect: () => inspectDatabase(asked, config),
+    async query(sql, timeoutMs) {
+      const busyMs = Math.min(config.limits.databaseMsMax, timeoutMs);
+      const request: DatabaseRequest = { look: "query", file, sql, busyMs };
+      const answer = await observe(() =>
+        askInTurn<QueryAnswer>(asked, request, timeoutMs + CHILD_SLACK_MS),
+      );
+      return answer.seen ? answer.value : { rows: [], problem: answer.why };
+    },
+    close() {
+      kill();
+      process.off("exit", kill);
+    },
   };
-  const ask = <T>(request: DatabaseRequest, timeoutMs: number): Promise<T> => {
-    const asked = queue.then(() => askNow(request, timeoutMs));
-    queue = asked.catch(() => {});
-    return asked as Promise<T>;
-  };
-  const inspect = async (): Promise<DatabaseEvidence> => {
-    const evidence = await ask<DatabaseEvidence>(
-      { look: "schema", file, busyMs },
-      2 * busyMs + CHILD_SLACK_MS,
-    );
-    if (evidence.open) return evidence;
-    const integrity = await observe(() =>
-      ask<Partial<Integrity>>({ look: "integrity", file, busyMs, backup }, INTEGRITY_MS_MAX),
-    );
-    return integrity.seen
-      ? { ...evidence, ...integrity.value }
-      : { ...evidence, integrityUnseen: integrity.why };
-  };
-  const query = async (sql: string, timeoutMs: number): Promise<QueryAnswer> => {
-    const request: DatabaseRequest = {
-      look: "query",
-      file,
-      sql,
-      busyMs: Math.min(busyMs, timeoutMs),
-    };
-    const answer = await observe(() => ask<QueryAnswer>(request, timeoutMs + CHILD_SLACK_MS));
-    return answer.seen ? answer.value : { rows: [], problem: answer.why };
-  };
-  return { inspect, query, close };
 }
