@@ -77,11 +77,11 @@ import { type CommandLine, parseCommandLine, type Runner } from "./lib/commands/
 import { runConfig } from "./lib/commands/config.ts";
 import type { CommandName } from "./lib/commands/flags.ts";
 import { renderHelp } from "./lib/commands/help.ts";
-import { runReport } from "./lib/commands/report.ts";
+import { loadConfig, runReport } from "./lib/commands/index.ts";
 import { runRollback, startRollback } from "./lib/commands/rollback.ts";
 import { backOff, becomeService, removeOldRequest } from "./lib/commands/service.ts";
 import { runStatus } from "./lib/commands/status.ts";
-import { type Config, readConfig } from "./lib/config.ts";
+import type { Config } from "./lib/config.ts";
 import { STATUS_UP } from "./lib/dialects.ts";
 import { writeAtomically } from "./lib/files.ts";
 import { parseInstant } from "./lib/http.ts";
@@ -1635,6 +1635,12 @@ type Assignment = {
   narrator: Narrator;
 };
 
+/** What is told of an error that ends the program: of a known one its sentence, else all of it. */
+function describeCrash(error: unknown): string {
+  if (error instanceof UserError) return error.message;
+  return `Internal error: ${(error as Error)?.stack ?? messageOf(error)}`;
+}
+
 /** Writes down what is known of a run and ends the process; nothing here waits for anything. */
 function abortRun(run: Run, exit: number, reason: string, isJson: boolean): never {
   run.notes.push(reason);
@@ -1656,7 +1662,7 @@ async function judgeBot(assignment: Assignment): Promise<{ run: Run; result: Res
   let run = openRun(config, selected, narrator, kind);
   const abort = (exit: number, reason: string): never => abortRun(run, exit, reason, isJson);
   const crash = (error: unknown): never => {
-    run.narrate(`Internal error: ${(error as Error)?.stack ?? messageOf(error)}`);
+    run.narrate(describeCrash(error));
     return abort(EXIT.internal, "internal error");
   };
   for (const signal of SIGNALS) process.on(signal, () => abort(EXIT[signal], `ended by ${signal}`));
@@ -1824,7 +1830,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (flags.version) return await print(`${VERSION}\n`);
     if (flags.schema) return await print(readShipped("schema.json"));
     becomeService(line);
-    const config = readConfig(env, flags.config, RULES);
+    const config = await loadConfig(env, flags.config, RULES);
     // All paths are absolute by now, and a directory that is deleted under this program must not
     // matter.
     process.chdir("/");

@@ -4,7 +4,6 @@
  */
 
 import { Unobservable } from "./attempt.ts";
-import { load } from "./shipped.ts";
 
 // The standard input of a command, and variables for its environment.
 type Letter = { text: string; variables: NodeJS.ProcessEnv };
@@ -21,7 +20,7 @@ export async function readCommand(
   signal?: AbortSignal,
   letter?: Letter,
 ) {
-  const { $ } = load("zx/core") as typeof import("zx/core");
+  const { $ } = await import("zx/core");
   const { PATH, HOME = "/" } = process.env;
   const env = {
     PATH,

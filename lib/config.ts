@@ -5,133 +5,163 @@
 
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { orNull, orRefuse, UserError } from "./attempt.ts";
-import { type ConfigFile, parseConfig } from "./config-schema.ts";
+import { messageOf, orNull, UserError } from "./attempt.ts";
+import type { Config, ConfigFile } from "./config-file.ts";
+import { parseConfig } from "./config-parse.ts";
 import { readSmallFile } from "./files.ts";
 import type { Limits, Rules } from "./rules.ts";
-import { SHIPPED } from "./shipped.ts";
-import { EXIT } from "./vocabulary.ts";
+import { SHIPPED, SITE_CONFIGS } from "./shipped.ts";
+import { type Environment, EXIT } from "./vocabulary.ts";
+
+export type { Config } from "./config-file.ts";
 
 /** Header lines as curl reads them: `Name: value`, blank lines and # comments left out. */
 export function parseHeaders(text: string): Record<string, string> {
-  const pairOf = (line: string) =>
-    /^([\w!#$%&'*+.^`|~-]+)\s*:\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)?.slice(1);
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const pairs = lines.filter((line) => line && !line.startsWith("#")).map(pairOf);
-  if (pairs.includes(undefined))
-    throw new UserError(
-      EXIT.config,
-      'expected "Name: value" on each line, without control characters',
-    );
-  return Object.fromEntries(pairs as [string, string][]);
+  const headers: Record<string, string> = {};
+  for (const line of text.split(/\r?\n/).map((each) => each.trim())) {
+    if (!line || line.startsWith("#")) continue;
+    const header = /^([\w!#$%&'*+.^`|~-]+)\s*:\s*([\t\x20-\x7e\x80-\xff]*)$/.exec(line);
+    if (!header) {
+      const says = 'expected "Name: value" on each line, without control characters';
+      throw new UserError(EXIT.config, says);
+    }
+    const [, name = "", value = ""] = header;
+    headers[name] = value;
+  }
+  return headers;
 }
 
-export const SITE_CONFIGS = "/etc/cytube-verify";
+/** The file of an environment: the one given, the site's, or the shipped one. */
 export function findConfig(name: string, given: string | undefined): string {
-  if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name))
-    throw new UserError(
-      EXIT.config,
-      `--env "${name}" is not a name: letters, digits, dots, dashes`,
-    );
+  if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) {
+    const says = `--env "${name}" is not a name: letters, digits, dots, dashes`;
+    throw new UserError(EXIT.config, says);
+  }
   if (given) return path.resolve(given);
   const places = [SITE_CONFIGS, SHIPPED];
-  const found = places
-    .map((place) => path.join(place, `${name}.yaml`))
-    .find((file) => fs.existsSync(file));
+  const files = places.map((place) => path.join(place, `${name}.yaml`));
+  const found = files.find((file) => fs.existsSync(file));
   if (found) return found;
   const there = places.flatMap((place) => orNull(() => fs.readdirSync(place)) ?? []);
-  const names = there
-    .filter((file) => file.endsWith(".yaml") && !file.startsWith("prometheus"))
-    .map((file) => file.slice(0, -5));
-  const known = [...new Set(names)].sort().join(", ");
-  throw new UserError(
-    EXIT.config,
-    `No config for the environment "${name}" in ${places.join(" or ")}; there are: ${known}`,
-  );
+  const configs = there.filter((file) => file.endsWith(".yaml") && !file.startsWith("prometheus"));
+  const known = [...new Set(configs.map((file) => file.slice(0, -5)))].sort().join(", ");
+  const nowhere = `No config for the environment "${name}" in ${places.join(" or ")}`;
+  throw new UserError(EXIT.config, `${nowhere}; there are: ${known}`);
 }
 
-/**
- * A validated config with its limits resolved and its paths absolute. `secrets` must never leave
- * this program.
- */
-export function readConfig(name: string, given: string | undefined, rules: Rules) {
-  const file = findConfig(name, given);
-  const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
-  const {
-    limits,
-    log,
-    off = {},
-    hints = {},
-    rollback,
-    burnin,
-    state,
-    ...rest
-  } = parseConfig(text, file, name, rules);
-  const { url, headersFile } = rest.health;
-  const readHeaders = (from: string) =>
-    orRefuse(`Cannot read health.headersFile "${from}"`, () =>
-      parseHeaders(readSmallFile(from, 65_536)),
+/** What `read` returns; an error becomes one of the config, and `what` says of what. */
+function orRefuse<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new UserError(EXIT.config, `${what}: ${messageOf(error)}`);
+  }
+}
+
+/** The headers of the health endpoint's request, and what is secret in them and in its URL. */
+function readCredentials({ url, headersFile }: ConfigFile["health"]): {
+  headers: Record<string, string>;
+  secrets: string[];
+} {
+  const headers = headersFile
+    ? orRefuse(`Cannot read health.headersFile "${headersFile}"`, () =>
+        parseHeaders(readSmallFile(headersFile, 65_536)),
+      )
+    : {};
+  const { username = "", password = "", searchParams = null } = url ? new URL(url) : {};
+  if (username || password) {
+    const account = orRefuse("Cannot decode the user and password of health.url", () =>
+      [username, password].map(decodeURIComponent).join(":"),
     );
-  const headers = headersFile ? readHeaders(headersFile) : {};
-  const { username = "", password: encoded = "", searchParams = null } = url ? new URL(url) : {};
-  const [user, password] = orRefuse("Cannot decode the user and password of health.url", () =>
-    [username, encoded].map(decodeURIComponent),
-  );
-  if (user || password)
-    headers.authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    headers.authorization = `Basic ${Buffer.from(account).toString("base64")}`;
+  }
   const secrets = Object.values(headers).flatMap((value) => [
     value,
     value.replace(/^(Bearer|Basic|Token)\s+/i, ""),
   ]);
-  if (password) secrets.push(password, encoded);
+  if (password) secrets.push(decodeURIComponent(password), password);
   // Any value may be a secret, but no word such as `json`.
   secrets.push(...[...(searchParams?.values() ?? [])].filter((value) => value.length >= 8));
-  const others = [rest.prometheus, rest.alertmanager].flatMap((source) =>
-    source ? new URL(source.url).password : [],
-  );
-  secrets.push(
-    ...others,
-    ...others.map((other) => orNull(() => decodeURIComponent(other)) ?? other),
-  );
-  const logFile = log?.file ?? `/var/log/cytube-verify/${name}.jsonl`;
+  return { headers, secrets };
+}
+
+/** The passwords in the URLs of the site's own monitoring. */
+function passwordsOf({ prometheus, alertmanager }: ConfigFile): string[] {
+  const sources = [prometheus, alertmanager].flatMap((source) => source ?? []);
+  const passwords = sources.map(({ url }) => new URL(url).password);
+  const decoded = passwords.map((encoded) => orNull(() => decodeURIComponent(encoded)) ?? encoded);
+  return [...passwords, ...decoded];
+}
+
+/** The verifier's log, which must not be a file of the bot's. */
+function logFileOf(name: string, file: string, config: ConfigFile): string {
+  const logFile = config.log?.file ?? `/var/log/cytube-verify/${name}.jsonl`;
   const botFiles = [
-    rest.database?.file,
-    rest.process.pidFile,
-    rest.configuration?.file,
-    ...(rest.errorLogs?.files ?? []),
+    config.database?.file,
+    config.process.pidFile,
+    config.configuration?.file,
+    ...(config.errorLogs?.files ?? []),
   ];
-  if (botFiles.includes(logFile))
-    throw new UserError(EXIT.config, `${file}: log.file "${logFile}" is a file of the bot's own`);
-  const { directory: memory = "/var/lib/cytube-verify", flags = "/run/cytube-verify" } =
-    state ?? {};
-  const flag = (which: "passed" | "rollback" | "rolling" | "unverified"): string =>
-    path.join(flags, `${name}.${which}`);
-  const { directory, current = directory && path.join(path.dirname(directory), "current") } =
-    rest.release ?? {};
-  const defaults = Object.fromEntries(
-    Object.entries(rules.limits).map(([key, row]) => [key, row[rest.environment]]),
+  if (botFiles.includes(logFile)) {
+    const says = `${file}: log.file "${logFile}" is a file of the bot's own`;
+    throw new UserError(EXIT.config, says);
+  }
+  return logFile;
+}
+
+function resolveLimits(
+  rules: Rules,
+  environment: Environment,
+  own: ConfigFile["limits"] = {},
+): Limits {
+  const rows = Object.entries(rules.limits).map(([name, row]) => [name, row[environment]]);
+  // The schema lets null stand only where a limit may be null.
+  return { ...Object.fromEntries(rows), ...own } as Limits;
+}
+
+function resolveState(name: string, { state }: ConfigFile): Config["state"] {
+  const memory = state?.directory ?? "/var/lib/cytube-verify";
+  const flags = state?.flags ?? "/run/cytube-verify";
+  return {
+    releases: path.join(memory, `${name}.releases.json`),
+    alert: path.join(memory, `${name}.alert.json`),
+    flag: (which) => path.join(flags, `${name}.${which}`),
+  };
+}
+
+function resolveRelease({ release }: ConfigFile): Config["release"] {
+  if (!release) return undefined;
+  const { directory, current } = release;
+  const beside = directory && path.join(path.dirname(directory), "current");
+  return { ...release, current: current ?? beside };
+}
+
+/**
+ * Reads the config of an environment, or the file that was given. Throws a `UserError` 78 that
+ * names every mistake with its place.
+ */
+export function readConfig(name: string, given: string | undefined, rules: Rules): Config {
+  const file = findConfig(name, given);
+  const text = orRefuse(`Cannot read the config "${file}"`, () => readSmallFile(file, 1 << 20));
+  const { log, off, hints, limits, state, rollback, burnin, ...sections } = parseConfig(
+    { text, file, name },
+    rules,
   );
-  const said = { off, hints } as Record<"off" | "hints", Record<string, string>>;
-  return Object.freeze({
-    ...{
-      ...rest,
-      name,
-      file,
-      limits: { ...defaults, ...limits } as Limits,
-      burninLimits: rules.burnin,
-      ...said,
-      logFile,
-      headers,
-      secrets,
-    },
-    release: rest.release && { ...rest.release, current },
-    // What outlives a run: what is remembered, and the flags that systemd looks at, each file by
-    // the name of the environment.
-    state: {
-      releases: path.join(memory, `${name}.releases.json`),
-      alert: path.join(memory, `${name}.alert.json`),
-      flag,
-    },
+  const whole: ConfigFile = { ...sections, log, state };
+  const { headers, secrets } = readCredentials(sections.health);
+  return Object.freeze<Config>({
+    ...sections,
+    name,
+    file,
+    limits: resolveLimits(rules, sections.environment, limits),
+    burninLimits: rules.burnin,
+    off: (off ?? {}) as Record<string, string>,
+    hints: (hints ?? {}) as Record<string, string>,
+    logFile: logFileOf(name, file, whole),
+    headers,
+    secrets: [...secrets, ...passwordsOf(whole)],
+    release: resolveRelease(whole),
+    state: resolveState(name, whole),
     burnin: {
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       rollback: false,
@@ -147,19 +177,3 @@ export function readConfig(name: string, given: string | undefined, rules: Rules
     },
   });
 }
-type Resolved =
-  | "name"
-  | "file"
-  | "environment"
-  | "limits"
-  | "burninLimits"
-  | "off"
-  | "hints"
-  | "rollback"
-  | "burnin"
-  | "state"
-  | "logFile"
-  | "headers"
-  | "secrets";
-export type Config = Omit<ConfigFile, Resolved | "log"> &
-  Pick<ReturnType<typeof readConfig>, Resolved>;

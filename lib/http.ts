@@ -6,7 +6,6 @@
 import { once } from "node:events";
 import { HTTP_MEANINGS } from "./advice.ts";
 import { codeOf, messageOf, orNull } from "./attempt.ts";
-import { load } from "./shipped.ts";
 import { cutText } from "./text.ts";
 import { VERSION } from "./vocabulary.ts";
 
@@ -22,9 +21,14 @@ export type HttpAnswer = {
   body: string;
   problem: string | null;
 };
+export const isHttpUrl = (source: string): boolean =>
+  URL.canParse(source) && /^https?:$/.test(new URL(source).protocol);
 export type HttpTarget = { url: string; socket?: string; headers?: Record<string, string> };
-export const loadHttp = (url: URL): typeof import("node:http") =>
-  load(url.protocol === "https:" ? "node:https" : "node:http");
+/** Loaded late, for a config without an endpoint needs neither. */
+export const loadHttp = (url: URL): Promise<typeof import("node:http")> =>
+  url.protocol === "https:"
+    ? (import("node:https") as unknown as Promise<typeof import("node:http")>)
+    : import("node:http");
 /**
  * One GET; redirects are not followed, and it never rejects. Node's own client: compiling undici's
  * WebAssembly costs twice what bare Node does.
@@ -56,7 +60,8 @@ export async function readHttp(
       /^:$/,
       "",
     );
-    const request = loadHttp(url).get({
+    const { get } = await loadHttp(url);
+    const request = get({
       ...where,
       auth,
       agent,

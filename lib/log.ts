@@ -6,11 +6,11 @@
 import * as fs from "node:fs";
 import { hostname } from "node:os";
 import * as path from "node:path";
+import { gunzipSync } from "node:zlib";
 import { orMessage, orNull } from "./attempt.ts";
 import { readEnd, readPart, userOf } from "./files.ts";
 import { parseJsonObject, valueAt } from "./http.ts";
 import { rotatedSiblings } from "./rotation.ts";
-import { load } from "./shipped.ts";
 import { isoOf } from "./text.ts";
 import { UNIT_INVOCATION, VERSION } from "./vocabulary.ts";
 
@@ -53,9 +53,7 @@ const SCAN_BYTES = 1 << 16;
 const RECORD_HEAD = /^\{"v":1,"kind":"(\w+)","ts":"([^"]+)"/;
 
 const unpack = (file: string, bytesMax: number): Buffer =>
-  (load("node:zlib") as typeof import("node:zlib")).gunzipSync(fs.readFileSync(file), {
-    maxOutputLength: bytesMax,
-  });
+  gunzipSync(fs.readFileSync(file), { maxOutputLength: bytesMax });
 
 /** Hands on the whole lines of a file, many at once; their text is decoded out of one buffer. */
 function scanLines(file: string, take: (lines: readonly string[]) => void): void {

@@ -3,15 +3,9 @@
  */
 
 import * as fs from "node:fs";
-import { createRequire } from "node:module";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 
-/**
- * Loads a library when needed. `require`: zx's ESM wrapper costs four times the CPU, and a missing
- * package must exit 70, not Node's 1 (process).
- */
-export const load = createRequire(import.meta.url);
 const THIS_FILE = fileURLToPath(import.meta.url);
 /**
  * What is started again as a child process: verify.ts of a checkout, or the one file that was built
@@ -40,3 +34,6 @@ export const SHIPPED = path.join(
 ); // Beside this file, or beside build/.
 export const readShipped = (name: string): string =>
   fs.readFileSync(path.join(SHIPPED, name), "utf8");
+
+/** Where a site has its own configs, which come before the shipped ones. */
+export const SITE_CONFIGS = "/etc/cytube-verify";

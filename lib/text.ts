@@ -4,14 +4,13 @@
  */
 
 import { stripVTControlCharacters } from "node:util";
+import { distance } from "fastest-levenshtein";
 import { round } from "./numbers.ts";
-import { load } from "./shipped.ts";
 
 export const isoOf = (at: number): string => new Date(at).toISOString();
 
 /** The word of `words` nearest to `word` by edit distance, for "did you mean". */
 export function nearestWord(word: string, words: readonly string[]): string | null {
-  const { distance } = load("fastest-levenshtein") as typeof import("fastest-levenshtein");
   const scored = words.map((candidate) => ({
     candidate,
     far: distance(word.toLowerCase(), candidate.toLowerCase()),

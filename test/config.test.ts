@@ -12,7 +12,7 @@ import fc from "fast-check";
 import { parse, stringify } from "yaml";
 import { UserError } from "../lib/attempt.ts";
 import { type Config, findConfig, parseHeaders, readConfig } from "../lib/config.ts";
-import { describeFound, parseConfig } from "../lib/config-schema.ts";
+import { describeFound, parseConfig } from "../lib/config-parse.ts";
 import { HEALTH_FIELDS } from "../lib/dialects.ts";
 import { maskOf } from "../lib/masking.ts";
 import { CHECK_NAMES, EXIT } from "../lib/vocabulary.ts";
@@ -40,7 +40,7 @@ const least: Settings = {
 
 function linesOf(text: string, name = "prod"): string[] {
   try {
-    parseConfig(text, "site.yaml", name, RULES);
+    parseConfig({ text, file: "site.yaml", name }, RULES);
   } catch (error) {
     assert.ok(
       error instanceof UserError,
@@ -392,11 +392,19 @@ test("parseConfig() does not ask for a configuration in test, where it is not ch
 });
 
 test("parseConfig() takes the environment from the name of the file, where it is test or prod", () => {
-  assert.equal(parseConfig(stringify(least), "prod.yaml", "prod", RULES).environment, "prod");
-  assert.equal(parseConfig(stringify(least), "test.yaml", "test", RULES).environment, "test");
   assert.equal(
-    parseConfig(stringify({ ...least, environment: "test" }), "prod.yaml", "prod", RULES)
-      .environment,
+    parseConfig({ text: stringify(least), file: "prod.yaml", name: "prod" }, RULES).environment,
+    "prod",
+  );
+  assert.equal(
+    parseConfig({ text: stringify(least), file: "test.yaml", name: "test" }, RULES).environment,
+    "test",
+  );
+  assert.equal(
+    parseConfig(
+      { text: stringify({ ...least, environment: "test" }), file: "prod.yaml", name: "prod" },
+      RULES,
+    ).environment,
     "test",
   );
   assert.match(

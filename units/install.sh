@@ -177,48 +177,25 @@ check_config() {
 
 # ---------------------------------------------------------------------------- program
 
-# The packages that verify.js loads, and what those load, by package-lock.json. What only runs or builds a checkout stays out.
-runtime_packages() {
-  # shellcheck disable=SC2016 # The dollars are JavaScript's.
-  unprivileged "$node" -e '
-    const { packages } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
-    const checkoutOnly = ["tsx", "esbuild", "prebuild-install"];
-    const found = new Set();
-    const parentOf = (at) => at.slice(0, Math.max(0, at.lastIndexOf("/node_modules/")));
-    const find = (at, name) => {
-      const path = `${at}${at && "/"}node_modules/${name}`;
-      return packages[path] ? path : at && find(parentOf(at), name);
-    };
-    const visit = (at, { dependencies = {} }) => {
-      for (const name of Object.keys(dependencies)) {
-        const path = checkoutOnly.includes(name) ? "" : find(at, name);
-        if (!path || found.has(path)) continue;
-        found.add(path);
-        visit(path, packages[path]);
-      }
-    };
-    visit("", packages[""]);
-    console.log([...found].join("\n"));
-  ' <"$root/package-lock.json"
-}
-
 # Names and contents; owner and mode are the same for all.
 hash_of() { (cd "$1" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2 | sha256sum | cut -c 1-8); }
 
 stage_program() {
   program=$scratch/program
   mkdir "$program"
-  cp "$root/build/verify.js" "$root/package.json" "$program"
+  cp "$root/build/verify.js" "$root/build/LICENSES.txt" "$root/package.json" "$program"
   cp -R "$root/config" "$program"
-  runtime_packages >"$scratch/packages"
-  missing=$(while IFS= read -r path; do if [ ! -d "$root/$path" ]; then say "$path"; fi; done <"$scratch/packages")
-  if [ -n "$missing" ]; then die 69 "not installed: $(say "$missing" | tr '\n' ' ')- npm ci (as yourself, not as root)"; fi
-  # Of the SQLite binding only what Node loads: its sources and the compiler's files are 25 MB.
+  # All packages are in verify.js, but for SQLite's binding and the two that load it.
+  for name in better-sqlite3 bindings file-uri-to-path; do
+    if [ ! -d "$root/node_modules/$name" ]; then die 69 "not installed: $name - npm ci (as yourself, not as root)"; fi
+  done
+  # Of the binding only what Node loads: its sources and the compiler's files are 25 MB.
   sqlite=node_modules/better-sqlite3
-  tar -C "$root" -cf - --exclude="$sqlite/deps" --exclude="$sqlite/src" --exclude="$sqlite/build" -T "$scratch/packages" | tar -C "$program" -xf - --no-same-owner
   if [ ! -f "$root/$sqlite/build/Release/better_sqlite3.node" ]; then die 69 "SQLite's binding is not built: npm ci (it needs g++, make and python3)"; fi
   mkdir -p "$program/$sqlite/build/Release"
+  cp -R "$root/$sqlite/package.json" "$root/$sqlite/lib" "$root/$sqlite/LICENSE" "$program/$sqlite"
   cp "$root/$sqlite/build/Release/better_sqlite3.node" "$program/$sqlite/build/Release"
+  cp -R "$root/node_modules/bindings" "$root/node_modules/file-uri-to-path" "$program/node_modules"
   chmod -R u=rwX,go=rX "$program"
   # The scratch directory is root's and the checkout may be in a closed home; what another user runs and reads is here.
   chmod 755 "$scratch"
@@ -228,7 +205,7 @@ stage_program() {
   version=$(sed -n 's/^  "version": "\([A-Za-z0-9.+-]*\)",*$/\1/p' "$root/package.json" | head -n 1)
   id=$version-$(hash_of "$program")
   # The binding fits one Node: the one that `npm ci` ran under.
-  (cd "$program" && unprivileged "$node" -e 'new (require("better-sqlite3"))(":memory:").close(); require("zx/core"); require("pidusage"); require("yaml")' 2>"$scratch/error") ||
+  (cd "$program" && unprivileged "$node" -e 'new (require("better-sqlite3"))(":memory:").close()' 2>"$scratch/error") ||
     die 69 "the program does not run under \"$node\" ($(grep -m 1 Error "$scratch/error" || head -n 1 "$scratch/error")); run npm ci with that Node, or name another: --node FILE"
 }
 
@@ -240,8 +217,7 @@ install_program() {
   fi
   changes=$((changes + 1))
   if [ "$dry" = yes ]; then
-    say "would copy to $lib/$id: verify.js package.json config/ and $(grep -c . "$scratch/packages") packages:"
-    sed 's|^node_modules/|  |' "$scratch/packages"
+    say "would copy to $lib/$id: verify.js LICENSES.txt package.json config/ and in node_modules/ better-sqlite3 bindings file-uri-to-path"
     return
   fi
   mkdir -p "$lib"

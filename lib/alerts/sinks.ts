@@ -10,10 +10,9 @@ import { HTTP_MEANINGS } from "../advice.ts";
 import { attempt, codeOf, messageOf, observe, orNull, orRefuse, UserError } from "../attempt.ts";
 import { readCommand } from "../command.ts";
 import type { Config } from "../config.ts";
-import { isHttpUrl } from "../config-schema.ts";
 import { readSmallFile } from "../files.ts";
+import { isHttpUrl } from "../http.ts";
 import { maskOf } from "../masking.ts";
-import { load } from "../shipped.ts";
 import { cutText } from "../text.ts";
 import { EXIT, type SinkKind } from "../vocabulary.ts";
 import type { Delivery, Message, Sent } from "./situation.ts";
@@ -71,7 +70,7 @@ export async function send(
   { headers, body }: Payload,
   { triesMax, timeoutMs, backoffMs, retryAfterSecondsMax } = PACE,
 ): Promise<Sent> {
-  const { request } = load("undici") as typeof import("undici");
+  const { request } = await import("undici");
   const encoded = `${url.username}:${url.password}`;
   const account = Buffer.from(orNull(() => decodeURIComponent(encoded)) ?? encoded).toString(
     "base64",

@@ -3,10 +3,9 @@
  * flags that there are stand in flags.ts.
  */
 
-import type * as Commander from "commander";
+import { Command, Option } from "commander";
 import { orNull } from "../attempt.ts";
 import type { Config } from "../config.ts";
-import { load } from "../shipped.ts";
 import { CHECK_NAMES, type CheckName, type Narrator } from "../vocabulary.ts";
 import {
   COMMAND_NAMES,
@@ -43,8 +42,7 @@ export type CommandLine = {
 export type Runner = (line: CommandLine, config: Config, narrator: Narrator) => Promise<number>;
 
 /** A parser that leaves to its caller what it does not know, prints nothing and never exits. */
-function openParser(): Commander.Command {
-  const { Command } = load("commander") as typeof Commander;
+function openParser(): Command {
   return new Command()
     .helpOption(false)
     .allowUnknownOption()
@@ -56,8 +54,7 @@ function openParser(): Commander.Command {
 }
 
 /** Adds a flag to a parser, with the reader of its value. */
-function addFlag(parser: Commander.Command, flag: Flag): void {
-  const { Option } = load("commander") as typeof Commander;
+function addFlag(parser: Command, flag: Flag): void {
   const { name, parse } = flag;
   const option = new Option(declarationOf(flag));
   if (parse) option.argParser((text: string) => parse(`--${name}`, text));

@@ -3,7 +3,7 @@
  * read. It parses no command line (command-line.ts does) and prints no page (help.ts does).
  */
 
-import { SITE_CONFIGS } from "../config.ts";
+import { SITE_CONFIGS } from "../shipped.ts";
 import type { CheckName } from "../vocabulary.ts";
 import { choiceOf, parseCheckList, parseReleaseId, parseText, parseTime } from "./usage.ts";
 

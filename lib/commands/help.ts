@@ -3,8 +3,8 @@
  * table of commands, so that no page names a flag that is not there.
  */
 
-import type * as Commander from "commander";
-import { INVOKED_AS, load, RUN_AS } from "../shipped.ts";
+import { Command, Option } from "commander";
+import { INVOKED_AS, RUN_AS } from "../shipped.ts";
 import { CHECK_CODES, CHECK_NAMES, VERSION } from "../vocabulary.ts";
 import type { HelpPage } from "./command-line.ts";
 import {
@@ -106,7 +106,6 @@ export function readHelp(): string {
 
 /** The page of one command. */
 function renderCommandHelp(name: CommandName): string {
-  const { Command, Option } = load("commander") as typeof Commander;
   const { flags, summary, examples } = COMMANDS[name];
   const page = new Command(usageOf(name))
     .usage("[flags]")

@@ -6,7 +6,6 @@ import type { Config } from "../config.ts";
 import { CONFIGURATION_FIELDS } from "../dialects.ts";
 import { readSmallFile } from "../files.ts";
 import { firstAt, RESPONSE_BYTES_MAX } from "../http.ts";
-import { load } from "../shipped.ts";
 import type { HealthFields } from "./health.ts";
 
 /**
@@ -23,16 +22,16 @@ export type ConfigurationEvidence = {
   startedAt: number | null;
   file: BotConfiguration | null;
 };
-export function readConfiguration(
+export async function readConfiguration(
   config: Config,
   fields: HealthFields,
   startedAt: number | null,
-): ConfigurationEvidence {
+): Promise<ConfigurationEvidence> {
   const { file, fields: pointers } = config.configuration ?? {};
   if (!file) return { fields, startedAt, file: null };
   try {
-    const { parse } = load("yaml") as typeof import("yaml");
-    const document: unknown = parse(readSmallFile(file, RESPONSE_BYTES_MAX), { maxAliasCount: 20 });
+    const { parseYaml } = await import("../config-parse.ts");
+    const document = parseYaml(readSmallFile(file, RESPONSE_BYTES_MAX));
     const find = (name: ComparedName): unknown =>
       firstAt(document, [pointers?.[name] ?? CONFIGURATION_FIELDS[name]].flat());
     const said = { environment: find("environment"), channel: find("channel") };

@@ -10,7 +10,6 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { attempt, codeOf, messageOf, orMessage, orNull } from "../attempt.ts";
 import { readPart } from "../files.ts";
-import { load } from "../shipped.ts";
 
 /**
  * Lines of `quick_check`, of the file named; null when it was not run, and then one of the others
@@ -87,6 +86,27 @@ const ROLLBACK_CHECK_BYTES_MAX = 50 << 20;
 // Its format's write version, 2 is WAL (sqlite.org/fileformat2).
 const isWal = (file: string): boolean => readPart(file, 18, 1)[0] === 2;
 
+/** SQLite's binding. serveDatabase() loads it before the first look, and nobody else calls these. */
+let Sqlite: typeof import("better-sqlite3") | null = null;
+
+/** Why the binding cannot be used, as a sentence with what to do; null where it can. */
+async function loadSqlite(): Promise<string | null> {
+  try {
+    const library = (await import("better-sqlite3")).default;
+    // Its native half is loaded by the first database only.
+    new library(":memory:").close();
+    Sqlite = library;
+    return null;
+  } catch (error) {
+    const isForeign = codeOf(error) === "ERR_DLOPEN_FAILED";
+    const [why] = messageOf(error).split("\n");
+    const remedy = isForeign
+      ? `It was not built for this Node (${process.version}): npm rebuild better-sqlite3`
+      : "It is not installed: npm ci, or sudo units/install.sh again";
+    return `better-sqlite3 cannot be loaded (${why}). ${remedy}`;
+  }
+}
+
 /**
  * Opens read-only, and refuses where SQLite would create -shm and -wal: as the verifier's, they
  * would keep the bot from opening its own database.
@@ -96,7 +116,6 @@ function readDatabase<T>(
   busyMs: number,
   look: (database: import("better-sqlite3").Database) => T,
 ): T {
-  const Database = load("better-sqlite3") as typeof import("better-sqlite3");
   const missing = isWal(file) && ["-wal", "-shm"].some((end) => !fs.existsSync(file + end));
   const wouldCreate = missing && process.geteuid?.() !== fs.statSync(file).uid;
   if (wouldCreate && !orMessage(() => fs.accessSync(path.dirname(file), fs.constants.W_OK)))
@@ -104,7 +123,8 @@ function readDatabase<T>(
       new Error("reading it would leave -wal and -shm files of this user beside it"),
       { code: "WOULD_HARM" },
     );
-  const database = new Database(file, { readonly: true, fileMustExist: true, timeout: busyMs });
+  if (!Sqlite) throw new Error("serveDatabase() loads the library first");
+  const database = new Sqlite(file, { readonly: true, fileMustExist: true, timeout: busyMs });
   try {
     return look(database);
   } finally {
@@ -281,6 +301,8 @@ function becomeOwner(file: string): void {
   process.setuid?.(owner.uid);
 }
 
+/** What the child answers; `broken` says why SQLite's binding cannot be used at all. */
+export type DatabaseAnswer = { seen: unknown } | { broken: string };
 // The hidden argument that makes this file the child process which alone calls SQLite.
 export const DATABASE_CHILD = "database-child";
 /** The child's main loop: one answer for each request, until the parent goes. */
@@ -290,12 +312,12 @@ export function serveDatabase(): void {
   process.on("message", async (asked: DatabaseRequest) => {
     // Its -wal, -shm and disk are where a link points.
     const request = { ...asked, file: orNull(() => fs.realpathSync(asked.file)) ?? asked.file };
-    // Another user may not be able to read the library, and its native half is loaded by the first
-    // database only.
-    orNull(() =>
-      new (load("better-sqlite3") as typeof import("better-sqlite3"))(":memory:").close(),
-    );
-    becomeOwner(request.file);
-    process.send?.(await looks[request.look](request));
+    // Before this process becomes another user, who may not be able to read the library.
+    const broken = Sqlite ? null : await loadSqlite();
+    if (!broken) becomeOwner(request.file);
+    const answer: DatabaseAnswer = broken
+      ? { broken }
+      : { seen: await looks[request.look](request) };
+    process.send?.(answer);
   });
 }

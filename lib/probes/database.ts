@@ -8,11 +8,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf, observe, Unobservable } from "../attempt.ts";
+import { messageOf, observe, Unobservable, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { HERE, PROGRAM } from "../shipped.ts";
+import { EXIT } from "../vocabulary.ts";
 import {
   DATABASE_CHILD,
+  type DatabaseAnswer,
   type DatabaseEvidence,
   type DatabaseRequest,
   type Integrity,
@@ -96,7 +98,12 @@ async function askChild(
   const child = asked.child?.connected ? asked.child : startChild();
   asked.child = child;
   const outcome = await sendRequest(child, request, timeoutMs);
-  if ("answer" in outcome) return outcome.answer;
+  if ("answer" in outcome) {
+    const answer = outcome.answer as DatabaseAnswer;
+    if ("seen" in answer) return answer.seen;
+    // That is no word on the bot: this program is not whole.
+    throw new UserError(EXIT.internal, answer.broken);
+  }
   killChild(asked);
   throw new Unobservable(`Cannot look at "${asked.file}": ${outcome.why}`);
 }

@@ -6,7 +6,6 @@ import { messageOf, observe, Unobservable } from "../attempt.ts";
 import { readCommand } from "../command.ts";
 import type { Config } from "../config.ts";
 import { parseJsonObject } from "../http.ts";
-import { load } from "../shipped.ts";
 import {
   addLogLine,
   emptyPosition,
@@ -182,7 +181,7 @@ export async function readJournalSince(
     unseen: null,
     hint: null,
   };
-  const { createInterface } = load("node:readline") as typeof import("node:readline");
+  const { createInterface } = await import("node:readline");
   const position = emptyPosition();
   const systemd: JournalEntry[] = [];
   const from = cursor

@@ -10,7 +10,6 @@ import { promisify, stripVTControlCharacters } from "node:util";
 import { codeOf, messageOf, orNull } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { PACKED, rotatedSiblings } from "../rotation.ts";
-import { load } from "../shipped.ts";
 import { spanOf } from "../text.ts";
 import type { Identity } from "../vocabulary.ts";
 import {
@@ -165,7 +164,7 @@ async function* readChunks(
   from: number,
   to = Infinity,
 ): AsyncGenerator<Buffer> {
-  const { createGunzip } = load("node:zlib") as typeof import("node:zlib");
+  const { createGunzip } = await import("node:zlib");
   const unpacked = () =>
     pipeline(readBytesFrom(descriptor, 0), createGunzip({ chunkSize: CHUNK_BYTES }), () => {});
   let at = isPacked ? 0 : from;

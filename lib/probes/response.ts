@@ -20,7 +20,7 @@ export async function readResponseTimes(
 ): Promise<ResponseEvidence> {
   const { responseSamples, responseGapMs, healthTimeoutMs } = config.limits;
   const evidence: ResponseEvidence = { fresh: [], keptAlive: [], failures: [] };
-  const { Agent } = loadHttp(new URL(config.health.url as string));
+  const { Agent } = await loadHttp(new URL(config.health.url as string));
   const kept = new Agent({ keepAlive: true, maxSockets: 1 });
   for (let round = 0; round < responseSamples && !signal.aborted; round++) {
     if (round) await sleep(responseGapMs, undefined, { signal }).catch(() => {});

@@ -3,7 +3,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, Unobservable } from "../attempt.ts";
 import { sumOf } from "../numbers.ts";
-import { load } from "../shipped.ts";
 import { readTree } from "./process.ts";
 
 /**
@@ -21,7 +20,7 @@ export type UsageSample = {
  * between processes are counted in each.
  */
 export async function readUsage(root: number, previous: UsageSample | null): Promise<UsageSample> {
-  const pidusage = load("pidusage") as typeof import("pidusage");
+  const { default: pidusage } = await import("pidusage");
   const blind = (why: string) => new Unobservable(`Cannot read the memory of pid ${root}: ${why}`);
   const stats = await pidusage(readTree(root), { maxage: 120_000 }).catch((error) =>
     Promise.reject(blind(messageOf(error))),

@@ -1,6 +1,7 @@
 /** The pictures of a report, as coordinates and paths; the template draws them. */
 
-import type { ScaleLinear } from "d3-scale";
+import { type ScaleLinear, scaleLinear } from "d3-scale";
+import { area, line } from "d3-shape";
 import { bandSpans } from "../burnin/bands.ts";
 import type { Standing } from "../burnin/judging.ts";
 import { joinSpans, lengthOf } from "../burnin/spans.ts";
@@ -9,7 +10,6 @@ import type { Account, Outage, Span } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
 import { type Dot, median, round } from "../numbers.ts";
 import type { BandName } from "../rules.ts";
-import { load } from "../shipped.ts";
 import { plural, spanOf } from "../text.ts";
 import type { BandBox, Charts, Curve, Height, Mark, Spot, Stripe, Trend } from "./render.ts";
 
@@ -50,7 +50,6 @@ function boxOf(span: Span, { x }: Plot): { x: number; width: number } {
 
 /** From 0 at the bottom to a value at the top, and on to a round number. */
 function scaleUp(top: number): ScaleLinear<number, number> {
-  const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
   return scaleLinear([0, top], [CHART_HEIGHT, 0]).nice(4);
 }
 
@@ -80,7 +79,6 @@ function drawTrend(
 
 /** A limit far above the samples is left out: it would flatten what there is to see. */
 function drawCurve({ id, title, unit, field }: CurveKind, limit: number | null, plot: Plot): Curve {
-  const { line, area } = load("d3-shape") as typeof import("d3-shape");
   const samples = plot.accounts.flatMap(({ to: age, [field]: value }): Dot[] =>
     value === null ? [] : [{ age, value }],
   );
@@ -187,7 +185,6 @@ export function drawCharts(
   accounts: readonly Account[],
   { config, clockOf }: { config: Config; clockOf: (age: number) => string },
 ): Charts {
-  const { scaleLinear } = load("d3-scale") as typeof import("d3-scale");
   const { burnin, summary } = standing;
   const seconds = Math.max(burnin.seconds, summary.age);
   const x = scaleLinear([0, seconds], [0, CHART_WIDTH]);

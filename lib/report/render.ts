@@ -1,9 +1,10 @@
 /** Fills the report's templates with its view. All text of others is escaped here. */
 
+import { Eta } from "eta";
 import { orNull } from "../attempt.ts";
 import type { Criterion, MetricRow } from "../burnin/words.ts";
 import { markdownText } from "../outputs/markdown.ts";
-import { load, SHIPPED } from "../shipped.ts";
+import { SHIPPED } from "../shipped.ts";
 import { printable, spanOf } from "../text.ts";
 
 /** A line across a plot, at a height. */
@@ -190,7 +191,6 @@ function localIn(timeZone: string): (at: string) => string {
  * then escaped, all of it, by Eta.
  */
 export function renderReport(view: ReportView, format: "md" | "html"): string {
-  const { Eta } = load("eta") as typeof import("eta");
   const settings = {
     views: SHIPPED,
     autoTrim: false as const,

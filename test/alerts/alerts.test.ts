@@ -20,7 +20,7 @@ import {
 } from "../../lib/alerts/situation.ts";
 import { UserError } from "../../lib/attempt.ts";
 import { readConfig } from "../../lib/config.ts";
-import { parseConfig } from "../../lib/config-schema.ts";
+import { parseConfig } from "../../lib/config-parse.ts";
 import { writeRecord } from "../../lib/log.ts";
 import { maskOf } from "../../lib/masking.ts";
 import { EXIT } from "../../lib/vocabulary.ts";
@@ -1446,7 +1446,14 @@ for (const [what, alert, complaint] of [
 ] as [string, Settings, RegExp | null][])
   test(`parseConfig() ${complaint ? "refuses" : "accepts"} ${what} for alerts`, () => {
     const parse = () =>
-      parseConfig(JSON.stringify(merge(defaultConfig(1), { alert })), "site.yaml", "prod", RULES);
+      parseConfig(
+        {
+          text: JSON.stringify(merge(defaultConfig(1), { alert })),
+          file: "site.yaml",
+          name: "prod",
+        },
+        RULES,
+      );
     if (complaint === null) parse();
     else
       assert.throws(parse, (error) => {

@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { UserError } from "../../lib/attempt.ts";
@@ -456,34 +456,23 @@ async function copyProgram(libraries: readonly string[]): Promise<string> {
   return join(directory, "build/verify.js");
 }
 
-const libraries = ["commander", "yaml", "valibot", "pidusage", "zx", "better-sqlite3"];
-
-test("without its libraries the program helps, and otherwise exits 70, not the 1 that means a dead bot", async () => {
-  const program = [process.execPath, await copyProgram(["commander"])];
-  const help = await runVerify(["--help"], { program });
-  assert.equal(help.code, 0);
-  const directory = createDirectory();
-  const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, 9)], {
-    program,
-  });
-  assert.equal(run.code, 70);
-  assert.match(run.stderr, /Cannot find module '(yaml|valibot)'/);
-});
-
-for (const missing of ["pidusage"]) {
-  test(`without ${missing} a run ends with 70, and leaves a record that says so`, async () => {
-    const program = [
-      process.execPath,
-      await copyProgram(libraries.filter((library) => library !== missing)),
-    ];
+for (const [what, prepare, why] of [
+  ["missing", () => {}, /Cannot find package/],
+  ["built for another Node", breakBinding, /npm rebuild better-sqlite3/],
+] as const) {
+  test(`with better-sqlite3 ${what} a run ends with 70 and one sentence, and leaves a record`, async () => {
+    const program = await copyProgram([]);
+    prepare(dirname(dirname(program)));
     const directory = createDirectory();
     const bot = await startBot(directory);
     try {
       const run = await runVerify(["--env", "prod", "--config", writeConfig(directory, bot.port)], {
-        program,
+        program: [process.execPath, program],
       });
       assert.equal(run.code, 70, run.stderr);
-      assert.match(run.stderr, new RegExp(`Cannot find module '${missing}`));
+      assert.match(run.stderr, /^better-sqlite3 cannot be loaded/m);
+      assert.match(run.stderr, why);
+      assert.doesNotMatch(run.stderr, /^ +at /m);
       const [written] = readRecords(join(directory, "verify.jsonl"));
       assert.deepEqual([written?.verdict, written?.exit], ["aborted", 70]);
     } finally {
@@ -492,18 +481,27 @@ for (const missing of ["pidusage"]) {
   });
 }
 
-test("without better-sqlite3 the database is unknown, and everything else is judged", async () => {
-  const program = [
-    process.execPath,
-    await copyProgram(libraries.filter((library) => library !== "better-sqlite3")),
-  ];
-  const run = await play({}, { limits: { watchSeconds: 0 } }, ["--json"], { program });
-  assert.equal(run.code, 3, run.stderr);
-  assert.deepEqual(
-    [run.json?.verdict, run.json?.findings.find((finding) => finding.check === "database")?.status],
-    ["unknown", "unknown"],
-  );
+test("the one file helps and shows a config without any package beside it", async () => {
+  const program = [process.execPath, await copyProgram([])];
+  const help = await runVerify(["--help"], { program });
+  assert.equal(help.code, 0, help.stderr);
+  const config = await runVerify(["config", "--env", "demo"], { program });
+  assert.equal(config.code, 0, config.stderr);
 });
+
+/** better-sqlite3 as it is installed, but for a native half that this Node cannot load. */
+function breakBinding(root: string): void {
+  for (const name of ["better-sqlite3", "bindings", "file-uri-to-path"]) {
+    const filter = (file: string): boolean => !/better-sqlite3.(?:deps|src|build)/.test(file);
+    cpSync(join(projectDirectory, "node_modules", name), join(root, "node_modules", name), {
+      recursive: true,
+      filter,
+    });
+  }
+  const release = join(root, "node_modules/better-sqlite3/build/Release");
+  mkdirSync(release, { recursive: true });
+  writeFileSync(join(release, "better_sqlite3.node"), "no library");
+}
 
 // ---------------------------------------------------------------------------- signals and the deadline
 

@@ -5,7 +5,7 @@
  * is interrupted.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -24,8 +24,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { transform } from "esbuild";
 import { stringify } from "yaml";
+import { buildProgram } from "../../units/build.ts";
 import type { BotSwitches } from "./bot.ts";
 
 export const projectDirectory = resolve(fileURLToPath(import.meta.url), "../../..");
@@ -150,49 +151,34 @@ export function buildOnce(): Promise<void> {
 }
 
 async function buildAll(): Promise<void> {
-  const { scripts } = JSON.parse(readFileSync(join(projectDirectory, "package.json"), "utf8")) as {
-    scripts: { build: string };
-  };
-  const [, ...args] = scripts.build.split(" ");
-  const options = args.slice(1).filter((arg) => !arg.startsWith("--outfile"));
   const library = readdirSync(join(projectDirectory, "lib"), {
     recursive: true,
     withFileTypes: true,
   });
-  const sources = library
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-  await buildFile("verify.ts", "verify.js", options, [
-    ...sources,
-    join(projectDirectory, "package.json"),
-  ]);
-  await buildFile(
-    "test/support/bot.ts",
-    "bot.js",
-    ["--format=esm", "--platform=node", "--target=node20"],
-    [],
-  );
+  const sources = library.filter((entry) => entry.isFile());
+  const files = [
+    ...sources.map((entry) => join(entry.parentPath, entry.name)),
+    ...["verify.ts", "units/build.ts", "package-lock.json", "test/support/bot.ts"].map((name) =>
+      join(projectDirectory, name),
+    ),
+  ];
+  const newest = Math.max(...files.map((file) => statSync(file).mtimeMs));
+  const isNew = (name: string): boolean => {
+    const built = join(projectDirectory, "build", name);
+    return existsSync(built) && statSync(built).mtimeMs > newest;
+  };
+  if (!isNew("verify.js")) await buildProgram(join(projectDirectory, "build"));
+  if (!isNew("bot.js")) await buildBot();
 }
 
-async function buildFile(
-  source: string,
-  target: string,
-  options: readonly string[],
-  alsoFrom: readonly string[],
-): Promise<void> {
-  const from = join(projectDirectory, source);
-  const to = join(projectDirectory, "build", target);
-  const newest = Math.max(...[from, ...alsoFrom].map((file) => statSync(file).mtimeMs));
-  if (existsSync(to) && statSync(to).mtimeMs > newest) return;
-  const temporary = `${to}.${process.pid}.js`;
-  await promisify(execFile)(join(projectDirectory, "node_modules/.bin/esbuild"), [
-    from,
-    ...options,
-    "--log-level=error",
-    `--outfile=${temporary}`,
-  ]);
+/** The sample bot has nothing to bundle: it runs beside the project's packages. */
+async function buildBot(): Promise<void> {
+  const source = readFileSync(join(projectDirectory, "test/support/bot.ts"), "utf8");
+  const { code } = await transform(source, { loader: "ts", format: "esm", target: "node20" });
+  const temporary = join(projectDirectory, "build", `bot.js.${process.pid}`);
+  writeFileSync(temporary, code);
   // Another test that runs at the same time sees the old file or the new one, never half of one.
-  renameSync(temporary, to);
+  renameSync(temporary, join(projectDirectory, "build/bot.js"));
 }
 
 /**

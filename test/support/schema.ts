@@ -4,7 +4,6 @@
  */
 import { pathToFileURL } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
-import * as valibot from "valibot";
 import { KEY_MEANINGS } from "../../lib/config-keys.ts";
 import { configSchema } from "../../lib/config-schema.ts";
 import { LIMITS, RULES } from "../../verify.ts";
@@ -12,7 +11,7 @@ import { LIMITS, RULES } from "../../verify.ts";
 type Schema = { properties?: Record<string, Schema>; description?: string };
 
 export function renderConfigSchema(): string {
-  const schema = toJsonSchema(configSchema(valibot, RULES.limits), {
+  const schema = toJsonSchema(configSchema(RULES.limits), {
     errorMode: "ignore",
   }) as Schema;
   const abouts = Object.entries(LIMITS).map(([name, { why }]) => [`limits.${name}`, why] as const);
