@@ -9,9 +9,16 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { canBoot } from "../support/booted.ts";
-import { projectDirectory, sendSignal } from "../support/harness.ts";
+import {
+  assertInTime,
+  projectDirectory,
+  readIfThere,
+  type Settings,
+  sendSignal,
+  timeLimitMs,
+} from "../support/harness.ts";
 import {
   addBot,
   deployer,
@@ -60,6 +67,12 @@ const rollbacksOf = (host: Host, after = 0): LogRecord[] =>
 const waitForRollback = (host: Host, after: number) =>
   host.waitForRecord("a rollback", isRollback, { after });
 
+/**
+ * A watch in which something has to happen: long enough that on a busy machine, too, it is still
+ * going when the scene has seen that it goes.
+ */
+const longWatch: Settings = { limits: { watchSeconds: 15 } };
+
 /** What a person did is told at most as that. */
 function assertNoFailureTold(host: Host): void {
   for (const { text } of host.outside.alerts)
@@ -67,18 +80,14 @@ function assertNoFailureTold(host: Host): void {
 }
 
 /** The verdict on the start of the bot that is running now, whichever it is. */
-function verdictOfThisStart(host: Host, deadlineMs = 30_000): Promise<LogRecord> {
-  return waitFor(
-    "the present start of the bot has a verdict",
-    async () => {
-      const invocation = await host.invocation();
-      const judged = host
-        .records()
-        .filter((record) => record.kind === "verify" && record.identity?.invocation === invocation);
-      return judged.find((record) => ["pass", "warn", "fail", "unknown"].includes(record.verdict));
-    },
-    deadlineMs,
-  );
+function verdictOfThisStart(host: Host): Promise<LogRecord> {
+  return waitFor("the present start of the bot has a verdict", async () => {
+    const invocation = await host.invocation();
+    const judged = host
+      .records()
+      .filter((record) => record.kind === "verify" && record.identity?.invocation === invocation);
+    return judged.find((record) => ["pass", "warn", "fail", "unknown"].includes(record.verdict));
+  });
 }
 
 /**
@@ -104,7 +113,7 @@ async function rollsBackToTheOld(host: Host, after: number, exits?: number): Pro
   assert.equal((await host.health())?.version, "r1");
   const list = await host.must("cytube-verify", "rollback", "--env", "prod", "--list");
   assert.match(list, /r2.*quarantined/);
-  assert.ok(upMs <= 10_000, `${upMs} ms`);
+  assertInTime("the way back to the old release", upMs, 10_000);
   return upMs;
 }
 
@@ -134,7 +143,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       await host.deploy("r2");
       const restartMs = await host.restart();
       t.diagnostic(`systemctl restart returned after ${Math.round(restartMs)} ms`);
-      assert.ok(restartMs < 1000, `${restartMs} ms`);
+      assertInTime("systemctl restart", restartMs, 1000);
       await host.waitForPass("r2", { after });
       await waitFor("the timer is armed", () => host.isActive(timer));
       const timers = await host.must("systemctl", "list-timers", "--no-pager");
@@ -165,6 +174,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     exits: number;
     release: Release;
     meanwhile?: (host: Host) => Promise<void>;
+    config?: Settings;
   }[] = [
     { seed: 2, name: "memory over the limit", exits: 8, release: { switches: { mb: 400 } } },
     {
@@ -174,10 +184,17 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       release: { prelude: "echo ERROR:lib.bot:boom" },
     },
     { seed: 4, name: "the wrong configuration", exits: 10, release: { channel: "#elsewhere" } },
-    { seed: 5, name: "killed during the watch", exits: 11, release: {}, meanwhile: killInWatch },
-    { seed: 7, name: "slow responses", exits: 5, release: { switches: { "delay-ms": 800 } } },
+    {
+      seed: 5,
+      name: "killed during the watch",
+      exits: 11,
+      release: {},
+      meanwhile: killInWatch,
+      config: longWatch,
+    },
+    { seed: 7, name: "slow responses", exits: 5, release: { switches: { "delay-ms": 2500 } } },
   ];
-  for (const { seed, name, exits, release, meanwhile } of seedFailures) {
+  for (const { seed, name, exits, release, meanwhile, config } of seedFailures) {
     scene(
       `failure test ${seed}, ${name}: exit ${exits}, and the old release is back`,
       async (host, t) => {
@@ -194,9 +211,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         );
         if (seed === 5) assert.ok(failed.series, "the series of the watch is missing");
         if (seed === 7)
-          assert.ok(Number(failed.metrics.responseMsAvg) > 600, "the response times are missing");
+          assert.ok(Number(failed.metrics.responseMsAvg) > 2000, "the response times are missing");
         t.diagnostic(`${upMs} ms from the failing verdict until the old release answers`);
       },
+      { config },
     );
   }
 
@@ -308,9 +326,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(done.exit, 40, shortOf(done));
       await waitForAlert(host, /r1/);
       await host.settle();
-      const asked = await host.run(["cytube-verify", "rollback", "--env", "prod"], {
-        timeoutMs: 60_000,
-      });
+      const asked = await host.run(["cytube-verify", "rollback", "--env", "prod"]);
       assert.equal(asked.code, 40, asked.stderr + asked.stdout);
       assert.match(asked.stdout + asked.stderr, /no other complete release/);
       assert.equal(host.current(), "r1");
@@ -427,6 +443,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.deepEqual(rollbacksOf(host, after), []);
       assert.deepEqual(host.outside.alerts, []);
     },
+    { config: longWatch },
   );
 
   scene(
@@ -449,34 +466,52 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     },
   );
 
+  /**
+   * Loaded into every Node of the unit: the first one that has a record on the disk stops itself
+   * there, as if the machine had no time for it.
+   */
+  const holdScript = `
+    const fs = require("node:fs");
+    const { fsyncSync } = fs;
+    fs.fsyncSync = (descriptor) => {
+      fsyncSync(descriptor);
+      if (!fs.readlinkSync("/proc/self/fd/" + descriptor).endsWith("/prod.jsonl")) return;
+      try {
+        fs.writeFileSync("/run/cytube-verify/held", String(process.pid), { flag: "wx" });
+      } catch {
+        return;
+      }
+      process.kill(process.pid, "SIGSTOP");
+    };
+    require("node:module").syncBuiltinESMExports();
+  `;
+
   scene(
     "a planned restart after the verdict, before the verifier has ended: a tick notices it, and it gets a verdict of its own",
     async (host) => {
-      for (let tries = 1; ; tries++) {
-        const after = await host.release("r2");
-        await host.verificationSays(/^final checks/m);
-        const verifier = await host.mainProcess(verification);
-        // Between its record and its end lie milliseconds. Stopped there, it still holds its unit,
-        // so that the hook starts nothing.
-        for (
-          const deadline = performance.now() + 10_000;
-          host.records().length === after && performance.now() < deadline;
-        )
-          await setImmediate();
-        if (!verifier || !sendSignal(verifier, "SIGSTOP"))
-          assert.ok(tries < 5, "the verifier was never caught");
-        else {
-          await host.restart();
-          sendSignal(verifier, "SIGCONT");
-          break;
-        }
-      }
-      const starts = await host.startsOf(verification);
+      const after = await host.release("r2");
+      // Between its record and its end lie milliseconds. Stopped there, it still holds its unit,
+      // so that the hook starts nothing.
+      const verifier = await waitFor("the verifier stands still", async () => {
+        const pid = await host.mainProcess(verification);
+        return pid && /^State:\tT/m.test(readIfThere(`/proc/${pid}/status`)) ? pid : null;
+      });
+      assert.equal(host.records().length, after + 1, "it has left its record");
+      await host.restart();
+      sendSignal(verifier, "SIGCONT");
       const record = await verdictOfThisStart(host);
       assert.equal(record.exit, 0, shortOf(record));
-      assert.equal(await host.startsOf(verification), starts + 1);
+      assert.equal(await host.startsOf(verification), 2);
       await waitFor("the timer is armed", () => host.isActive(timer));
       assert.deepEqual(host.outside.alerts, []);
+    },
+    {
+      files: {
+        "/etc/hold.cjs": holdScript,
+        "/etc/systemd/system/cytube-verify@.service.d/hold.conf": inUnit(
+          "Environment=NODE_OPTIONS=--require=/etc/hold.cjs",
+        ),
+      },
     },
   );
 
@@ -495,6 +530,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(record.exit, 0, shortOf(record));
       assert.deepEqual(rollbacksOf(host, after), []);
     },
+    { config: longWatch },
   );
 
   for (const { name, dies, unit } of [
@@ -660,7 +696,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         after,
         place: movies,
       });
-      await host.botIsUp("r1", 20_000, movies);
+      await host.botIsUp("r1", movies);
       assert.equal(host.current(movies), "r1");
       await waitFor("an alert came for it", () =>
         host.outside.alerts.find((alert) => alert.path === "/prod-movies"),
@@ -685,7 +721,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
   }[] = [
     {
       name: "is killed",
-      act: (host) => host.must("systemctl", "kill", "--signal=KILL", verification),
+      act: async (host) => {
+        await host.verificationSays(/^watch:/m);
+        await host.must("systemctl", "kill", "--signal=KILL", verification);
+      },
       alerts: true,
     },
     {
@@ -698,7 +737,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     },
     {
       name: "is stopped by a person",
-      act: (host) => host.must("systemctl", "stop", verification),
+      act: async (host) => {
+        await host.verificationSays(/^watch:/m);
+        await host.must("systemctl", "stop", verification);
+      },
       alerts: false,
     },
   ];
@@ -707,7 +749,6 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       `the verifier ${name}: no rollback, ${alerts ? "an alert" : "no alert"}, and the start is not called verified`,
       async (host) => {
         const after = await host.release("r2");
-        await host.verificationSays(/^watch:/m);
         await act(host);
         await waitFor("the verifier is gone", async () =>
           /inactive|failed/.test(await host.show(verification, "ActiveState")),
@@ -724,7 +765,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         assert.equal(code, 75, stdout);
         assert.doesNotMatch(stdout, /"verified"/);
       },
-      { files, config: { limits: { watchSeconds: 8 } } },
+      { files, config: longWatch },
     );
   }
 
@@ -747,6 +788,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assertNoFailureTold(host);
       assert.deepEqual(rollbacksOf(host, after), []);
     },
+    { config: longWatch },
   );
 
   // systemd calls it a failure when a bot answers its stop with an error, or has to be killed after
@@ -767,7 +809,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(host.current(), "r2");
       assertNoFailureTold(host);
     },
-    { unit: unclean },
+    { unit: unclean, config: longWatch },
   );
 
   scene(
@@ -782,7 +824,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(host.current(), "r2");
       assert.equal(await host.isActive(bot), false);
     },
-    { unit: unclean },
+    { unit: unclean, config: longWatch },
   );
 
   scene(
@@ -906,6 +948,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       );
       assert.deepEqual(host.outside.alerts, []);
     },
+    { config: longWatch },
   );
 
   // ------------------------------------------------------------------------- an installation that
@@ -990,7 +1033,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       await host.waitForPass("r2");
       await host.settle();
       const ask = (...flags: string[]) =>
-        host.run(["cytube-verify", "rollback", "--env", "prod", ...flags], { timeoutMs: 60_000 });
+        host.run(["cytube-verify", "rollback", "--env", "prod", ...flags]);
       const dry = await ask("--dry-run");
       assert.equal(dry.code, 0, dry.stderr);
       assert.match(dry.stdout + dry.stderr, /r1/);
@@ -1010,10 +1053,12 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     async (host) => {
       const after = await host.release("r2");
       await host.verificationSays(/^watch:/m);
-      const { code, stdout, stderr } = await host.run(
-        ["cytube-verify", "rollback", "--env", "prod"],
-        { timeoutMs: 60_000 },
-      );
+      const { code, stdout, stderr } = await host.run([
+        "cytube-verify",
+        "rollback",
+        "--env",
+        "prod",
+      ]);
       assert.equal(code, 0, stderr + stdout);
       assert.equal(host.current(), "r1");
       const record = await verdictOfThisStart(host);
@@ -1029,6 +1074,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         [],
       );
     },
+    { config: longWatch },
   );
 
   /**
@@ -1076,9 +1122,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       const ssh = await openSsh(host);
       const after = await host.release("r2");
       await host.verificationSays(/^watch:/m);
-      const { code, stdout, stderr } = await host.run([...ssh, "cytube-verify --env prod"], {
-        timeoutMs: 60_000,
-      });
+      const { code, stdout, stderr } = await host.run([...ssh, "cytube-verify --env prod"]);
       assert.equal(code, 0, stderr + stdout);
       assert.equal(
         host
@@ -1088,6 +1132,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         1,
       );
     },
+    { config: longWatch },
   );
 
   scene(
@@ -1109,7 +1154,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         async () => (await host.run(["pgrep", "--uid", "olga", "--full", "verify.js"])).code !== 0,
       );
     },
-    { config: { limits: { watchSeconds: 8 } } },
+    { config: longWatch },
   );
 
   scene(
@@ -1138,7 +1183,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(aborted.exit, 129, shortOf(aborted));
       await host.waitForPass("r2", { after });
     },
-    { config: { limits: { watchSeconds: 8 } } },
+    { config: longWatch },
   );
 
   scene(
@@ -1149,7 +1194,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       await host.deploy("r2", { switches: { mb: 400 } });
       const follow =
         "sudo -n systemctl restart cytube-bot && GITHUB_STEP_SUMMARY=/tmp/summary cytube-verify --env prod --attach --format github";
-      const { code, stdout, stderr } = await host.run([...ssh, follow], { timeoutMs: 60_000 });
+      const { code, stdout, stderr } = await host.run([...ssh, follow]);
       assert.equal(code, 8, stderr + stdout);
       assert.match(stdout, /^::error .*memory_usage/m);
       assert.match(host.read("/tmp/summary"), /memory_usage/);
@@ -1158,10 +1203,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         .slice(after)
         .filter((record) => record.kind === "verify" && record.release === "r2");
       assert.equal(verdicts.length, 1);
-      const waited = await host.run(
-        [...ssh, "cytube-verify status --env prod --wait --release r1"],
-        { timeoutMs: 60_000 },
-      );
+      const waited = await host.run([
+        ...ssh,
+        "cytube-verify status --env prod --wait --release r1",
+      ]);
       assert.equal(waited.code, 0, waited.stderr + waited.stdout);
       assert.equal(host.current(), "r1");
     },
@@ -1175,10 +1220,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         "rm /etc/systemd/system/cytube-bot.service.d/verify.conf; systemctl daemon-reload",
       );
       await host.release("r2", { switches: { mb: 400 } });
-      const { code, stdout, stderr } = await host.run(
-        [...ssh, "cytube-verify --env prod --rollback"],
-        { timeoutMs: 60_000 },
-      );
+      const { code, stdout, stderr } = await host.run([
+        ...ssh,
+        "cytube-verify --env prod --rollback",
+      ]);
       assert.equal(code, 8, stderr + stdout);
       assert.equal(host.current(), "r1");
       assert.equal((await host.health())?.version, "r1");
@@ -1230,11 +1275,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         const barrier = "+/bin/sh -c 'touch /run/reached; exec sleep 300'";
         await rewriteRollback(host, [...steps.slice(0, after), barrier, ...steps.slice(after)]);
         await host.release("r2", { switches: { mb: 400 } });
-        await waitFor(
-          "the rollback has come there",
-          () => existsSync(host.path("/run/reached")),
-          40_000,
-        );
+        await waitFor("the rollback has come there", () => existsSync(host.path("/run/reached")));
         await host.must("systemctl", "kill", "--kill-whom=all", "--signal=KILL", rollback);
         await waitFor(
           "the rollback is dead",
@@ -1251,7 +1292,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         t.diagnostic(`after the boot on ${up}: ${record.verdict}, exit ${record.exit}`);
         // Cut off before the switch, the release is still bad and still a candidate: the rollback
         // is made up for.
-        await host.botIsUp("r1", 40_000);
+        await host.botIsUp("r1");
         await host.settle();
         assert.equal(host.current(), "r1");
       },
@@ -1368,7 +1409,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
             ? host.restart()
             : Promise.resolve(process.kill(pid, `SIG${event}` as NodeJS.Signals));
         for (
-          const deadline = happened + 5000;
+          const deadline = happened + timeLimitMs(5000);
           performance.now() < deadline &&
           !/restart|died|replaced|supersede/.test(host.read("/run/said").slice(before));
         )
@@ -1390,7 +1431,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         );
       const all = Object.values(detectedMs).flat();
       t.diagnostic(`all ${all.length}: median ${Math.round(median(all))} ms`);
-      assert.ok(median(all) <= 200, `${median(all)} ms`);
+      assertInTime("half of the reports", median(all), 200);
     },
     { config: { limits: { watchSeconds: 60 } } },
   );

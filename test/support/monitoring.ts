@@ -6,13 +6,19 @@ import { spawnSync } from "node:child_process";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createDirectory, findFreePort, readIfThere, startProcess } from "./harness.ts";
+import {
+  createDirectory,
+  deadlineMsDefault,
+  findFreePort,
+  readIfThere,
+  startProcess,
+} from "./harness.ts";
 
 /** Waits for what has to be asked for; the error says what did not come about. */
 export async function eventually<Result>(
   what: string,
   ask: () => Promise<Result | null | false | undefined>,
-  deadlineMs = 30_000,
+  deadlineMs = deadlineMsDefault,
 ): Promise<Result> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
