@@ -8,48 +8,76 @@ import { hash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { attempt, codeOf, messageOf, orMessage, orNull } from "../attempt.ts";
+import { codeOf, messageOf, orNull } from "../attempt.ts";
 import { readPart } from "../files.ts";
 
-/**
- * Lines of `quick_check`, of the file named; null when it was not run, and then one of the others
- * says why.
- */
+/** What quick_check said, or why it was not run: one of the three is not null. */
 export type Integrity = {
+  /** Its lines, and the file that was checked: the database, or its newest backup. */
   integrity: { file: string; lines: string[]; ms: number } | null;
+  /** Why it is not checked by design. */
   integrityOff: string | null;
+  /** Why it could not be checked. */
   integrityUnseen: string | null;
 };
-/**
- * `writeLock` is how long one process was seen to hold it; `bytes` is null when there is no such
- * file.
- */
+
 export type DatabaseEvidence = {
   file: string;
-  writeLock: { pid: number; ms: number } | null;
-} & Opening &
-  Sizes &
-  Integrity;
-/**
- * `openMs`: to open it and to read its schema; `open`: why that failed; `schema`: a hash of what a
- * release expects to find, user_version included.
- */
-type Opening = {
-  tables: string[];
-  schema: string | null;
-  openMs: number;
-  open: { code: string; message: string } | null;
-};
-type Sizes = Record<"bytes" | "diskFreeMb" | "inodesFree", number | null> & {
+  /** Null where there is no such file. */
+  bytes: number | null;
   journalMode: "wal" | "rollback" | null;
+  /** Names of tables and views. */
+  tables: string[];
+  /** A hash of what a release expects to find, user_version included. */
+  schema: string | null;
+  /** To open the database and to read its schema. */
+  openMs: number;
+  /** Why that failed, or null. */
+  open: { code: string; message: string } | null;
+  /** The process that was seen to hold the write lock all the time, and for how long. */
+  writeLock: { pid: number; ms: number } | null;
+  diskFreeMb: number | null;
+  /** Null on a file system that has no fixed number of them. */
+  inodesFree: number | null;
+  integrity: Integrity["integrity"];
+  integrityOff: Integrity["integrityOff"];
+  integrityUnseen: Integrity["integrityUnseen"];
 };
-// What SQLite locks to write, of the -shm file (sqlite.org/fileformat2),
+
+// What SQLite locks to write, of the -shm file (sqlite.org/fileformat2).
 const WAL_WRITE_BYTE = 120;
-const RESERVED_BYTE = 0x40000001; // or of a database with a rollback journal (os_unix.c).
+// What it locks to write, of a database with a rollback journal (os_unix.c).
+const RESERVED_BYTE = 0x40000001;
+
+/** A row of /proc/locks: `device` and `inode` of the file, and the bytes that are locked. */
+type LockRow = {
+  kind: string;
+  mode: string;
+  pid: number;
+  device: string;
+  inode: number;
+  first: number;
+  last: number;
+};
+
+/** `1: POSIX  ADVISORY  WRITE 4711 08:01:5678 120 120`; the last byte may be `EOF`. */
+function parseLockRow(line: string): LockRow {
+  const [, kind = "", , mode = "", pid, file = "", first, last] = line.trim().split(/\s+/);
+  const [major, minor, inode] = file.split(":");
+  return {
+    kind,
+    mode,
+    pid: Number(pid),
+    device: `${major}:${minor}`,
+    inode: Number(inode),
+    first: Number(first),
+    last: last === "EOF" ? Infinity : Number(last),
+  };
+}
 
 /**
- * Who holds a write lock on one byte of an inode, by /proc/locks. `device` counts only where it
- * occurs at all: an overlay shows another than stat.
+ * The pid that holds a write lock on one byte of an inode, by /proc/locks; null: none does.
+ * `device` counts only where it occurs at all: an overlay shows another than stat.
  */
 export function parseLockHolder(
   locks: string,
@@ -57,21 +85,15 @@ export function parseLockHolder(
   byte: number,
   device = "",
 ): number | null {
-  const rows = locks.split("\n").map((line) => line.trim().split(/\s+/));
-  const known = device !== "" && rows.some(([, , , , , file]) => file?.startsWith(`${device}:`));
-  const held = rows.find(([, kind, , mode, pid, file, first, last]) => {
-    const here =
-      Number(file?.split(":")[2]) === inode && (!known || file?.startsWith(`${device}:`));
-    return (
-      here &&
-      kind === "POSIX" &&
-      Number(pid) > 0 &&
-      mode === "WRITE" &&
-      Number(first) <= byte &&
-      (last === "EOF" || Number(last) >= byte)
-    );
+  const rows = locks.split("\n").map(parseLockRow);
+  const isKnown = rows.some((row) => row.device === device);
+  const held = rows.find((row) => {
+    if (row.inode !== inode || (isKnown && row.device !== device)) return false;
+    // An OFD lock has no pid.
+    if (row.kind !== "POSIX" || row.mode !== "WRITE" || !(row.pid > 0)) return false;
+    return row.first <= byte && row.last >= byte;
   });
-  return held ? Number(held[4]) : null;
+  return held?.pid ?? null;
 }
 
 const hexOf = (part: number): string => part.toString(16).padStart(2, "0");
@@ -80,7 +102,8 @@ const deviceOf = (dev: number): string =>
   `${hexOf((dev >> 8) & 0xfff)}:${hexOf((dev & 0xff) | ((dev >> 12) & 0xfff00))}`;
 const sqlCodeOf = (error: unknown): string => codeOf(error) || "ERROR";
 const sqlProblem = (error: unknown): string => `${sqlCodeOf(error)}: ${messageOf(error)}`;
-const WAL_CHECK_BYTES_MAX = 1 << 30; // quick_check reads every page, 1.6 s a GB.
+// quick_check reads every page, 1.6 s a GB.
+const WAL_CHECK_BYTES_MAX = 1 << 30;
 // With a rollback journal the bot cannot commit meanwhile, so only small ones are checked in place.
 const ROLLBACK_CHECK_BYTES_MAX = 50 << 20;
 // Its format's write version, 2 is WAL (sqlite.org/fileformat2).
@@ -107,31 +130,45 @@ async function loadSqlite(): Promise<string | null> {
   }
 }
 
+function canWrite(directory: string): boolean {
+  try {
+    fs.accessSync(directory, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether SQLite would create a -wal or -shm file that is this user's and not the bot's. */
+function wouldLeaveFiles(file: string): boolean {
+  if (!isWal(file)) return false;
+  if (fs.existsSync(`${file}-wal`) && fs.existsSync(`${file}-shm`)) return false;
+  return process.geteuid?.() !== fs.statSync(file).uid && canWrite(path.dirname(file));
+}
+
 /**
  * Opens read-only, and refuses where SQLite would create -shm and -wal: as the verifier's, they
- * would keep the bot from opening its own database.
+ * would keep the bot from opening its own database. Throws what SQLite throws, or WOULD_HARM.
  */
 function readDatabase<T>(
   file: string,
   busyMs: number,
-  look: (database: import("better-sqlite3").Database) => T,
+  read: (database: import("better-sqlite3").Database) => T,
 ): T {
-  const missing = isWal(file) && ["-wal", "-shm"].some((end) => !fs.existsSync(file + end));
-  const wouldCreate = missing && process.geteuid?.() !== fs.statSync(file).uid;
-  if (wouldCreate && !orMessage(() => fs.accessSync(path.dirname(file), fs.constants.W_OK)))
-    throw Object.assign(
-      new Error("reading it would leave -wal and -shm files of this user beside it"),
-      { code: "WOULD_HARM" },
-    );
+  if (wouldLeaveFiles(file)) {
+    const why = "reading it would leave -wal and -shm files of this user beside it";
+    throw Object.assign(new Error(why), { code: "WOULD_HARM" });
+  }
   if (!Sqlite) throw new Error("serveDatabase() loads the library first");
   const database = new Sqlite(file, { readonly: true, fileMustExist: true, timeout: busyMs });
   try {
-    return look(database);
+    return read(database);
   } finally {
     database.close();
   }
 }
 
+/** The newest backup at a place, which may be one file or a directory of them; null: none. */
 export function newestBackup(place: string): string | null {
   if (!fs.statSync(place).isDirectory()) return place;
   const files = fs.readdirSync(place).map((name) => path.join(place, name));
@@ -141,55 +178,67 @@ export function newestBackup(place: string): string | null {
   return backups.sort((a, b) => fs.statSync(b).mtimeMs - fs.statSync(a).mtimeMs)[0] ?? null;
 }
 
-/**
- * What the child process is asked for; `backup` belongs to an integrity check, `sql` to a query.
- */
+/** What the child process is asked for. */
 export type DatabaseRequest = {
   look: "schema" | "integrity" | "query";
   file: string;
+  /** How long SQLite waits for a lock. */
   busyMs: number;
+  /** Of an integrity check: what is checked where the database is too large. */
   backup?: string;
+  /** Of a query. */
   sql?: string;
 };
-function readIntegrity({ file, busyMs, backup }: DatabaseRequest): Partial<Integrity> {
+
+/** What quick_check is run on; "": on nothing. */
+function fileToCheck(file: string, size: number, backup: string | undefined): string {
+  const bytesMax = isWal(file) ? WAL_CHECK_BYTES_MAX : ROLLBACK_CHECK_BYTES_MAX;
+  if (size <= bytesMax) return file;
+  return backup ? (newestBackup(backup) ?? "") : "";
+}
+
+/** Never throws: a check that could not be made leaves its reason. */
+function readIntegrity({ file, busyMs, backup }: DatabaseRequest): Integrity {
   const begun = performance.now();
   let checked = file;
-  const found = (lines: string[]) => ({
+  const found = (lines: string[]): Integrity => ({
     integrity: { file: checked, lines, ms: performance.now() - begun },
+    integrityOff: null,
+    integrityUnseen: null,
   });
   try {
     const { size } = fs.statSync(file);
-    if (size > (isWal(file) ? WAL_CHECK_BYTES_MAX : ROLLBACK_CHECK_BYTES_MAX))
-      checked = backup ? (newestBackup(backup) ?? "") : "";
-    if (!checked)
-      return {
-        integrityOff: `a database of ${Math.round(size / 2 ** 20)} MB is not checked while the bot writes; set database.backup`,
-      };
-    return found(
-      readDatabase(
-        checked,
-        busyMs,
-        (database) => database.prepare("PRAGMA quick_check(5)").pluck().all() as string[],
-      ),
+    checked = fileToCheck(file, size, backup);
+    if (!checked) {
+      const integrityOff =
+        `a database of ${Math.round(size / 2 ** 20)} MB is not checked while the bot writes; ` +
+        "set database.backup";
+      return { integrity: null, integrityOff, integrityUnseen: null };
+    }
+    const lines = readDatabase(
+      checked,
+      busyMs,
+      (database) => database.prepare("PRAGMA quick_check(5)").pluck().all() as string[],
     );
+    return found(lines);
   } catch (error) {
     const problem = sqlProblem(error);
-    return /^SQLITE_(CORRUPT|NOTADB)/.test(problem)
-      ? found([problem])
-      : { integrityUnseen: problem };
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(sqlCodeOf(error))) return found([problem]);
+    return { integrity: null, integrityOff: null, integrityUnseen: problem };
   }
 }
 
 /**
- * Watches a write lock for as long as one process keeps it, up to the limit. A commit takes
- * milliseconds, a forgotten transaction for ever.
+ * Watches a write lock for as long as one process keeps it, up to the limit; null: it was let go.
+ * A commit takes milliseconds, a forgotten transaction for ever.
  */
 async function readWriteLock(
   file: string,
   wal: boolean,
   limitMs: number,
 ): Promise<DatabaseEvidence["writeLock"]> {
-  const [locked, byte] = wal ? [`${file}-shm`, WAL_WRITE_BYTE] : [file, RESERVED_BYTE];
+  const locked = wal ? `${file}-shm` : file;
+  const byte = wal ? WAL_WRITE_BYTE : RESERVED_BYTE;
   if (!fs.existsSync(locked)) return null;
   const { ino, dev } = fs.statSync(locked);
   const readHolder = (): number | null =>
@@ -199,43 +248,35 @@ async function readWriteLock(
   while (pid !== null && readHolder() === pid) {
     const ms = performance.now() - begun;
     if (ms >= limitMs) return { pid, ms };
-    await sleep(7); // Often enough to meet the gaps between the commits of a busy bot.
+    // Often enough to meet the gaps between the commits of a busy bot.
+    await sleep(7);
   }
   return null;
 }
+
+type SchemaRow = { type: string; name: string; sql: string | null };
 
 /**
  * Virtual and internal tables come and go with their own upkeep, so the hash is over what people
  * declare.
  */
-function readTables(
-  database: import("better-sqlite3").Database,
-): Pick<DatabaseEvidence, "tables" | "schema"> {
+function readTables(database: import("better-sqlite3").Database): {
+  tables: string[];
+  schema: string;
+} {
   const rows = database
     .prepare("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
-    .all() as Record<"type" | "name" | "sql", string>[];
+    .all() as SchemaRow[];
   const declared = rows.filter(({ name, sql }) => sql && !name.startsWith("sqlite_"));
-  const schema = hash(
-    "sha256",
-    JSON.stringify([database.pragma("user_version", { simple: true }), declared]),
-  ).slice(0, 16);
+  const version = database.pragma("user_version", { simple: true });
   return {
     tables: rows.filter(({ type }) => type === "table" || type === "view").map(({ name }) => name),
-    schema,
+    schema: hash("sha256", JSON.stringify([version, declared])).slice(0, 16),
   };
 }
 
 /** Never throws: each look that fails leaves its reason. */
 async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEvidence> {
-  const nothing = {
-    open: null,
-    integrity: null,
-    integrityOff: null,
-    integrityUnseen: null,
-    writeLock: null,
-    diskFreeMb: null,
-    inodesFree: null,
-  };
   const evidence: DatabaseEvidence = {
     file,
     bytes: null,
@@ -243,7 +284,13 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
     tables: [],
     schema: null,
     openMs: 0,
-    ...nothing,
+    open: null,
+    writeLock: null,
+    diskFreeMb: null,
+    inodesFree: null,
+    integrity: null,
+    integrityOff: null,
+    integrityUnseen: null,
   };
   const begun = performance.now();
   try {
@@ -262,31 +309,42 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
   return evidence;
 }
 
-// The first rows of a query, two at most: enough to tell one from several.
-export type QueryAnswer = { rows: unknown[]; problem: string | null };
+export type QueryAnswer = {
+  /** The first rows, two at most: enough to tell one from several. */
+  rows: unknown[];
+  problem: string | null;
+};
+// No status is longer, and the answer has to cross to the parent.
 const CELL_CHARACTERS_MAX = 65_536;
-/** No status is a blob, or that long; and the answer has to cross to the parent. */
+
+/** A value of a row, bounded; no status is a blob. */
 function boundedCell(value: unknown): unknown {
   if (typeof value === "string") return value.slice(0, CELL_CHARACTERS_MAX);
   return Buffer.isBuffer(value) ? `a blob of ${value.length} bytes` : value;
 }
 
-function readRows({ file, busyMs, sql = "" }: DatabaseRequest): QueryAnswer {
+function boundedRow(row: object): Record<string, unknown> {
+  const cells = Object.entries(row);
+  return Object.fromEntries(cells.map(([name, value]) => [name, boundedCell(value)]));
+}
+
+function firstRows(database: import("better-sqlite3").Database, sql: string): unknown[] {
   const rows: unknown[] = [];
-  const look = (database: import("better-sqlite3").Database): null => {
-    for (const row of database.prepare(sql).iterate() as Iterable<object>)
-      if (
-        rows.push(
-          Object.fromEntries(
-            Object.entries(row).map(([name, value]) => [name, boundedCell(value)]),
-          ),
-        ) > 1
-      )
-        break;
-    return null;
-  };
-  const problem = attempt(() => readDatabase(file, busyMs, look), sqlProblem);
-  return { rows: problem === null ? rows : [], problem };
+  for (const row of database.prepare(sql).iterate() as Iterable<object>) {
+    rows.push(boundedRow(row));
+    if (rows.length === 2) break;
+  }
+  return rows;
+}
+
+/** Never throws: a query that fails leaves its reason. */
+function readRows({ file, busyMs, sql = "" }: DatabaseRequest): QueryAnswer {
+  try {
+    const rows = readDatabase(file, busyMs, (database) => firstRows(database, sql));
+    return { rows, problem: null };
+  } catch (error) {
+    return { rows: [], problem: sqlProblem(error) };
+  }
 }
 
 /**

@@ -127,9 +127,7 @@ async function inspectDatabase(asked: Asked, config: Config): Promise<DatabaseEv
     busyMs,
     backup: config.database?.backup,
   };
-  const integrity = await observe(() =>
-    askInTurn<Partial<Integrity>>(asked, pages, INTEGRITY_MS_MAX),
-  );
+  const integrity = await observe(() => askInTurn<Integrity>(asked, pages, INTEGRITY_MS_MAX));
   if (!integrity.seen) return { ...evidence, integrityUnseen: integrity.why };
   return { ...evidence, ...integrity.value };
 }
