@@ -3,23 +3,43 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { observe, Unobservable } from "../attempt.ts";
 import { readCommand } from "../command.ts";
-import type { Identity, Incident } from "../vocabulary.ts";
+import type { Identity } from "../vocabulary.ts";
 
-export type UnitProperties = Record<string, string>; // `Key=value` lines of `systemctl show`.
-export const parseUnit = (text: string): UnitProperties =>
-  Object.fromEntries(
-    [...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)].map(([, key = "", value = ""]) => [key, value]),
-  );
+/** What `systemctl show` is asked for (org.freedesktop.systemd1(5)). */
+const UNIT_PROPERTIES = [
+  "Id",
+  "LoadState",
+  "ActiveState",
+  "SubState",
+  "Result",
+  "MainPID",
+  "NRestarts",
+  "InvocationID",
+  "StandardOutput",
+  "StandardError",
+  "ExecMainStatus",
+  "ControlGroup",
+  "InactiveExitTimestampMonotonic",
+  "ActiveExitTimestampMonotonic",
+  "ExecMainExitTimestampMonotonic",
+] as const;
 
-const UNIT_PROPERTIES =
-  "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID,StandardOutput,StandardError,ExecMainStatus,ControlGroup," +
-  "InactiveExitTimestampMonotonic,ActiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic";
+/**
+ * What systemd says of a unit, by the property's name and as `systemctl show` writes it; a property
+ * that this systemd does not know is missing.
+ */
+export type UnitProperties = Record<string, string>;
+
+/** Parses the `Key=value` lines of `systemctl show`. */
+export function parseUnit(text: string): UnitProperties {
+  const lines = [...text.matchAll(/^([^=\n]+)=([^\n]*)/gm)];
+  return Object.fromEntries(lines.map(([, key = "", value = ""]) => [key, value]));
+}
+
+/** `Unobservable` where systemd has no such unit, or does not answer. */
 export async function readUnit(unit: string, signal?: AbortSignal): Promise<UnitProperties> {
-  const { code, stdout, stderr } = await readCommand(
-    ["systemctl", "show", `--property=${UNIT_PROPERTIES}`, "--", unit],
-    5000,
-    signal,
-  );
+  const argv = ["systemctl", "show", `--property=${UNIT_PROPERTIES.join(",")}`, "--", unit];
+  const { code, stdout, stderr } = await readCommand(argv, 5000, signal);
   const properties = parseUnit(stdout);
   const cannot = `Cannot read unit "${unit}"`;
   if (code !== 0 || !properties.ActiveState)
@@ -31,42 +51,58 @@ export async function readUnit(unit: string, signal?: AbortSignal): Promise<Unit
 }
 
 /**
- * What a unit's properties mean for the bot: `alive` (also while a hook still runs, `activating
- * (start-post)`), `starting`, or the trouble.
+ * What a unit's properties mean for the bot. `alive`: it has a main process, also while a hook
+ * still runs (`activating (start-post)`). `down` has the trouble in words.
  */
-export function parseUnitState(unit: UnitProperties): string {
+export type UnitState =
+  | { state: "alive" }
+  | { state: "starting" }
+  | { state: "down"; says: string };
+
+export function parseUnitState(unit: UnitProperties): UnitState {
   const { Id: name = "the unit", ActiveState: active, SubState: sub, Result: result } = unit;
-  const up =
-    active === "active" ||
-    active === "reloading" ||
-    (active === "activating" && sub === "start-post");
-  if (up && Number(unit.MainPID) > 0) return "alive";
-  const died = `${name} has died (${result}) and waits for its automatic restart, ${unit.NRestarts} so far`;
-  if (active === "activating") return sub === "auto-restart" ? died : "starting";
-  if (active === "active") return `${name} is active (${sub}) without a main process`;
-  return `${name} is ${active} (${sub}), result ${result}, exit status ${unit.ExecMainStatus}`;
+  const isUp = active === "active" || active === "reloading";
+  const isInHook = active === "activating" && sub === "start-post";
+  if ((isUp || isInHook) && Number(unit.MainPID) > 0) return { state: "alive" };
+  if (active === "activating" && sub === "auto-restart") {
+    const waits = `waits for its automatic restart, ${unit.NRestarts} so far`;
+    return { state: "down", says: `${name} has died (${result}) and ${waits}` };
+  }
+  if (active === "activating") return { state: "starting" };
+  if (active === "active")
+    return { state: "down", says: `${name} is active (${sub}) without a main process` };
+  const status = `result ${result}, exit status ${unit.ExecMainStatus}`;
+  return { state: "down", says: `${name} is ${active} (${sub}), ${status}` };
 }
 
-// What systemd itself ends for a reason is no request, and a start that never became active says
-// nothing of the one before (systemd 252).
+/** Results of what systemd itself ends for a reason, which is no request (systemd 252). */
+const ENDED_BY_SYSTEMD = ["watchdog", "oom-kill", "start-limit-hit", "resources", "protocol"];
+
+/** Microseconds from boot to the last time that a unit did so; 0 or NaN: never. */
+function timestampOf(unit: UnitProperties, event: string): number {
+  return Number(unit[`${event}TimestampMonotonic`]);
+}
+
 /**
  * Whether a unit that is down was stopped on request: then it left its active state before its
- * process ended; in a death it is the reverse.
+ * process ended; in a death it is the reverse. A start that never became active says nothing of the
+ * one before (systemd 252).
  */
 function wasAskedToStop(unit: UnitProperties): boolean {
-  const [begun = 0, left = 0, ended = 0] = ["InactiveExit", "ActiveExit", "ExecMainExit"].map(
-    (name) => Number(unit[`${name}TimestampMonotonic`]),
-  );
-  return (
-    !["watchdog", "oom-kill", "start-limit-hit", "resources", "protocol"].includes(
-      unit.Result ?? "",
-    ) &&
-    begun < left &&
-    left < ended
-  );
+  const begun = timestampOf(unit, "InactiveExit");
+  const left = timestampOf(unit, "ActiveExit");
+  const ended = timestampOf(unit, "ExecMainExit");
+  return !ENDED_BY_SYSTEMD.includes(unit.Result ?? "") && begun < left && left < ended;
 }
 
-type Ending = Pick<Incident, "kind" | "says" | "planned">;
+/** How a start of the bot's unit has ended; `says` goes on from "the bot". */
+type Ending = {
+  kind: "died" | "restarted";
+  says: string;
+  /** What a person asked for. */
+  planned?: "restart" | "stop";
+};
+
 /**
  * How a start of a unit has ended, by the unit's properties now; null while it is between two
  * states.
@@ -79,10 +115,8 @@ export function parseEnding(unit: UnitProperties, invocation: string | null): En
   if (active === "failed" || active === "inactive") {
     if (wasAskedToStop(unit))
       return { kind: "died", says: "was stopped by a person", planned: "stop" };
-    return {
-      kind: "died",
-      says: `died (result ${result}), and systemd ${active === "failed" ? "has given up on it" : "leaves it so"}`,
-    };
+    const then = active === "failed" ? "has given up on it" : "leaves it so";
+    return { kind: "died", says: `died (result ${result}), and systemd ${then}` };
   }
   if (unit.InvocationID === invocation || active === "deactivating") return null;
   // systemd counts only its own restarts, and each `systemctl restart` begins with none: so a new
@@ -99,24 +133,25 @@ export function parseEnding(unit: UnitProperties, invocation: string | null): En
 const STOP_SETTLED_MS = 500;
 /**
  * Asks systemd how a start has ended, until it has settled; a stop that was asked for may take its
- * time.
+ * time. Null: systemd does not say, or not within `secondsMax`.
  */
 export async function readEnding(
   unit: string,
   { invocation }: Identity,
   secondsMax: number,
 ): Promise<Ending | null> {
-  let stoppedAt = 0;
-  for (
-    const begun = performance.now();
-    performance.now() - begun < secondsMax * 1000;
-    await sleep(30)
-  ) {
+  const begun = performance.now();
+  let stoppedAt: number | null = null;
+  while (performance.now() - begun < secondsMax * 1000) {
     const answer = await observe(() => readUnit(unit));
-    const ending = answer.seen ? parseEnding(answer.value, invocation) : null;
-    if (!answer.seen || (ending && ending.planned !== "stop")) return ending;
-    if (ending) stoppedAt ||= performance.now();
-    if (ending && performance.now() - stoppedAt >= STOP_SETTLED_MS) return ending;
+    if (!answer.seen) return null;
+    const ending = parseEnding(answer.value, invocation);
+    if (ending && ending.planned !== "stop") return ending;
+    if (ending) {
+      stoppedAt ??= performance.now();
+      if (performance.now() - stoppedAt >= STOP_SETTLED_MS) return ending;
+    }
+    await sleep(30);
   }
   return null;
 }

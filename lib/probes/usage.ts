@@ -5,36 +5,40 @@ import { messageOf, Unobservable } from "../attempt.ts";
 import { sumOf } from "../numbers.ts";
 import { readTree } from "./process.ts";
 
-/**
- * Resident megabytes (2^20 bytes) and percent of one core, summed over the tree. CPU is a
- * difference between two looks: null in the first.
- */
+/** What the bot's process and all its descendants use together. */
 export type UsageSample = {
+  /** Epoch milliseconds. */
   at: number;
+  /** Resident megabytes (2^20 bytes). */
   memoryMb: number;
+  /** Percent of one core since the look before; null in the first. */
   cpuPercent: number | null;
   processes: number;
 };
+
+// How long pidusage remembers a look, which its percentages are a difference to: longer than the
+// rarest samples of a watch lie apart.
+const REMEMBERED_MS = 120_000;
+
 /**
  * One sample of the tree. pidusage says 0 % CPU at its first look at a pid. Pages that are shared
- * between processes are counted in each.
+ * between processes are counted in each. `Unobservable` where the process is gone.
  */
 export async function readUsage(root: number, previous: UsageSample | null): Promise<UsageSample> {
   const { default: pidusage } = await import("pidusage");
-  const blind = (why: string) => new Unobservable(`Cannot read the memory of pid ${root}: ${why}`);
-  const stats = await pidusage(readTree(root), { maxage: 120_000 }).catch((error) =>
-    Promise.reject(blind(messageOf(error))),
-  );
-  if (!stats[root]) throw blind("the process is gone");
+  const cannot = `Cannot read the memory of pid ${root}`;
+  let stats: Awaited<ReturnType<typeof pidusage>>;
+  try {
+    stats = await pidusage(readTree(root), { maxage: REMEMBERED_MS });
+  } catch (error) {
+    throw new Unobservable(`${cannot}: ${messageOf(error)}`);
+  }
+  if (!stats[root]) throw new Unobservable(`${cannot}: the process is gone`);
   const known = Object.values(stats).filter(Boolean);
-  const [bytes, percent] = [
-    sumOf(known.map((stat) => stat.memory)),
-    sumOf(known.map((stat) => stat.cpu)),
-  ];
   return {
     at: Date.now(),
-    memoryMb: bytes / 2 ** 20,
-    cpuPercent: previous ? percent : null,
+    memoryMb: sumOf(known.map((stat) => stat.memory)) / 2 ** 20,
+    cpuPercent: previous ? sumOf(known.map((stat) => stat.cpu)) : null,
     processes: known.length,
   };
 }
@@ -42,6 +46,8 @@ export async function readUsage(root: number, previous: UsageSample | null): Pro
 // Milliseconds between two samples: four of them stay within the second that seed 000 gives the
 // check.
 const USAGE_GAP_MS = 250;
+
+/** So many samples, or fewer where `signal` ends it. */
 export async function readUsageSamples(
   root: number,
   samples: number,
