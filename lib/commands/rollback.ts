@@ -77,7 +77,13 @@ export async function runRollback(
     to: flags.to ?? null,
     emergency: flags.emergency === true,
   };
-  const { exit, why, to } = planRollback(request, releases, state, config, Date.now());
+  const { exit, why, to } = planRollback({
+    request,
+    releases,
+    state,
+    config,
+    now: Date.now(),
+  });
   if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
   const way = `${release} → ${to ?? "by rollback.command"}`;
   const dry = `Would roll back ${way}, and restart ${config.process.unit ?? "the bot"}; nothing was changed.\n`;

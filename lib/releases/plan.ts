@@ -9,106 +9,137 @@ import { readCurrent } from "../probes/release.ts";
 import { EXIT, RELEASE_ID } from "../vocabulary.ts";
 import type { Passed, Quarantined, ReleaseState, RollbackRequest } from "./state.ts";
 
-/**
- * A release on disk; `completeAt` is null until its deployer has finished it. What was known of an
- * id that was deployed anew is of another release.
- */
+/** A release on disk. */
 export type Release = {
   id: string;
+  /** Epoch milliseconds; null until its deployer has finished it. */
   completeAt: number | null;
   current: boolean;
   passed: Passed | null;
   quarantined: Quarantined | null;
 };
 
+/** What was known of an id before it was deployed anew is of another release. */
+function knownSince<T extends { at: string }>(completeAt: number | null, known: T | null) {
+  return known && Date.parse(known.at) >= (completeAt ?? 0) ? known : null;
+}
+
 /** Newest first. */
 export function readReleases(config: Config, state: ReleaseState): Release[] {
   const { directory } = config.release ?? {};
-  const names = directory
-    ? (orNull(() => fs.readdirSync(directory)) ?? []).filter((name) => RELEASE_ID.test(name))
-    : [];
+  if (!directory) return [];
   const current = readCurrent(config);
-  const releases = names.map((id): Release => {
-    const completeAt = orNull(
-      () => fs.statSync(path.join(directory as string, id, ".complete")).mtimeMs,
-    );
-    const fresh = <T extends { at: string }>(known: T | null): T | null =>
-      known && Date.parse(known.at) >= (completeAt ?? 0) ? known : null;
-    return {
+  const names = orNull(() => fs.readdirSync(directory)) ?? [];
+  const releases: Release[] = [];
+  for (const id of names.filter((name) => RELEASE_ID.test(name))) {
+    const mark = path.join(directory, id, ".complete");
+    const completeAt = orNull(() => fs.statSync(mark).mtimeMs);
+    releases.push({
       id,
       completeAt,
       current: id === current,
-      passed: fresh(ownOf(state.passed, id)),
-      quarantined: fresh(ownOf(state.quarantined, id)),
-    };
-  });
+      passed: knownSince(completeAt, ownOf(state.passed, id)),
+      quarantined: knownSince(completeAt, ownOf(state.quarantined, id)),
+    });
+  }
   return releases.sort((a, b) => (b.completeAt ?? 0) - (a.completeAt ?? 0));
 }
 
+/** What a release is in quarantine for, for people. */
 export const blameOf = ({ checks }: Quarantined): string =>
   checks.join(", ") || "rolled back by a person";
 
+/** What a rollback is planned by; `now` is in epoch milliseconds. */
+export type Planning = {
+  request: RollbackRequest;
+  releases: readonly Release[];
+  state: ReleaseState;
+  config: Config;
+  now: number;
+};
+
+/** Where to go back to, or why not: `exit` is 0 only where there is no `why`. */
+export type RollbackPlan = {
+  exit: number;
+  why: string;
+  /** Null also where rollback.command chooses. */
+  to: string | null;
+};
+
+const refuse = (why: string, exit: number = EXIT.refused): RollbackPlan => ({
+  exit,
+  why,
+  to: null,
+});
+const goTo = (to: string | null): RollbackPlan => ({ exit: EXIT.passed, why: "", to });
+
 const DAY_MS = 86_400_000;
+/** Why a verdict may not roll `from` back by itself, as a person might; null where it may. */
+function refuseAutomatic(planning: Planning, from: string): string | null {
+  const { request, releases, state, config, now } = planning;
+  if (from !== request.release) {
+    return `current has moved on: ${request.release} was judged, ${from} is current`;
+  }
+  const deployedAt = releases.find((row) => row.current)?.completeAt ?? 0;
+  const before = state.rollbacks.filter(({ automatic }) => automatic);
+  const known = before.find(
+    (rollback) => rollback.from === from && Date.parse(rollback.at) >= deployedAt,
+  );
+  if (known) {
+    const once = "one automatic rollback for one failure";
+    return `${from} was rolled back already (${known.at}); ${once}`;
+  }
+  const recent = before.filter(({ at }) => now - Date.parse(at) < DAY_MS);
+  if (recent.length < config.rollback.maxPerDay) return null;
+  return `there were ${recent.length} automatic rollbacks in 24 hours (rollback.maxPerDay)`;
+}
+
+const OVERRIDE = "--emergency overrides";
+/** Of the releases on disk the one that is asked for, or else the newest that will do. */
+function chooseTarget({ request, releases }: Planning, from: string): RollbackPlan {
+  const { to, emergency, schema } = request;
+  if (to === from) return refuse(`${from} is the current release`);
+  const complete = releases.filter((row) => !row.current && row.completeAt !== null);
+  const named = complete.find(({ id }) => id === to);
+  if (to && !named) return refuse(`there is no complete release ${to}`);
+  if (named?.quarantined && !emergency) {
+    return refuse(`${to} is quarantined (${blameOf(named.quarantined)}); ${OVERRIDE}`);
+  }
+  if (named && !named.passed && !emergency) {
+    return refuse(`${to} has never passed; ${OVERRIDE}`);
+  }
+  const target = named ?? complete.find(({ passed, quarantined }) => passed && !quarantined);
+  if (!target) {
+    const why = "there is no other complete release that has passed and is not quarantined";
+    return refuse(why, EXIT.nothingToRollBackTo);
+  }
+  const schemaThen = target.passed?.schema;
+  if (schema && schemaThen && schema !== schemaThen && !emergency) {
+    const changed = `the database has changed since ${target.id} passed`;
+    return refuse(`${changed}, which may not be able to read it; ${OVERRIDE}`);
+  }
+  return goTo(target.id);
+}
+
 /**
  * The target of a rollback, or why it is refused. A person may do what a verdict may not;
  * `emergency` also goes back over a change of the schema.
  */
-export function planRollback(
-  request: RollbackRequest,
-  releases: readonly Release[],
-  state: ReleaseState,
-  config: Config,
-  now: number,
-) {
-  const refuse = (why: string, exit: number = EXIT.refused) => ({ exit, why, to: null });
-  const { by, to, emergency, release } = request;
-  const { maxPerDay, command } = config.rollback;
-  if (!config.release?.directory && !command)
-    return refuse(
-      "neither release.directory nor rollback.command is configured",
-      EXIT.nothingToRollBackTo,
-    );
-  const current = releases.find((row) => row.current);
-  if (!current && !command) return refuse(`${config.release?.current} does not point to a release`);
-  const from = current?.id ?? release ?? "";
-  if (by === "verdict") {
-    if (from !== release)
-      return refuse(`current has moved on: ${release} was judged, ${from} is current`);
-    const before = state.rollbacks.filter(({ automatic }) => automatic);
-    const once = before.find(
-      (known) => known.from === from && Date.parse(known.at) >= (current?.completeAt ?? 0),
-    );
-    if (once)
-      return refuse(
-        `${from} was rolled back already (${once.at}); one automatic rollback for one failure`,
-      );
-    const recent = before.filter(({ at }) => now - Date.parse(at) < DAY_MS);
-    if (recent.length >= maxPerDay)
-      return refuse(
-        `there were ${recent.length} automatic rollbacks in 24 hours (rollback.maxPerDay)`,
-      );
+export function planRollback(planning: Planning): RollbackPlan {
+  const { request, releases, config } = planning;
+  const { command } = config.rollback;
+  if (!config.release?.directory && !command) {
+    const why = "neither release.directory nor rollback.command is configured";
+    return refuse(why, EXIT.nothingToRollBackTo);
   }
-  if (command && to !== null)
-    return refuse("rollback.command chooses where to go by itself, so --to means nothing to it");
-  if (command) return { exit: 0, why: "", to };
-  const complete = releases.filter((row) => !row.current && row.completeAt !== null);
-  const named = complete.find(({ id }) => id === to);
-  if (to === from) return refuse(`${from} is the current release`);
-  if (to && !named) return refuse(`there is no complete release ${to}`);
-  const insist = "--emergency overrides";
-  if (named?.quarantined && !emergency)
-    return refuse(`${to} is quarantined (${blameOf(named.quarantined)}); ${insist}`);
-  if (named && !named.passed && !emergency) return refuse(`${to} has never passed; ${insist}`);
-  const target = named ?? complete.find(({ passed, quarantined }) => passed && !quarantined);
-  if (!target)
-    return refuse(
-      "there is no other complete release that has passed and is not quarantined",
-      EXIT.nothingToRollBackTo,
-    );
-  const changed =
-    request.schema && target.passed?.schema && request.schema !== target.passed.schema;
-  if (!changed || emergency) return { exit: 0, why: "", to: target.id };
-  return refuse(
-    `the database has changed since ${target.id} passed, which may not be able to read it; ${insist}`,
-  );
+  const current = releases.find((row) => row.current);
+  if (!current && !command) {
+    return refuse(`${config.release?.current} does not point to a release`);
+  }
+  const from = current?.id ?? request.release ?? "";
+  const why = request.by === "verdict" ? refuseAutomatic(planning, from) : null;
+  if (why) return refuse(why);
+  if (!command) return chooseTarget(planning, from);
+  if (request.to === null) return goTo(null);
+  return refuse("rollback.command chooses where to go by itself, so --to means nothing to it");
 }

@@ -9,12 +9,12 @@ import { readHttp } from "../http.ts";
 import type { Entry } from "../log.ts";
 import { readCurrent } from "../probes/release.ts";
 import type { Result, Run } from "../run.ts";
-import { EXIT, type Finding, type Part } from "../vocabulary.ts";
+import { type CheckName, EXIT, type Finding, type Part } from "../vocabulary.ts";
 import { type Release, readReleases } from "./plan.ts";
 import { isUnit, type ReleaseState, type RollbackRequest } from "./state.ts";
 import { readState } from "./state-file.ts";
 
-export const failedChecks = ({ findings }: Pick<Result, "findings">) =>
+export const failedChecks = (findings: readonly Finding[]): CheckName[] =>
   findings.filter(({ status }) => status === "fail").map(({ check }) => check);
 
 /**
@@ -49,49 +49,68 @@ export function errorsAreNew(result: Result, records: readonly Entry[]): boolean
 }
 
 const CHAT_DOWN = "the chat server itself is down";
-type News = { chatDown: boolean; newErrors: boolean };
+/** What a verdict on a release is judged by, before it leads to a rollback. */
+export type Judged = {
+  result: Result;
+  config: Config;
+  releases: readonly Release[];
+  state: ReleaseState;
+  /** The bot's chat server is down, so that no release could be connected. */
+  chatDown: boolean;
+  /** Of the errors in the bot's log, one at least was not there with another release. */
+  newErrors: boolean;
+};
 /**
- * Why a verdict does not lead to a rollback, or null where it does (DESIGN: a measured failure of a
- * candidate that is still current).
+ * Why a verdict does not lead to a rollback, or null where it does: only a measured failure of a
+ * candidate that is still current does.
  */
-export function judgeRollback(
-  result: Result,
-  config: Config,
-  releases: readonly Release[],
-  state: ReleaseState,
-  news: News,
-): string | null {
+export function judgeRollback(judged: Judged): string | null {
+  const { result, config, releases, state } = judged;
   const { directory } = config.release ?? {};
   const { auto, on, command } = config.rollback;
-  const { verdict, release: id } = result;
-  const failed = failedChecks(result);
-  const row = releases.find((release) => release.id === id);
-  const passed = directory ? row?.passed : ownOf(state.passed, id);
-  if (verdict !== "fail") return "nothing was measured to be wrong";
+  const { release: id } = result;
+  if (result.verdict !== "fail") return "nothing was measured to be wrong";
   if (!directory && !command) return "neither release.directory nor rollback.command is configured";
   if (!auto) return "rollback.auto is not set";
-  if (!failed.some((check) => on.includes(check)))
+  const failed = failedChecks(result.findings);
+  if (!failed.some((check) => on.includes(check))) {
     return `${failed.join(", ")} is not in rollback.on`;
+  }
   if (id === null) return "which release runs is not known";
+  const row = releases.find((release) => release.id === id);
   if (directory && !row?.current) return `${id} is not the current release any more`;
+  const passed = directory ? row?.passed : ownOf(state.passed, id);
   if (passed) return `${id} has passed before (${passed.at}): it worked, so the world has changed`;
-  if (news.chatDown && failed.includes("connection")) return CHAT_DOWN;
-  if (!news.newErrors && failed.every((check) => check === "error_logs"))
+  if (judged.chatDown && failed.includes("connection")) return CHAT_DOWN;
+  if (!judged.newErrors && failed.every((check) => check === "error_logs")) {
     return "an earlier release logged the same errors";
+  }
   return null;
 }
 
+const CHAT_MS_MAX = 5000; // A person who opens the page waits no longer either.
 /**
  * Whoever answers is up, however long the page; and where this host may not ask, nothing is proven.
  */
-async function chatIsDown({ chatServer }: Config): Promise<boolean> {
-  const answer = chatServer ? await readHttp(chatServer, 5000) : null;
-  return (
-    answer !== null &&
-    (answer.status === null
-      ? !/EPERM|EACCES|permission/.test(answer.problem ?? "")
-      : answer.status >= 500)
-  );
+async function isChatDown({ chatServer }: Config): Promise<boolean> {
+  if (!chatServer) return false;
+  const { status, problem } = await readHttp(chatServer, CHAT_MS_MAX);
+  if (status !== null) return status >= 500;
+  return !/EPERM|EACCES|permission/.test(problem ?? "");
+}
+
+/** Leaves a request where systemd looks for it, which then starts cytube-rollback@. */
+function writeRequest(config: Config, result: Result, checks: string[]): void {
+  const request: RollbackRequest = {
+    by: "verdict",
+    run: result.run,
+    release: result.release,
+    checks,
+    schema: result.schema,
+    to: null,
+    emergency: false,
+  };
+  writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
 }
 
 /**
@@ -101,54 +120,42 @@ export async function leaveVerdict(
   { config, records }: Run,
   result: Result,
 ): Promise<string | null> {
-  const { run, release, exit, schema } = result;
   const state = readState(config);
-  if (isUnit("verify") && exit === EXIT.passed)
-    writeAtomically(config.state.flag("passed"), `${run}\n`);
-  const checks = failedChecks(result);
-  const chatDown = checks.includes("connection") && (await chatIsDown(config));
-  const news = { chatDown, newErrors: errorsAreNew(result, records) };
-  const why = judgeRollback(result, config, readReleases(config, state), state, news);
-  const request: RollbackRequest = {
-    by: "verdict",
-    run,
-    release,
-    checks,
-    schema,
-    to: null,
-    emergency: false,
-  };
-  if (why === null) writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
+  if (isUnit("verify") && result.exit === EXIT.passed) {
+    writeAtomically(config.state.flag("passed"), `${result.run}\n`);
+  }
+  const checks = failedChecks(result.findings);
+  const why = judgeRollback({
+    result,
+    config,
+    releases: readReleases(config, state),
+    state,
+    chatDown: checks.includes("connection") && (await isChatDown(config)),
+    newErrors: errorsAreNew(result, records),
+  });
+  if (why === null) writeRequest(config, result, checks);
   return why;
 }
 
 /** Asks for a rollback at a red flag of the burn-in; says why none is due, or null where one is. */
 export async function leaveRedFlag(config: Config, result: Result): Promise<string | null> {
-  const { run, release, schema, flags } = result;
-  const failed = failedChecks(result);
-  const red = flags?.red ?? [];
+  const { release } = result;
+  const failed = failedChecks(result.findings);
+  const red = result.flags?.red ?? [];
   if (!config.burnin.rollback) return "burnin.rollback is not set";
   if (release === null) return "which release runs is not known";
-  if (config.release?.directory && readCurrent(config) !== release)
+  if (config.release?.directory && readCurrent(config) !== release) {
     return `${release} is not the current release any more`;
-  if (failed.length && !red.length && !failed.some((check) => config.rollback.on.includes(check)))
+  }
+  const isInList = failed.some((check) => config.rollback.on.includes(check));
+  if (failed.length && !red.length && !isInList) {
     return `${failed.join(", ")} is not in rollback.on`;
-  if (
+  }
+  const isOnlyDisconnected =
     red.length + failed.length > 0 &&
     red.every(({ kind }) => kind === "disconnected") &&
-    failed.every((check) => check === "connection") &&
-    (await chatIsDown(config))
-  )
-    return CHAT_DOWN;
-  const request: RollbackRequest = {
-    by: "verdict",
-    run,
-    release,
-    checks: ["burnin"],
-    schema,
-    to: null,
-    emergency: false,
-  };
-  writeAtomically(config.state.flag("rollback"), JSON.stringify(request));
+    failed.every((check) => check === "connection");
+  if (isOnlyDisconnected && (await isChatDown(config))) return CHAT_DOWN;
+  writeRequest(config, result, ["burnin"]);
   return null;
 }

@@ -826,7 +826,7 @@ for (const {
 ] as Judged[]) {
   test(`judgeRollback() ${expected ? "refuses" : "rolls back"}: ${why}`, () => {
     const { config } = scene(over);
-    const judged = judgeRollback(result, config, releases, state, { ...noNews, ...news });
+    const judged = judgeRollback({ result, config, releases, state, ...noNews, ...news });
     if (expected === null) assert.equal(judged, null);
     else assert.match(judged ?? "due", expected);
   });
@@ -836,8 +836,13 @@ for (const check of CHECK_NAMES) {
   const due = check !== "user_count" && check !== "release";
   test(`judgeRollback() by default ${due ? "rolls back" : "does not roll back"} when only ${check} fails`, () =>
     assert.equal(
-      judgeRollback(failing("r2", [check]), scene().config, candidate, emptyState(), noNews) ===
-        null,
+      judgeRollback({
+        result: failing("r2", [check]),
+        config: scene().config,
+        releases: candidate,
+        state: emptyState(),
+        ...noNews,
+      }) === null,
       due,
     ));
 }
@@ -857,7 +862,9 @@ test("judgeRollback() never rolls back without a measured failure of a check in 
       (pairs, verdict) => {
         const findings = pairs.map(([check, status]) => findingOf(check, status));
         const result = verified("r2", { verdict: verdict as Result["verdict"], exit: 1, findings });
-        const due = judgeRollback(result, config, candidate, emptyState(), noNews) === null;
+        const state = emptyState();
+        const why = judgeRollback({ result, config, releases: candidate, state, ...noNews });
+        const due = why === null;
         const measured = pairs.some(
           ([check, status]) => status === "fail" && config.rollback.on.includes(check),
         );
@@ -1221,7 +1228,7 @@ for (const {
   over = {},
 } of plans) {
   test(`planRollback() ${exit ? `refuses with ${exit}` : `goes to ${to ?? "wherever a command goes"}`}: ${why}`, () => {
-    const plan = planRollback(request, releases, state, scene(over).config, now);
+    const plan = planRollback({ request, releases, state, config: scene(over).config, now });
     assert.deepEqual([plan.exit, plan.to], [exit, to], plan.why);
     if (says) assert.match(plan.why, says);
     else assert.equal(plan.why, "");
@@ -1245,13 +1252,8 @@ test("planRollback() never goes to the current release, nor to an incomplete one
       (rows, emergency, to) => {
         const first = rows.findIndex(({ current }) => current);
         const releases = rows.map((row, index) => ({ ...row, current: index === first }));
-        const plan = planRollback(
-          { ...byPerson, emergency, to },
-          releases,
-          emptyState(),
-          config,
-          now,
-        );
+        const request = { ...byPerson, emergency, to };
+        const plan = planRollback({ request, releases, state: emptyState(), config, now });
         if (plan.exit) return;
         const target = releases.find(({ id }) => id === plan.to);
         assert.ok(target && !target.current && target.completeAt !== null);
@@ -1441,13 +1443,13 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       assert.ok(isMarked || current === "releases/r2", `${at}: switched without a marker`);
       const taken = !existsSync(config.state.flag("rollback"));
       assert.ok(taken || !isMarked, `${at}: marked before the request was taken`);
-      const again = planRollback(
-        { ...byVerdict, release: "r2" },
-        readReleases(config, state),
+      const again = planRollback({
+        request: { ...byVerdict, release: "r2" },
+        releases: readReleases(config, state),
         state,
         config,
-        Date.now(),
-      );
+        now: Date.now(),
+      });
       assert.equal(again.exit, isMarked ? 42 : 0, `${at}: ${again.why}`);
       outcomes.add(`${current} ${isMarked ? "marked" : "unmarked"} ${taken ? "taken" : "asked"}`);
     };
