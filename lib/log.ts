@@ -182,6 +182,24 @@ export function renderJson(value: unknown, indent: number): string {
 export const renderDocument = (value: unknown): string => `${renderJson(value, 2)}\n`;
 
 /**
+ * Lets those append to a new log who may write beside it: the caller's umask (022 by hand, 0007 in
+ * the units) must not decide whether the next run, another user's, can. Outside a directory that is
+ * shared with a group the umask stands.
+ */
+function shareNewLog(descriptor: number, directory: string): void {
+  const { uid, gid, mode } = fs.statSync(directory);
+  const isShared = (mode & fs.constants.S_IWGRP) !== 0;
+  const log = fs.fstatSync(descriptor);
+  // Another process may have made it a moment ago, and only its owner may change it.
+  const user = process.geteuid?.();
+  const isRoot = user === 0;
+  const isOwn = log.uid === user;
+  if (isShared && isOwn && (log.gid === gid || isRoot)) fs.fchmodSync(descriptor, 0o660);
+  // What root creates has to stay writable for the service that owns the directory.
+  if (isRoot) fs.fchownSync(descriptor, uid, gid);
+}
+
+/**
  * Appends one record, or throws: one write, fsync, close. A line that a power cut left torn is
  * fenced off by a line break, never glued to this one.
  */
@@ -189,21 +207,17 @@ export function writeRecord(file: string, line: string): void {
   const directory = path.dirname(file);
   if (!fs.existsSync(directory)) fs.mkdirSync(directory, { recursive: true, mode: 0o770 });
   const isNew = !fs.existsSync(file);
-  const descriptor = fs.openSync(
-    file,
-    fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT,
-    0o660,
-  );
+  const { O_RDWR, O_APPEND, O_CREAT } = fs.constants;
+  const descriptor = fs.openSync(file, O_RDWR | O_APPEND | O_CREAT, 0o660);
   try {
-    // A file that root creates has to stay writable for the service that owns the directory.
-    const { uid, gid } = fs.statSync(directory);
-    if (isNew && process.geteuid?.() === 0) fs.fchownSync(descriptor, uid, gid);
+    if (isNew) shareNewLog(descriptor, directory);
     const { size } = fs.fstatSync(descriptor);
-    const torn = size > 0 && readPart(file, size - 1, 1)[0] !== 10;
-    const bytes = Buffer.from(`${torn ? "\n" : ""}${line}\n`);
+    const isTorn = size > 0 && readPart(file, size - 1, 1)[0] !== 10;
+    const bytes = Buffer.from(`${isTorn ? "\n" : ""}${line}\n`);
     const written = fs.writeSync(descriptor, bytes);
-    if (written !== bytes.length)
+    if (written !== bytes.length) {
       throw new Error(`only ${written} of ${bytes.length} bytes were written`);
+    }
     fs.fsyncSync(descriptor);
   } finally {
     fs.closeSync(descriptor);

@@ -3,7 +3,15 @@
  * reads (the schema), and the log that must not lose a line.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -612,6 +620,34 @@ describe("the log", () => {
     assert.deepEqual(readRecords(file), { records: [entry(1)], torn: 0 });
     assert.equal(statSync(file).mode & 0o007, 0);
   });
+
+  for (const umask of [0o000, 0o022, 0o077]) {
+    test(`writeRecord() makes a log that the directory's group can append to, under umask ${umask.toString(8)}`, (t) => {
+      const shared = join(directory, `shared-${umask}`);
+      mkdirSync(shared);
+      chmodSync(shared, 0o2770);
+      const callers = process.umask(umask);
+      t.after(() => process.umask(callers));
+      const file = join(shared, "verify.jsonl");
+      writeRecord(file, renderJson(entry(1), 0));
+      assert.equal(statSync(file).mode & 0o777, 0o660);
+      // What a person has set on an existing log is theirs.
+      chmodSync(file, 0o640);
+      writeRecord(file, renderJson(entry(2), 0));
+      assert.equal(statSync(file).mode & 0o777, 0o640);
+    });
+
+    test(`writeRecord() leaves a log in a person's own directory to their umask ${umask.toString(8)}`, (t) => {
+      const own = join(directory, `own-${umask}`);
+      mkdirSync(own);
+      chmodSync(own, 0o755);
+      const callers = process.umask(umask);
+      t.after(() => process.umask(callers));
+      const file = join(own, "verify.jsonl");
+      writeRecord(file, renderJson(entry(1), 0));
+      assert.equal(statSync(file).mode & 0o777, 0o660 & ~umask);
+    });
+  }
 
   test("writeRecord() loses nothing before a cut at any byte of the last record, nor the record after it", () => {
     const file = join(directory, "cut.jsonl");
