@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { before, describe, type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { renderAlert } from "../../lib/alerts/run.ts";
-import { PAYLOADS, send } from "../../lib/alerts/sinks.ts";
+import { PAYLOADS, requestReceiver } from "../../lib/alerts/sinks.ts";
 import {
   type AlertState,
   judgeAlert,
@@ -933,14 +933,14 @@ async function listen(
 const quick = { triesMax: 5, timeoutMs: 300, backoffMs: 5, retryAfterSecondsMax: 60 };
 const ok: Parameters<typeof listen>[1] = (_, response) => void response.end("ok");
 
-describe("send()", () => {
+describe("requestReceiver()", () => {
   // Its first load takes longer than these short deadlines allow.
   before(async () => void (await import("undici")));
 
   test("posts once where that is enough, with the account of the URL", async (t) => {
     const { received, url } = await listen(t, ok);
     const to = new URL(`${url.replace("//", "//user:p%40ss@")}/topic?x=1`);
-    assert.deepEqual(await send(to, { headers: { title: "T" }, body: "text" }, quick), {
+    assert.deepEqual(await requestReceiver(to, { headers: { title: "T" }, body: "text" }, quick), {
       ok: true,
       tries: 1,
       problem: null,
@@ -955,7 +955,7 @@ describe("send()", () => {
       t,
       (_, response, tries) => void response.writeHead(tries < 3 ? 500 : 204).end(),
     );
-    assert.deepEqual(await send(new URL(url), { body: "text" }, quick), {
+    assert.deepEqual(await requestReceiver(new URL(url), { body: "text" }, quick), {
       ok: true,
       tries: 3,
       problem: null,
@@ -965,7 +965,7 @@ describe("send()", () => {
 
   test("gives up after 5 tries, and says what the last one met", async (t) => {
     const { url } = await listen(t, (_, response) => void response.writeHead(503).end());
-    assert.deepEqual(await send(new URL(url), { body: "text" }, quick), {
+    assert.deepEqual(await requestReceiver(new URL(url), { body: "text" }, quick), {
       ok: false,
       tries: 5,
       problem: "HTTP 503",
@@ -979,7 +979,7 @@ describe("send()", () => {
         void response.writeHead(tries < 2 ? 429 : 200, { "retry-after": "0.4" }).end(),
     );
     const begun = performance.now();
-    assert.equal((await send(new URL(url), { body: "text" }, quick)).tries, 2);
+    assert.equal((await requestReceiver(new URL(url), { body: "text" }, quick)).tries, 2);
     assert.ok(performance.now() - begun >= 395);
     const endless = await listen(
       t,
@@ -987,8 +987,13 @@ describe("send()", () => {
         void response.writeHead(tries < 2 ? 429 : 200, { "retry-after": "86400" }).end(),
     );
     assert.equal(
-      (await send(new URL(endless.url), { body: "text" }, { ...quick, retryAfterSecondsMax: 0.1 }))
-        .tries,
+      (
+        await requestReceiver(
+          new URL(endless.url),
+          { body: "text" },
+          { ...quick, retryAfterSecondsMax: 0.1 },
+        )
+      ).tries,
       2,
     );
   });
@@ -996,7 +1001,7 @@ describe("send()", () => {
   for (const status of [400, 401, 404, 410])
     test(`does not try again after ${status}`, async (t) => {
       const { url } = await listen(t, (_, response) => void response.writeHead(status).end());
-      assert.deepEqual(await send(new URL(url), { body: "text" }, quick), {
+      assert.deepEqual(await requestReceiver(new URL(url), { body: "text" }, quick), {
         ok: false,
         tries: 1,
         problem: `HTTP ${status}`,
@@ -1009,7 +1014,7 @@ describe("send()", () => {
       t,
       (_, response) => void response.writeHead(302, { location: other.url }).end(),
     );
-    assert.deepEqual(await send(new URL(url), { body: "text" }, quick), {
+    assert.deepEqual(await requestReceiver(new URL(url), { body: "text" }, quick), {
       ok: false,
       tries: 1,
       problem: "HTTP 302",
@@ -1019,7 +1024,7 @@ describe("send()", () => {
 
   test("tries again where nothing listens", async () => {
     const url = new URL(`http://127.0.0.1:${await findFreePort()}`);
-    assert.deepEqual(await send(url, { body: "text" }, quick), {
+    assert.deepEqual(await requestReceiver(url, { body: "text" }, quick), {
       ok: false,
       tries: 5,
       problem: "connection refused: nothing listens there",
@@ -1032,7 +1037,7 @@ describe("send()", () => {
       ok: told,
       tries,
       problem,
-    } = await send(new URL(url), { body: "text" }, { ...quick, triesMax: 2 });
+    } = await requestReceiver(new URL(url), { body: "text" }, { ...quick, triesMax: 2 });
     assert.deepEqual([told, tries], [false, 2]);
     assert.match(problem ?? "", /timeout/);
   });
@@ -1042,7 +1047,7 @@ describe("send()", () => {
       t,
       (_, response) => void response.writeHead(200, { "content-length": "9" }).write("half"),
     );
-    assert.equal((await send(new URL(url), { body: "text" }, quick)).ok, true);
+    assert.equal((await requestReceiver(new URL(url), { body: "text" }, quick)).ok, true);
     assert.equal(received.length, 1);
   });
 });
