@@ -4,7 +4,7 @@
  */
 
 import type { Firing } from "../probes/alertmanager.ts";
-import type { LogPlace } from "../probes/log-files.ts";
+import type { LogPlace } from "../probes/log-place.ts";
 import type { PrometheusView } from "../probes/prometheus.ts";
 import type { BurninLimits, Hour, MetricName } from "../rules.ts";
 

@@ -35,7 +35,6 @@ import type { Account, Cursor, Outage, Restart } from "../../lib/burnin/words.ts
 import { type Config, readConfig } from "../../lib/config.ts";
 import { maskDeep, maskOf } from "../../lib/masking.ts";
 import { parseJournal } from "../../lib/probes/journal.ts";
-import { type LogPlace, readLogSince } from "../../lib/probes/log-files.ts";
 import {
   addLogLine,
   emptyPosition,
@@ -44,6 +43,7 @@ import {
   type LogSource,
 } from "../../lib/probes/log-lines.ts";
 import { LINK_BACK, LINK_LOST } from "../../lib/probes/log-patterns.ts";
+import { type LogPlace, readLogSince } from "../../lib/probes/log-place.ts";
 import type { ReleaseState } from "../../lib/releases/state.ts";
 import { readState as readReleaseState } from "../../lib/releases/state-file.ts";
 import { LIMITS, RULES } from "../../verify.ts";
@@ -409,7 +409,7 @@ async function lookAs(
   place: LogPlace | null,
 ): Promise<{ source: LogSource; place: LogPlace | null }> {
   const script = `
-    import { readLogSince } from ${JSON.stringify(new URL("../../lib/probes/log-files.ts", import.meta.url).href)};
+    import { readLogSince } from ${JSON.stringify(new URL("../../lib/probes/log-place.ts", import.meta.url).href)};
     const [file, place, limits] = process.argv.slice(1).map((text) => JSON.parse(text));
     process.setuid(${uid});
     const rules = { since: 0, noise: [], prefix: null, utc: false };

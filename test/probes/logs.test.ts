@@ -28,7 +28,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { Config } from "../../lib/config.ts";
 import { followJournal, journalIsUsed } from "../../lib/probes/journal.ts";
-import { clockTrouble, findWindow, followLogFile } from "../../lib/probes/log-files.ts";
+import { clockTrouble, followLogFile } from "../../lib/probes/log-files.ts";
 import {
   addLogLine,
   emptyPosition,
@@ -40,6 +40,7 @@ import {
   parseStamp,
   type Severity,
 } from "../../lib/probes/log-lines.ts";
+import { findWindow } from "../../lib/probes/log-tails.ts";
 import { followLogs } from "../../lib/probes/logs.ts";
 import { LIMITS } from "../../verify.ts";
 import { createDirectory, projectDirectory, startProcess, until } from "../support/harness.ts";
