@@ -104,7 +104,7 @@ export async function readInterval(run: Look, before: Cursor): Promise<Interval>
   const reads = await Promise.all(
     files.map((file) => {
       const place = before.files[file] ?? null;
-      return readLogSince(config, file, rulesFrom(place !== null), place, signal);
+      return readLogSince({ config, file, rules: rulesFrom(place !== null), place, signal });
     }),
   );
   const { unit } = config.process;

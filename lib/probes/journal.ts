@@ -9,7 +9,7 @@ import { parseJsonObject } from "../http.ts";
 import {
   addLogLine,
   emptyPosition,
-  emptyTally,
+  emptySource,
   type LogPosition,
   type LogRules,
   type LogSource,
@@ -111,13 +111,8 @@ export async function followJournal(
   signal: AbortSignal,
   trouble: string | null = null,
 ) {
-  const source: LogSource = {
-    source: `journal of ${unit}`,
-    since: rules.since,
-    tally: emptyTally(),
-    unseen: trouble,
-    hint: null,
-  };
+  const source = emptySource(`journal of ${unit}`, rules);
+  source.unseen = trouble;
   const position = emptyPosition();
   let from = `--since=@${(rules.since / 1000).toFixed(3)}`;
   const ask = async (...args: string[]): Promise<JournalEntry[]> => {
@@ -174,13 +169,7 @@ export async function readJournalSince(
   cursor: string | null,
   signal: AbortSignal,
 ) {
-  const source: LogSource = {
-    source: `journal of ${unit}`,
-    since: rules.since,
-    tally: emptyTally(),
-    unseen: null,
-    hint: null,
-  };
+  const source = emptySource(`journal of ${unit}`, rules);
   const { createInterface } = await import("node:readline");
   const position = emptyPosition();
   const systemd: JournalEntry[] = [];

@@ -303,6 +303,17 @@ export type LogSource = {
   unseen: string | null;
   hint: string | null;
 };
+/** A source of which nothing has been read yet; `source` is its name for people. */
+export function emptySource(source: string, { since }: LogRules): LogSource {
+  return {
+    source,
+    since,
+    tally: emptyTally(),
+    unseen: null,
+    hint: null,
+  };
+}
+
 /**
  * `poll` reads what has come since the last call, and is worth its cost every so many milliseconds.
  */

@@ -22,7 +22,9 @@ export async function followLogs(
     prefix: prefix ? new RegExp(prefix) : null,
     utc: timeZone === "utc",
   };
-  const followers = files.map((file) => followLogFile(config, file, rules, identity, signal));
+  const followers = files.map((file) =>
+    followLogFile({ config, file, rules, bot: identity, signal }),
+  );
   const { used, trouble } = journalIsUsed(config, unit);
   // The invocation of a bot that has died is still known, and its last lines say why.
   const invocation = identity?.invocation || unit?.InvocationID;

@@ -99,7 +99,13 @@ function createReader(
       utc: false,
     };
     lookedAt = Date.now();
-    const { source, place } = await readLogSince(config, file, rules, reader.place, never);
+    const { source, place } = await readLogSince({
+      config,
+      file,
+      rules,
+      place: reader.place,
+      signal: never,
+    });
     reader.place = JSON.parse(JSON.stringify(place)) as LogPlace | null;
     reader.errors += source.tally.errors + source.tally.undated + source.tally.uncertain;
     if (source.unseen) reader.unseen.push(source.unseen);
@@ -413,7 +419,9 @@ async function lookAs(
     const [file, place, limits] = process.argv.slice(1).map((text) => JSON.parse(text));
     process.setuid(${uid});
     const rules = { since: 0, noise: [], prefix: null, utc: false };
-    console.log(JSON.stringify(await readLogSince({ limits, errorLogs: {} }, file, rules, place, new AbortController().signal)));`;
+    const config = { limits, errorLogs: {} };
+    const { signal } = new AbortController();
+    console.log(JSON.stringify(await readLogSince({ config, file, rules, place, signal })));`;
   const args = [file, place, limits].map((value) => JSON.stringify(value));
   const child = startProcess(
     [process.execPath, "--import", "tsx", "--input-type=module", "--eval", script, ...args],

@@ -851,7 +851,7 @@ async function follow(
   rules: LogRules,
   over: Record<string, number> = {},
 ): Promise<LogFollower> {
-  return followLogFile(configWith(over), file, rules, null, never);
+  return followLogFile({ config: configWith(over), file, rules, bot: null, signal: never });
 }
 
 async function readOnce(
@@ -942,12 +942,7 @@ test("findWindow() and addLogLine() count what reading the whole file counts, fo
       const rules = rulesSince(windowStart);
       const descriptor = openSync(file, "r");
       try {
-        const { offset, bounded } = await findWindow(
-          descriptor,
-          statSync(file).size,
-          rules,
-          1 << 30,
-        );
+        const { offset, bounded } = await findWindow(descriptor, rules, 1 << 30);
         assert.equal(bounded, false);
         const found = tallyOf(Buffer.from(text).subarray(offset).toString(), rules);
         assert.equal(found.errors, countByHand(entries, windowStart));
@@ -1025,7 +1020,6 @@ test("followLogFile() finds the window by seeking where a site's prefix has lett
   const { size } = statSync(file);
   const { offset, covered } = await findWindow(
     descriptor,
-    size,
     rulesSince(windowStart, { prefix }),
     1 << 30,
   );
@@ -1415,12 +1409,21 @@ async function startWriter(
   return { pid: writer.pid as number, startedAt: Date.now(), end: writer.end };
 }
 
+/** Follows a file as the log of a bot that is known. */
+async function followAs(
+  bot: { pid: number; startedAt: number },
+  file: string,
+  config = configWith(),
+): Promise<LogFollower> {
+  return followLogFile({ config, file, rules: rulesSince(windowStart), bot, signal: never });
+}
+
 test("followLogFile() trusts a file that the bot has open, also when it is silent", async () => {
   const file = newFile();
   writeFileSync(file, `${recent("INFO", "x", 3600)}\n`);
   const writer = await startWriter(file);
   utimesSync(file, new Date(now - 3_599_000), new Date(now - 3_599_000));
-  const follower = await followLogFile(configWith(), file, rulesSince(windowStart), writer, never);
+  const follower = await followAs(writer, file);
   assert.equal(follower.source.unseen, null);
   follower.close();
   writer.end();
@@ -1432,15 +1435,9 @@ test("followLogFile() doubts a file that nobody has open and nobody has written 
   writeFileSync(other, "");
   const writer = await startWriter(other);
   utimesSync(file, new Date(now - 3_600_000), new Date(now - 3_600_000));
-  const doubtful = await followLogFile(configWith(), file, rulesSince(windowStart), writer, never);
+  const doubtful = await followAs(writer, file);
   assert.match(doubtful.source.unseen ?? "", /is this where the bot logs/);
-  const trusted = await followLogFile(
-    configWith({}, true),
-    file,
-    rulesSince(windowStart),
-    writer,
-    never,
-  );
+  const trusted = await followAs(writer, file, configWith({}, true));
   assert.equal(trusted.source.unseen, null);
   for (const follower of [doubtful, trusted]) follower.close();
   writer.end();
@@ -1451,10 +1448,10 @@ test("followLogFile() says unknown when the bot still writes to a deleted file",
   writeFileSync(file, "");
   const writer = await startWriter(file);
   rmSync(file);
-  const gone = await followLogFile(configWith(), file, rulesSince(windowStart), writer, never);
+  const gone = await followAs(writer, file);
   assert.match(gone.source.unseen ?? "", /no such file/);
   writeFileSync(file, `${recent("INFO", "x")}\n`);
-  const replaced = await followLogFile(configWith(), file, rulesSince(windowStart), writer, never);
+  const replaced = await followAs(writer, file);
   assert.match(replaced.source.unseen ?? "", /deleted/);
   for (const follower of [gone, replaced]) follower.close();
   writer.end();
@@ -1474,21 +1471,19 @@ test("followLogFile() says unknown for what is no readable file", async () => {
 test("clockTrouble() sees lines from the future and from another time zone, and nothing in an ordinary log", () => {
   const minute = 60_000;
   const hour = 60 * minute;
-  assert.equal(clockTrouble(null, now, true, now), null);
-  assert.equal(clockTrouble(now, now, true, now), null);
-  assert.equal(clockTrouble(now + minute, now, true, now), null);
-  assert.match(clockTrouble(now + 3 * minute, now, true, now) ?? "", /future/);
-  assert.match(clockTrouble(now + 5 * hour, now, true, now) ?? "", /future/);
+  const troubleOf = (lastTime: number | null, endsStamped = true): string | null =>
+    clockTrouble({ lastTime, modifiedAt: now, endsStamped, now });
+  assert.equal(troubleOf(null), null);
+  assert.equal(troubleOf(now), null);
+  assert.equal(troubleOf(now + minute), null);
+  assert.match(troubleOf(now + 3 * minute) ?? "", /future/);
+  assert.match(troubleOf(now + 5 * hour) ?? "", /future/);
   for (const zoneHours of [0.5, 1, 5, 5.5, 9.5, 14])
-    assert.match(
-      clockTrouble(now - zoneHours * hour, now, true, now) ?? "",
-      /time zone/,
-      `${zoneHours} h`,
-    );
+    assert.match(troubleOf(now - zoneHours * hour) ?? "", /time zone/, `${zoneHours} h`);
   for (const minutes of [1, 10, 25, 40, 75, 15 * 60])
-    assert.equal(clockTrouble(now - minutes * minute, now, true, now), null, `${minutes} min`);
+    assert.equal(troubleOf(now - minutes * minute), null, `${minutes} min`);
   // A last line without a stamp says nothing about the zone.
-  assert.equal(clockTrouble(now - hour, now, false, now), null);
+  assert.equal(troubleOf(now - hour, false), null);
 });
 
 test("followLogFile() says unknown when the stamps are of another time zone, and counts when the config names it", async () => {
