@@ -14,7 +14,7 @@ import {
   judgeAlert,
   type Message,
   pingsOf,
-  remember,
+  rememberDeliveries,
   type Situation,
   situationOf,
 } from "../../lib/alerts/situation.ts";
@@ -161,9 +161,10 @@ function play() {
   ) => {
     now += hours * 3_600_000;
     const next = situationOf(records, units, state);
-    const change = judgeAlert(state, next, now, 6);
-    const message = change && renderAlert(next, change, config, maskOf([]));
-    state = remember(next, message, [{ kind: "json", ok: reached, tries: 1, problem: null }], now);
+    const change = judgeAlert({ previous: state, state: next, now, repeatHours: 6 });
+    const message = change && renderAlert(next, change, { config, mask: maskOf([]) });
+    const deliveries = [{ kind: "json", ok: reached, tries: 1, problem: null }];
+    state = rememberDeliveries(next, { message, deliveries, now });
     return (
       message && { change, title: message.title.replace(/^.*? on .*?: /, ""), text: message.text }
     );
@@ -569,7 +570,7 @@ test("judgeAlert() tells what came and went between two looks together with what
   assert.equal(tell(log), null);
 });
 
-test("remember() leaves a message that reached nobody due, also when the bot has recovered meanwhile", () => {
+test("rememberDeliveries() leaves a message that reached nobody due, also when the bot has recovered meanwhile", () => {
   const tell = play();
   const log = [run("fail", ["connection"])];
   assert.ok(tell(log, { reached: false }));
@@ -818,8 +819,7 @@ const render = (over: Partial<Situation>, others: string[] = [], mask = maskOf([
   renderAlert(
     { ...memory, situation: { ...plain, ...over }, missed: Object.fromEntries(others.entries()) },
     "changed",
-    config,
-    mask,
+    { config, mask },
   );
 
 test("renderAlert() says what is wrong, where, and how to look further", () => {
