@@ -1,28 +1,29 @@
 /**
  * Runs one command of the host without a terminal, bounded in time and in output. It is the only
- * place that starts one.
+ * place that starts one; what an answer means is judged elsewhere.
  */
 
+import type { Readable } from "node:stream";
+import type { ProcessPromise } from "zx/core";
 import { Unobservable } from "./attempt.ts";
 
-// The standard input of a command, and variables for its environment.
-type Letter = { text: string; variables: NodeJS.ProcessEnv };
 const COMMAND_BYTES_MAX = 16 << 20; // 20,000 journal lines of ordinary length are 10 MB.
 // After the end of a command; its own output is in the pipe by then.
 const BACKGROUND_MS_MAX = 2000;
-/**
- * Runs one command without a terminal, bounded in time and in output. A command that does not
- * exist, or does not end, is `Unobservable`.
- */
-export async function readCommand(
-  argv: readonly string[],
-  timeoutMs: number,
-  signal?: AbortSignal,
-  letter?: Letter,
-) {
-  const { $ } = await import("zx/core");
+
+/** The standard input of a command, and variables for its environment. */
+type Letter = { text: string; variables: NodeJS.ProcessEnv };
+
+/** What a command may be given besides its arguments; `signal` ends it from outside. */
+type CommandInput = { letter?: Letter; signal?: AbortSignal };
+
+/** How zx runs each command: by `exec` in a shell, with nothing of this process's environment. */
+function optionsOf(timeoutMs: number, { letter, signal }: CommandInput) {
   const { PATH, HOME = "/" } = process.env;
-  const env = {
+  // An empty text is no input to zx, and a pipe for it would then stay open.
+  const stdin = letter?.text ? "pipe" : "ignore";
+  const stdio: ("pipe" | "ignore")[] = [stdin, "pipe", "pipe"];
+  const env: NodeJS.ProcessEnv = {
     PATH,
     HOME,
     LC_ALL: "C.UTF-8",
@@ -30,28 +31,64 @@ export async function readCommand(
     SYSTEMD_PAGER: "",
     ...letter?.variables,
   };
-  const stdio: ("pipe" | "ignore")[] = [letter ? "pipe" : "ignore", "pipe", "pipe"];
-  const running = $({
+  return {
     nothrow: true,
     quiet: true,
     stdio,
+    input: letter?.text,
     timeout: timeoutMs,
-    timeoutSignal: "SIGKILL",
+    timeoutSignal: "SIGKILL" as const,
     env,
     signal,
-  })`exec ${argv}`;
-  // A command that does not read to the end is none the worse for it.
-  if (letter) running.stdin.on("error", () => {}).end(letter.text);
+  };
+}
+
+/**
+ * Lets a command that has just been started end within its bounds: `counted` are the streams whose
+ * output is kept.
+ */
+function boundOutput(
+  running: ProcessPromise,
+  counted: readonly Readable[],
+): { isTooLong: boolean } {
+  const state = { isTooLong: false };
+  // A character may lie across two reads of a pipe, and zx would decode each read alone.
+  for (const stream of [running.stdout, running.stderr]) stream.setEncoding("utf8");
   let bytes = 0;
-  running.stdout.on("data", (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > COMMAND_BYTES_MAX) void running.kill("SIGKILL");
-  });
+  const count = (text: string): void => {
+    bytes += Buffer.byteLength(text);
+    if (bytes <= COMMAND_BYTES_MAX || state.isTooLong) return;
+    state.isTooLong = true;
+    void running.kill("SIGKILL");
+  };
+  for (const stream of counted) stream.on("data", count);
   // A process left behind may hold them open.
-  const letGo = (): unknown => [running.stdout, running.stderr].map((stream) => stream.destroy());
+  const letGo = (): void => {
+    for (const stream of [running.stdout, running.stderr]) stream.destroy();
+  };
   running.child?.once("exit", () => setTimeout(letGo, BACKGROUND_MS_MAX).unref());
+  return state;
+}
+
+/** What a command came to. `stderr` has no blanks at its ends. */
+export type CommandOutcome = { code: number; stdout: string; stderr: string };
+
+/**
+ * Runs one command to its end and returns what it printed. A command that does not exist, does not
+ * end within `timeoutMs`, or prints more than is kept, is `Unobservable`.
+ */
+export async function readCommand(
+  argv: readonly string[],
+  timeoutMs: number,
+  input: CommandInput = {},
+): Promise<CommandOutcome> {
+  const { $ } = await import("zx/core");
+  const running = $(optionsOf(timeoutMs, input))`exec ${argv}`;
+  // A command that does not read to the end is none the worse for it.
+  if (input.letter?.text) running.stdin.on("error", () => {});
+  const state = boundOutput(running, [running.stdout, running.stderr]);
   const { exitCode, signal: killed, stdout, stderr } = await running;
-  if (bytes > COMMAND_BYTES_MAX)
+  if (state.isTooLong)
     throw new Unobservable(`${argv[0]} printed more than ${COMMAND_BYTES_MAX >> 20} MB`);
   if (killed) throw new Unobservable(`${argv[0]} did not answer within ${timeoutMs} ms`);
   if (exitCode === 127 || exitCode === 126)

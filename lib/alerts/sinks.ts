@@ -159,8 +159,8 @@ async function runCommand(argv: readonly string[], message: Message): Promise<st
     CREDENTIALS_DIRECTORY: process.env.CREDENTIALS_DIRECTORY,
     CYTUBE_VERIFY_TITLE: message.title,
   };
-  const input = { text: `${message.text}\n`, variables };
-  const ran = await observe(() => readCommand(argv, COMMAND_MS_MAX, undefined, input));
+  const letter = { text: `${message.text}\n`, variables };
+  const ran = await observe(() => readCommand(argv, COMMAND_MS_MAX, { letter }));
   if (!ran.seen) return ran.why;
   const { code, stderr } = ran.value;
   return code === 0 ? null : `${argv[0]} exited ${code}: ${cutText(stderr, LINE_LENGTH_MAX)}`;

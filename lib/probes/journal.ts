@@ -125,7 +125,7 @@ export async function followJournal(
       `--output-fields=${JOURNAL_FIELDS}`,
       ...args,
     ];
-    const { code, stdout, stderr } = await readCommand(argv, 10_000, signal);
+    const { code, stdout, stderr } = await readCommand(argv, 10_000, { signal });
     if (code !== 0)
       throw new Unobservable(
         `journalctl exited ${code} (${stderr || "no reason given"})`,

@@ -39,7 +39,7 @@ export function parseUnit(text: string): UnitProperties {
 /** `Unobservable` where systemd has no such unit, or does not answer. */
 export async function readUnit(unit: string, signal?: AbortSignal): Promise<UnitProperties> {
   const argv = ["systemctl", "show", `--property=${UNIT_PROPERTIES.join(",")}`, "--", unit];
-  const { code, stdout, stderr } = await readCommand(argv, 5000, signal);
+  const { code, stdout, stderr } = await readCommand(argv, 5000, { signal });
   const properties = parseUnit(stdout);
   const cannot = `Cannot read unit "${unit}"`;
   if (code !== 0 || !properties.ActiveState)

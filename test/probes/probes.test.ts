@@ -317,14 +317,32 @@ test("readCommand() does not wait for what a command leaves behind in the backgr
 
 test("readCommand() feeds a letter to a command, with its variables, also to one that does not read", async () => {
   const letter = { text: "dear bot\n".repeat(20_000), variables: { FROM: "us" } };
-  const { stdout } = await readCommand(
-    ["/bin/sh", "-c", 'wc -c; echo "$FROM"'],
-    5000,
-    undefined,
-    letter,
-  );
+  const { stdout } = await readCommand(["/bin/sh", "-c", 'wc -c; echo "$FROM"'], 5000, { letter });
   assert.equal(stdout, "180000\nus\n");
-  assert.equal((await readCommand(["true"], 5000, undefined, letter)).code, 0);
+  assert.equal((await readCommand(["true"], 5000, { letter })).code, 0);
+});
+
+test("readCommand() gives a command an end of its input where the letter is empty, and where there is none", async () => {
+  const letter = { text: "", variables: {} };
+  assert.equal((await readCommand(["wc", "-c"], 5000, { letter })).stdout, "0\n");
+  assert.equal((await readCommand(["wc", "-c"], 5000)).stdout, "0\n");
+});
+
+test("readCommand() reads characters that lie across two reads of the pipe", async () => {
+  // One letter in front puts every later one across an even boundary.
+  const script = "process.stdout.write('x' + 'é'.repeat(500_000))";
+  const { stdout } = await readCommand([process.execPath, "--eval", script], 10_000);
+  assert.equal(stdout.length, 500_001);
+  assert.ok(stdout.endsWith("é") && !stdout.includes("\ufffd"));
+});
+
+test("readCommand() ends a command that prints more than is kept, on either stream", async () => {
+  for (const stream of ["&1", "&2"])
+    await assert.rejects(
+      readCommand(["sh", "-c", `yes >${stream}`], 20_000),
+      /sh printed more than 16 MB/,
+      stream,
+    );
 });
 
 test("readCommand() is unobservable where the command is missing or does not end", async () => {
