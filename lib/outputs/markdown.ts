@@ -1,12 +1,15 @@
-/** A result as the summary of a job, in Markdown. */
+/**
+ * A result as the summary of a job, in Markdown, and what keeps other texts from becoming Markdown
+ * by accident. The report of a burn-in uses the latter.
+ */
 
 import type { Result } from "../run.ts";
 import { printable } from "../text.ts";
 import type { Finding } from "../vocabulary.ts";
 import { gauge } from "./pretty.ts";
 
-// What Markdown takes for markup, as GitHub reads it; a `<` before a blank or a digit opens nothing,
-// nor does a `_` within a word.
+// What Markdown takes for markup, as GitHub reads it; a `<` before a blank or a digit opens
+// nothing, nor does a `_` within a word.
 const MARKUP = [
   String.raw`[|*\`[\]~$]|(?<![^\W_])_|_(?![^\W_])|<(?![ \d])|&(?=#?\w+;)|\\(?![^\W_]|\s\S)`,
   // A bare address becomes a link.
@@ -24,11 +27,22 @@ const MARKDOWN = new RegExp(MARKUP.join("|"), "gi");
 export const markdownText = (text: string): string =>
   printable(text).replace(MARKDOWN, (found) => `&#${found.charCodeAt(0)};`);
 
-/** The summary of a job: a table of all findings. */
+function renderRow(finding: Finding): string {
+  const { status, check, says } = finding;
+  const cells = [status, check, gauge(finding), says].map(markdownText);
+  return `| ${cells.join(" | ")} |\n`;
+}
+
+/** The summary of a job: the verdict, what to do, and a table of all findings. */
 export function renderMarkdown({ findings, verdict, exit, action, env, identity }: Result): string {
-  const cellsOf = (finding: Finding): string[] =>
-    [finding.status, finding.check, gauge(finding), finding.says].map(markdownText);
-  const rows = findings.map((finding) => `| ${cellsOf(finding).join(" | ")} |\n`);
-  const about = markdownText(`Release ${identity?.release ?? "unknown"}. ${action}`);
-  return `### cytube-verify ${env}: ${verdict} (exit ${exit})\n\n${about}\n\n| | check | measured | |\n|---|---|---|---|\n${rows.join("")}`;
+  const release = identity?.release ?? "unknown";
+  return [
+    `### cytube-verify ${env}: ${verdict} (exit ${exit})`,
+    "",
+    markdownText(`Release ${release}. ${action}`),
+    "",
+    "| | check | measured | |",
+    "|---|---|---|---|",
+    findings.map(renderRow).join(""),
+  ].join("\n");
 }

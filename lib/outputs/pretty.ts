@@ -7,10 +7,12 @@ import type { Result } from "../run.ts";
 import { printable, spanOf } from "../text.ts";
 import { type Finding, type Part, STATUSES, type Status } from "../vocabulary.ts";
 
-// SGR parameters (ECMA-48).
-const BAD = { fail: "31;1", unknown: "35;1", aborted: "35;1", refused: "35;1" };
+// SGR parameters (ECMA-48) of statuses, verdicts and two styles.
 const COLOURS = {
-  ...BAD,
+  fail: "31;1",
+  unknown: "35;1",
+  aborted: "35;1",
+  refused: "35;1",
   warn: "33",
   paused: "33",
   superseded: "33",
@@ -22,59 +24,98 @@ const COLOURS = {
 };
 type Paint = (style: keyof typeof COLOURS, text: string) => string;
 
-type Gauged = Pick<Part, "measured" | "limit" | "unit" | "says">;
+/** What a gauge shows, of a part or of a finding. */
+type Measurement = {
+  measured: Part["measured"];
+  limit: Part["limit"];
+  unit: string | null;
+  says: string;
+};
+
+/** A value with its unit, which is singular for one: `1 poll`, but `1 ms`. */
+function renderAmount(value: Part["measured"], unit: string | null): string {
+  const text = printable(String(value));
+  if (!unit) return text;
+  const isOne = value === 1 && /\w\w[^s]s$/.test(unit);
+  return `${text} ${isOne ? unit.slice(0, -1) : unit}`;
+}
+
 /**
  * The measured value beside its limit; words only where the sentence does not have them already.
  */
-export function gauge({ measured, limit, unit, says }: Gauged): string {
+export function gauge({ measured, limit, unit, says }: Measurement): string {
   if (measured === null || (typeof measured === "string" && says.includes(measured))) return "";
-  const amount = (value: Part["measured"]): string => {
-    const fitting = value === 1 && unit && /\w\w[^s]s$/.test(unit) ? unit.slice(0, -1) : unit;
-    return `${printable(String(value))}${fitting ? ` ${fitting}` : ""}`;
-  };
-  return `${amount(measured)}${typeof limit === "number" ? ` (limit ${amount(limit)})` : ""}`;
+  const bound = typeof limit === "number" ? ` (limit ${renderAmount(limit, unit)})` : "";
+  return renderAmount(measured, unit) + bound;
 }
-export const gaugeBehind = (part: Gauged): string => (gauge(part) ? ` [${gauge(part)}]` : "");
+
+/** The gauge in brackets, to follow a sentence; empty where there is none. */
+export function gaugeBehind(measurement: Measurement): string {
+  const shown = gauge(measurement);
+  return shown ? ` [${shown}]` : "";
+}
+
+/** Where the lines below a finding begin. */
+const INDENT = " ".repeat(12);
 
 const EVIDENCE_SHOWN = 6;
+/** What a finding rests on, where it is not fine; of long lists the first lines. */
+function renderEvidence({ status, evidence }: Finding): string[] {
+  if (!["fail", "unknown", "warn"].includes(status)) return [];
+  const lines = evidence.slice(0, EVIDENCE_SHOWN).map(printable);
+  const left = evidence.length - lines.length;
+  if (left > 0) lines.push(`and ${left} more (--json shows all)`);
+  return lines;
+}
+
+function renderPart(part: Part, paint: Paint): string {
+  const says = `${printable(part.part)}: ${printable(part.says)}${gaugeBehind(part)}`;
+  return `${INDENT}${paint(part.status, part.status)} ${says}`;
+}
+
 function renderFinding(finding: Finding, paint: Paint): string[] {
-  const { check, status, says, parts, evidence, hint } = finding;
+  const { check, status, says, parts, hint } = finding;
   const word = paint(status, (status === "fail" ? "FAIL" : status).padEnd(8));
-  const shown = ["fail", "unknown", "warn"].includes(status)
-    ? evidence.slice(0, EVIDENCE_SHOWN).map(printable)
-    : [];
-  if (shown.length && evidence.length > shown.length)
-    shown.push(`and ${evidence.length - shown.length} more (--json shows all)`);
+  const measured = gauge(finding).padEnd(30);
   const others = parts.filter((part) => part.status !== "pass" && part.says !== says);
   return [
-    `  ${word}${check.padEnd(17)} ${gauge(finding).padEnd(30)} ${printable(says)}`.trimEnd(),
-    ...others.map(
-      (part) =>
-        `            ${paint(part.status, part.status)} ${printable(part.part)}: ${printable(part.says)}${gaugeBehind(part)}`,
-    ),
-    ...shown.map((line) => paint("dim", `            | ${line}`)),
-    ...(hint ? [`            next: ${printable(hint)}`] : []),
+    `  ${word}${check.padEnd(17)} ${measured} ${printable(says)}`.trimEnd(),
+    ...others.map((part) => renderPart(part, paint)),
+    ...renderEvidence(finding).map((line) => paint("dim", `${INDENT}| ${line}`)),
+    ...(hint ? [`${INDENT}next: ${printable(hint)}`] : []),
   ];
 }
 
+/** How many findings have which status, such as `1 fail, 9 pass`. */
+function countStatuses(findings: readonly Finding[]): string {
+  const countOf = (status: Status): number =>
+    findings.filter((finding) => finding.status === status).length;
+  const present = STATUSES.filter((status) => countOf(status) > 0);
+  return present.map((status) => `${countOf(status)} ${status}`).join(", ");
+}
+
+function renderBot({ identity }: Result): string {
+  if (!identity) return "bot not found";
+  const release = identity.release ? `, release ${identity.release}` : "";
+  return printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`);
+}
+
+/** The whole result as text; `colour`: with SGR sequences. */
 export function renderPretty(result: Result, colour: boolean): string {
   const paint: Paint = (style, text) =>
     colour ? `\u001b[${COLOURS[style]}m${text}\u001b[0m` : text;
-  const { identity, findings, verdict } = result;
-  const release = identity?.release ? `, release ${identity.release}` : "";
-  const countOf = (status: Status): number =>
-    findings.filter((finding) => finding.status === status).length;
-  const counted = STATUSES.filter(countOf).map((status) => `${countOf(status)} ${status}`);
+  const { verifier, env, host, config, findings, notes, verdict, exit, ms, action } = result;
+  const about = printable(`${env} on ${host}, ${config}`);
+  const word = paint(verdict, verdict.toUpperCase());
+  const sum = `exit ${exit}  ${countStatuses(findings)} in ${spanOf(ms / 1000)}`;
   return [
-    `${paint("bold", "cytube-verify")} ${result.verifier}  ${printable(`${result.env} on ${result.host}, ${result.config}`)}`,
-    identity
-      ? printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`)
-      : "bot not found",
+    `${paint("bold", "cytube-verify")} ${verifier}  ${about}`,
+    renderBot(result),
     "",
     ...findings.flatMap((finding) => renderFinding(finding, paint)),
-    ...result.notes.map((note) => `  note: ${printable(note)}`),
+    ...notes.map((note) => `  note: ${printable(note)}`),
     "",
-    `${paint(verdict, verdict.toUpperCase())}  exit ${result.exit}  ${counted.join(", ")} in ${spanOf(result.ms / 1000)}`,
-    `Action: ${printable(result.action)}\n`,
+    `${word}  ${sum}`,
+    `Action: ${printable(action)}\n`,
   ].join("\n");
 }
