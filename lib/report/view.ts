@@ -20,10 +20,8 @@ import { isoOf, plural, spanOf } from "../text.ts";
 import { VERSION } from "../vocabulary.ts";
 import { drawCharts } from "./charts.ts";
 import { listEvents } from "./events.ts";
-import type { gatherReport, Happened } from "./gather.ts";
+import type { Gathered, Happened } from "./gather.ts";
 import type { Observation, ReportCheckpoint, ReportView } from "./render.ts";
-
-type Gathered = Awaited<ReturnType<typeof gatherReport>>;
 
 /** As many findings as a person reads. */
 const FINDINGS_SHOWN_MAX = 50;
@@ -140,7 +138,7 @@ function judgeAgain(about: BurninHead, accounts: Account[], config: Config): Sta
 
 /** What a report says, out of what the log has of a burn-in; null where there is none. */
 export function buildReport(config: Config, gathered: Gathered, now: number): ReportView | null {
-  const { group, told, checkpoints, notes, findings, skipped } = gathered;
+  const { group, happened, checkpoints, notes, findings, skipped } = gathered;
   if (!group) return null;
   const accounts = group.accounts.toSorted((a, b) => a.from - b.from);
   const standing = judgeAgain(group.about, accounts, config);
@@ -156,7 +154,7 @@ export function buildReport(config: Config, gathered: Gathered, now: number): Re
   const clockOf = (age: number): string => clock(isoOf(Date.parse(from) + age * 1000));
   const beside = [
     ...judged.map(tellCheckpoint),
-    ...told.filter(isWithin),
+    ...happened.filter(isWithin),
     ...notes.filter(isWithin).map(tellNote),
   ];
   const day = Math.max(1, Math.ceil(summary.age / DAY_SECONDS));
