@@ -78,12 +78,13 @@ function addJournal(
   entries: readonly JournalEntry[],
   invocation: string | null,
 ): void {
+  const counter = { tally: source.tally, position, rules };
   for (const { at, priority, message, messageId, dropped, invocations } of entries) {
     if (invocation && invocations.length && !invocations.includes(invocation)) continue;
     if (messageId === JOURNAL_DROPPED_ID)
       source.unseen = `journald's rate limit dropped ${dropped} lines; errors may be among them`;
     // PID 1's own lines about the unit carry a message id; they are no words of the bot.
-    else if (!messageId) addLogLine(source.tally, position, rules, message, at, priority);
+    else if (!messageId) addLogLine(counter, message, { at, priority });
   }
   if (entries.length >= JOURNAL_LINES_MAX)
     source.unseen = `${JOURNAL_LINES_MAX} journal lines or more at once; errors behind them were not counted`;

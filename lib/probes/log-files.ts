@@ -10,7 +10,7 @@ import { PACKED, rotatedSiblings } from "../rotation.ts";
 import { spanOf } from "../text.ts";
 import {
   addLogLine,
-  countError,
+  countCutTraceback,
   emptyPosition,
   emptySource,
   LINE_BYTES_MAX,
@@ -241,10 +241,10 @@ async function readNews(log: LogFile, lookedAt: number): Promise<void> {
  */
 function withOpenEnd({ source, position, rules, tails }: LogFile): LogSource {
   const tally = { ...source.tally, examples: [...source.tally.examples] };
-  const end = { ...position };
+  const counter = { tally, position: { ...position }, rules };
   const carry = tails.at(-1)?.carry.toString() ?? "";
-  if (carry) addLogLine(tally, end, rules, carry.slice(0, LINE_BYTES_MAX));
-  if (end.traceback === "body") countError(tally, end, rules, "Traceback (cut short)");
+  if (carry) addLogLine(counter, carry.slice(0, LINE_BYTES_MAX));
+  countCutTraceback(counter);
   return { ...source, tally };
 }
 

@@ -194,12 +194,13 @@ export async function* readChunks(
 
 /** Adds the whole lines of `bytes` and returns the rest, bounded. */
 function addLines({ source, position, rules }: LogFile, bytes: Buffer): Buffer {
+  const counter = { tally: source.tally, position, rules };
   // A file that was truncated under a writer without O_APPEND begins with as many NUL bytes as were
   // cut off.
   const text = bytes.includes(0) ? Buffer.from(bytes.filter((byte) => byte !== 0)) : bytes;
   const end = text.lastIndexOf(10) + 1;
   for (const line of text.toString("utf8", 0, end).split("\n").slice(0, -1))
-    addLogLine(source.tally, position, rules, line.slice(0, LINE_BYTES_MAX));
+    addLogLine(counter, line.slice(0, LINE_BYTES_MAX));
   return text.subarray(end, end + LINE_BYTES_MAX);
 }
 

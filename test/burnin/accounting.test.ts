@@ -569,13 +569,8 @@ test("readLogSince() counts each error once, for any sequence of lines, rotation
 function marksOf(text: string, links: LogRules["links"]): string[] {
   const tally = emptyTally();
   const position = emptyPosition();
-  for (const each of text.split("\n"))
-    addLogLine(
-      tally,
-      position,
-      { since: 0, noise: [], prefix: null, utc: true, ...(links && { links }) },
-      each,
-    );
+  const rules = { since: 0, noise: [], prefix: null, utc: true, ...(links && { links }) };
+  for (const each of text.split("\n")) addLogLine({ tally, position, rules }, each);
   return tally.links.map(
     ({ at, isBack }) => `${(at ?? 0) / 1000 - 1_795_295_000} ${isBack ? "back" : "lost"}`,
   );

@@ -57,7 +57,7 @@ function rulesSince(since: number, over: Partial<LogRules> = {}): LogRules {
 function tallyOf(text: string, rules: LogRules): LogTally {
   const tally = emptyTally();
   const position = emptyPosition();
-  for (const line of text.split("\n")) addLogLine(tally, position, rules, line);
+  for (const line of text.split("\n")) addLogLine({ tally, position, rules }, line);
   return tally;
 }
 
@@ -1253,7 +1253,7 @@ test("addLogLine() reads the record behind a progress bar, and keeps the level o
     `${recent("ERROR", "boom")} over\rwritten`,
   ]) {
     const tally = emptyTally();
-    addLogLine(tally, emptyPosition(), rulesSince(windowStart), line);
+    addLogLine({ tally, position: emptyPosition(), rules: rulesSince(windowStart) }, line);
     assert.equal(tally.errors, 1, line);
   }
 });
@@ -1261,9 +1261,9 @@ test("addLogLine() reads the record behind a progress bar, and keeps the level o
 test("addLogLine() does not take a severe level behind a clock that it cannot place for silence", async () => {
   for (const line of ["21:04:26 CRITICAL boom", "1763770000.123 ERROR boom"]) {
     const tally = emptyTally();
-    const position = emptyPosition();
-    addLogLine(tally, position, rulesSince(windowStart), recent("INFO", "x"));
-    addLogLine(tally, position, rulesSince(windowStart), line);
+    const counter = { tally, position: emptyPosition(), rules: rulesSince(windowStart) };
+    addLogLine(counter, recent("INFO", "x"));
+    addLogLine(counter, line);
     assert.equal(tally.undated, 1, line);
   }
 });
