@@ -1811,7 +1811,7 @@ const RUNNERS: Record<CommandName, Runner> = {
   burnin: runBurnin,
   status: runStatus,
   report: runReport,
-  rollback: (line, config, narrator) => runRollback(line, config, narrator, verifyCore),
+  rollback: (line, config, narrator) => runRollback(line, config, { narrator, verifyCore }),
   alert: ({ flags }, config) => runAlert(config, flags.dryRun),
   config: runConfig,
 };

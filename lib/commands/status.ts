@@ -1,4 +1,7 @@
-/** The command status: where the bot's release stands, and how the burn-in goes. */
+/**
+ * The command status: where the bot's release stands, and how the burn-in goes. It judges nothing
+ * anew; it reads what was judged, and whether that is about the start that runs now.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { observe, orNull } from "../attempt.ts";
@@ -10,24 +13,31 @@ import { ownOf } from "../files.ts";
 import { valueAt } from "../http.ts";
 import { renderDocument } from "../log.ts";
 import { print } from "../outputs/narrator.ts";
-import { type BotStatus, type BurninStatus, renderStatus } from "../outputs/status.ts";
+import {
+  type BotStatus,
+  type BurninStatus,
+  renderStatus,
+  type Standing,
+} from "../outputs/status.ts";
 import { readProcessOnce } from "../probes/process.ts";
 import { readCurrent, readReleaseId } from "../probes/release.ts";
 import { readReleases } from "../releases/plan.ts";
 import { requireState } from "../releases/state-file.ts";
 import { isoOf } from "../text.ts";
-import { EXIT, startOf } from "../vocabulary.ts";
+import { EXIT, type Identity, startOf } from "../vocabulary.ts";
 import type { CommandLine } from "./command-line.ts";
 
-/** The newest burn-in as it stands; a new one has no look yet. */
+/** The newest burn-in as it stands; `now` is in epoch milliseconds. */
 function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStatus {
-  const { burnin, summary, rows, flags, decision, reasons, action } = judgeStanding(open, config);
-  const { id, release, attempt, startedAt, seconds } = burnin;
-  const age = summary.age + (open.place ? Math.max(0, now - Date.parse(open.place.at)) / 1000 : 0);
-  const next = hoursOf(burnin.limits).find((hour) => !open.hours.includes(hour)) ?? null;
-  const checkpoint = next && { hour: next, inSeconds: Math.max(0, (seconds * next) / 24 - age) };
+  const standing = judgeStanding(open, config);
+  const { burnin, summary, rows, flags, reasons, action } = standing;
+  const { id, release, attempt, startedAt, seconds, limits } = burnin;
+  const { place, hours } = open;
+  const sinceLook = place ? Math.max(0, now - Date.parse(place.at)) / 1000 : 0;
+  const age = summary.age + sinceLook;
   const isEnded = open.decision !== "RUNNING";
-  const told = { decision: isEnded ? open.decision : decision, reasons, action };
+  const hour = hoursOf(limits).find((due) => !hours.includes(due));
+  const isDue = hour !== undefined && !isEnded;
   return {
     id,
     release,
@@ -35,74 +45,112 @@ function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStat
     startedAt,
     seconds,
     age,
-    accountedUntil: open.place?.at ?? null,
-    checkpoint: isEnded ? null : checkpoint,
-    ...told,
+    accountedUntil: place?.at ?? null,
+    checkpoint: isDue ? { hour, inSeconds: Math.max(0, (seconds * hour) / 24 - age) } : null,
+    decision: isEnded ? open.decision : standing.decision,
+    reasons,
+    action,
+    // A new one has no look yet.
     metrics: summary.looks ? rows : [],
     flags,
   };
 }
 
+/** What runs of the bot; `identity` is null where nothing does. */
+type RunningBot = {
+  identity: Identity | null;
+  /** A sentence. */
+  says: string;
+};
+
+async function readBot(config: Config): Promise<RunningBot> {
+  const found = await observe(() => readProcessOnce(config.process, new AbortController().signal));
+  if (!found.seen) return { identity: null, says: found.why };
+  const { identity, trouble } = found.value;
+  return { identity, says: trouble ?? `pid ${identity?.pid} runs` };
+}
+
+/** When the burn-in's timer fires next, ISO 8601; null where it does not run, or nobody says. */
+async function readNextTick(env: string): Promise<string | null> {
+  const timer = `cytube-burnin@${env}.timer`;
+  const argv = ["systemctl", "list-timers", "--all", "--output=json", timer];
+  const listed = await observe(() => readCommand(argv, 5000));
+  if (!listed.seen) return null;
+  const timers = orNull(() => JSON.parse(listed.value.stdout) as unknown);
+  // Epoch microseconds.
+  const next = Number(valueAt(timers, "/0/next") ?? 0);
+  return next > 0 ? isoOf(next / 1000) : null;
+}
+
+/** What a release is, by its memory and by the code that the present start was judged with. */
+function judgeRelease(
+  { passed, quarantined }: Pick<BotStatus, "passed" | "quarantined">,
+  exit: number,
+): Standing {
+  if (quarantined) return "quarantined";
+  if (exit === EXIT.passed) return "verified";
+  return passed ? "unverified" : "candidate";
+}
+
+/** The exit code of a burn-in as it stands; 0 too where there is none. */
+function exitOfBurnin(burnin: BurninStatus | null): number {
+  if (!burnin) return EXIT.passed;
+  const { decision, flags, metrics } = burnin;
+  if (flags.red.length > 0 || decision === "FAIL") return EXIT.redFlag;
+  const isWorse = decision === "PARTIAL" || metrics.some(({ level }) => level === "worse");
+  return isWorse ? EXIT.belowTarget : EXIT.passed;
+}
+
 async function readStatus(config: Config): Promise<BotStatus> {
-  const { name: env, process: bot } = config;
   const state = requireState(config);
   const { last } = state;
-  const found = await observe(() => readProcessOnce(bot, new AbortController().signal));
-  const { identity, trouble } = found.seen ? found.value : { identity: null, trouble: found.why };
-  const release =
-    readReleaseId(config, identity?.pid ?? null) ?? readCurrent(config) ?? last?.release ?? null;
+  const { identity, says } = await readBot(config);
+  const running = readReleaseId(config, identity?.pid ?? null);
+  const release = running ?? readCurrent(config) ?? last?.release ?? null;
   const row = readReleases(config, state).find(({ id }) => id === release);
-  const passed = (config.release?.directory ? row?.passed : ownOf(state.passed, release)) ?? null;
-  const { quarantined = null } = row ?? {};
+  // Without a directory of releases, what has passed is known by its version alone.
+  const known = config.release?.directory ? row?.passed : ownOf(state.passed, release);
+  const passed = known ?? null;
+  const quarantined = row?.quarantined ?? null;
   const judged = last !== null && last.start === (identity && startOf(identity));
+  // A start that is not judged yet: ask again later.
   const exit = judged ? last.exit : EXIT.busy;
-  const standing = quarantined
-    ? "quarantined"
-    : exit === EXIT.passed
-      ? "verified"
-      : passed
-        ? "unverified"
-        : "candidate";
-  const listed = await observe(() =>
-    readCommand(
-      ["systemctl", "list-timers", "--all", "--output=json", `cytube-burnin@${env}.timer`],
-      5000,
-    ),
-  );
-  const timers: unknown = listed.seen ? orNull(() => JSON.parse(listed.value.stdout)) : null;
-  const next = Number(valueAt(timers, "/0/next") ?? 0);
-  const nextTick = next > 0 ? isoOf(next / 1000) : null;
-  const runs = trouble ?? `pid ${identity?.pid} runs`;
+  const nextTick = await readNextTick(config.name);
   const burnin = state.burnin && burninStatus(state.burnin, config, Date.now());
-  const isRed = burnin && (burnin.flags.red.length > 0 || burnin.decision === "FAIL");
-  const isWorse =
-    burnin &&
-    (burnin.decision === "PARTIAL" || burnin.metrics.some(({ level }) => level === "worse"));
-  const worst = isRed ? EXIT.redFlag : isWorse ? EXIT.belowTarget : exit;
   return {
-    v: 1 as const,
-    env,
-    bot: runs,
+    v: 1,
+    env: config.name,
+    bot: says,
     release,
-    standing,
+    standing: judgeRelease({ passed, quarantined }, exit),
     judged,
     passed,
     quarantined,
     last,
     nextTick,
     burnin,
-    exit: exit || worst,
+    exit: exit || exitOfBurnin(burnin),
   };
 }
 
+/** Seconds that a verification may need beside its checks and its watch, to begin and to end. */
+const WAIT_SLACK_SECONDS = 60;
+
+/**
+ * Prints where the release stands; with --wait, once the present start has its verdict. Resolves to
+ * that verdict's exit code or the burn-in's, 75 without a verdict, 124 where --wait saw none.
+ */
 export async function runStatus({ flags, json }: CommandLine, config: Config): Promise<number> {
   const { checksSecondsMax, watchSeconds } = config.limits;
-  const deadline = performance.now() + (checksSecondsMax + watchSeconds + 60) * 1000;
+  const secondsMax = checksSecondsMax + watchSeconds + WAIT_SLACK_SECONDS;
+  const deadline = performance.now() + secondsMax * 1000;
   const isDue = ({ last, judged }: BotStatus): boolean =>
     judged && (flags.release === undefined || last?.release === flags.release);
   let status = await readStatus(config);
-  while (flags.wait && !isDue(status) && performance.now() < deadline)
-    status = await sleep(1000).then(() => readStatus(config));
+  while (flags.wait && !isDue(status) && performance.now() < deadline) {
+    await sleep(1000);
+    status = await readStatus(config);
+  }
   await print(json ? renderDocument(status) : renderStatus(status, Date.now()));
   return flags.wait && !isDue(status) ? EXIT.deadline : status.exit;
 }
