@@ -66,7 +66,8 @@ const isCommand = (name: string): name is CommandName =>
 
 /**
  * Finds the command, which may stand behind flags, with a parser that knows the flags of all
- * commands and reads no value. Null where none is named; throws where there is no such command, or a second word.
+ * commands and reads no value. Null where none is named; throws where there is no such command, or
+ * a second word.
  */
 function findCommand(args: readonly string[]): CommandName | null {
   const parser = openParser();

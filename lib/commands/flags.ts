@@ -96,29 +96,38 @@ const WHICH: readonly Flag[] = [
   },
 ];
 
-const FORMATS = ["pretty", "json", "github"];
-const FORMAT: Flag = {
+/** --format as a command has it, with the formats that the command can render. */
+const formatFlag = (formats: readonly string[], says: string): Flag => ({
   name: "format",
   topic: OUTPUT,
-  value: FORMATS.join("|"),
-  says:
-    "for people (the default), one JSON document, annotations and a summary " +
-    "for GitHub Actions",
-  parse: choiceOf(FORMATS),
+  value: formats.join("|"),
+  says,
+  parse: choiceOf(formats),
+});
+/** Of the commands that end with a result. */
+const RESULT_FORMAT = formatFlag(
+  ["pretty", "json", "github"],
+  "for people (the default), one JSON document, annotations and a summary for GitHub Actions",
+);
+/** Of the commands that print what there is. */
+const DOCUMENT_FORMAT = formatFlag(
+  ["pretty", "json"],
+  "for people (the default), one JSON document",
+);
+/** Of the command alert, whose messages go to people. */
+const TEXT_FORMAT = formatFlag(["pretty"], "for people (the default)");
+const REPORT_FORMAT = formatFlag(
+  ["pretty", "json", "md", "html"],
+  "files and where they are (the default), or one of these on stdout",
+);
+/** Of the commands whose --format takes json. */
+const JSON_FORMAT: Flag = {
+  name: "json",
+  topic: OUTPUT,
+  says: "the same as --format json",
 };
-const REPORT_FORMATS = ["pretty", "json", "md", "html"];
-const REPORT_FORMAT: Flag = {
-  ...FORMAT,
-  value: REPORT_FORMATS.join("|"),
-  says: "files and where they are (the default), or one of these on stdout",
-  parse: choiceOf(REPORT_FORMATS),
-};
+
 const OUTPUTS: readonly Flag[] = [
-  {
-    name: "json",
-    topic: OUTPUT,
-    says: "the same as --format json",
-  },
   {
     name: "quiet",
     topic: OUTPUT,
@@ -296,27 +305,28 @@ type CommandWords = {
   examples: readonly [string, string];
 };
 
-const withCommon = (own: readonly Flag[], format: Flag = FORMAT): readonly Flag[] => [
+/** The flags of a command: its own between those that all commands have. */
+const withCommon = (own: readonly Flag[], formats: readonly Flag[]): readonly Flag[] => [
   ...WHICH,
   ...own,
-  format,
+  ...formats,
   ...OUTPUTS,
 ];
 
 export const COMMANDS: Readonly<Record<CommandName, CommandWords>> = {
   verify: {
     summary: "verify: initial checks, watch, final checks",
-    flags: withCommon(VERIFY),
+    flags: withCommon(VERIFY, [RESULT_FORMAT, JSON_FORMAT]),
     examples: ["--env prod", "--env prod --only process,database --json"],
   },
   status: {
     summary: "release, verdict, burn-in, the next tick",
-    flags: withCommon(STATUS),
+    flags: withCommon(STATUS, [DOCUMENT_FORMAT, JSON_FORMAT]),
     examples: ["status --env prod", "status --env prod --wait --release 1.4.2"],
   },
   report: {
     summary: "the burn-in's report, Markdown and HTML",
-    flags: withCommon(REPORT, REPORT_FORMAT),
+    flags: withCommon(REPORT, [REPORT_FORMAT, JSON_FORMAT]),
     examples: [
       "report --env prod --out /srv/www",
       'report --env prod --note "the stream stuttered at nine"',
@@ -324,22 +334,22 @@ export const COMMANDS: Readonly<Record<CommandName, CommandWords>> = {
   },
   burnin: {
     summary: "a tick of the timer: all since the last one",
-    flags: withCommon([]),
+    flags: withCommon([], [RESULT_FORMAT, JSON_FORMAT]),
     examples: ["burnin --env prod", "burnin --env demo --json"],
   },
   rollback: {
     summary: "back to the newest release that passed",
-    flags: withCommon(ROLLBACK),
+    flags: withCommon(ROLLBACK, [DOCUMENT_FORMAT, JSON_FORMAT]),
     examples: ["rollback --env prod --list", "rollback --env prod --to 1.4.1 --dry-run"],
   },
   alert: {
     summary: "tell the sinks of a change of state",
-    flags: withCommon(ALERT),
+    flags: withCommon(ALERT, [TEXT_FORMAT]),
     examples: ["alert --env prod", "alert --env prod --dry-run"],
   },
   config: {
     summary: "the effective config, secrets masked",
-    flags: withCommon(CONFIG),
+    flags: withCommon(CONFIG, [DOCUMENT_FORMAT, JSON_FORMAT]),
     examples: ["config --env prod", "config --env prod --get process.unit,log.file"],
   },
 };

@@ -138,6 +138,27 @@ const misuse: [args: string[], complaint: RegExp][] = [
     /^--format "github" is not known; there are/m,
   ],
   [["--env", "prod", "--format", "md"], /^--format "md" is not known; there are: pretty, json/m],
+  [
+    ["status", "--env", "prod", "--format", "github"],
+    /^--format "github" is not known; there are: pretty, json$/m,
+  ],
+  [
+    ["rollback", "--env", "prod", "--list", "--format", "github"],
+    /^--format "github" is not known; there are: pretty, json$/m,
+  ],
+  [
+    ["config", "--env", "prod", "--format", "github"],
+    /^--format "github" is not known; there are: pretty, json$/m,
+  ],
+  [
+    ["alert", "--env", "prod", "--format", "github"],
+    /^--format "github" is not known; there are: pretty$/m,
+  ],
+  [
+    ["alert", "--env", "prod", "--dry-run", "--format", "json"],
+    /^--format "json" is not known; there are: pretty$/m,
+  ],
+  [["alert", "--env", "prod", "--json"], /^--json means nothing to the command alert$/m],
   [["--env", "prod", "--env", "test"], /^--env is given twice$/m],
   [["--env", "prod", "--json", "--json"], /^--json is given twice$/m],
   [["--env", "prod", "--no-color", "--no-color"], /^--no-color is given twice$/m],
@@ -206,6 +227,11 @@ for (const [args, command] of [
   [["rollback", "--confirm"], "rollback"],
   [["config", "--get", "process.unit"], "config"],
   [["--format", "github"], "verify"],
+  [["burnin", "--format", "github"], "burnin"],
+  [["status", "--format", "json"], "status"],
+  [["rollback", "--list", "--json"], "rollback"],
+  [["config", "--format", "json"], "config"],
+  [["alert", "--format", "pretty"], "alert"],
   [["report", "--note", "a word", "--since", "2026-11-22", "--format", "md"], "report"],
   [["--dry-run", "--to=r1", "rollback"], "rollback"],
   [["alert", "--dry-run"], "alert"],
@@ -229,6 +255,15 @@ test("a misuse exits 64, says why on stderr, and nothing on stdout", async () =>
     run.stderr,
     'Unknown flag "--onli"; did you mean "--only"?\nTry: verify.ts --help\n',
   );
+});
+
+test("a format that a command cannot render exits 64, and nothing is printed instead", async () => {
+  for (const command of ["status", "rollback", "alert", "config"]) {
+    const run = await runVerify([command, "--env", "prod", "--format", "github"]);
+    assertClean(run);
+    assert.deepEqual([run.code, run.stdout], [64, ""], command);
+    assert.match(run.stderr, /^--format "github" is not known; there are: pretty/);
+  }
 });
 
 test("a misuse with control characters prints none of them", async () => {
