@@ -79,7 +79,13 @@ import type { CommandName } from "./lib/commands/flags.ts";
 import { renderHelp } from "./lib/commands/help.ts";
 import { loadConfig, runReport } from "./lib/commands/index.ts";
 import { runRollback, startRollback } from "./lib/commands/rollback.ts";
-import { backOff, becomeService, removeOldRequest } from "./lib/commands/service.ts";
+import {
+  backOff,
+  becomeService,
+  leaveJudged,
+  removeOldRequest,
+  removeVerdict,
+} from "./lib/commands/service.ts";
 import { runStatus } from "./lib/commands/status.ts";
 import type { Config } from "./lib/config.ts";
 import { STATUS_UP } from "./lib/dialects.ts";
@@ -1763,13 +1769,15 @@ async function runVerify(line: CommandLine, read: Config, narrator: Narrator): P
   }
   if (isOurs) {
     await backOff(config, BACKOFF, narrate);
-    fs.rmSync(config.state.flag("passed"), { force: true });
-    fs.rmSync(config.state.flag("rollback"), { force: true });
+    removeVerdict(config);
   }
   const isJson = line.json;
   const { run, result } = await judgeBot({ config, kind: "verify", selected, isJson, narrator });
   if (isOurs || flags.rollback) {
-    const kept = await leaveFlag(() => leaveVerdict(run, result));
+    const kept = await leaveFlag(async () => {
+      if (isOurs) leaveJudged(config, result);
+      return leaveVerdict(run, result);
+    });
     if (result.verdict === "fail") narrate(toldOf(kept));
     if (kept === null && !isOurs) narrate((await startRollback(config)).says);
   }

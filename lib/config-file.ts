@@ -149,7 +149,7 @@ export type Config = {
   state: {
     releases: string;
     alert: string;
-    flag: (which: "passed" | "rollback" | "rolling" | "unverified") => string;
+    flag: (which: "passed" | "judged" | "rollback" | "rolling" | "unverified") => string;
   };
   logFile: string;
   /** Of the health endpoint's request. */

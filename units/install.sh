@@ -744,7 +744,7 @@ uninstall() {
     esac
   done
   remove "$lib/instances/$env"
-  remove "$state/$env.releases.json" "$state/$env.alert.json" "$flags/$env.passed" "$flags/$env.rollback" "$flags/$env.unverified" "$metrics_file"
+  remove "$state/$env.releases.json" "$state/$env.alert.json" "$flags/$env.passed" "$flags/$env.judged" "$flags/$env.rollback" "$flags/$env.unverified" "$metrics_file"
   others=$(find "$lib/instances" -type f ! -name "$env" -exec basename {} \; | sort | tr '\n' ' ')
   if [ -n "$others" ]; then
     say "The program stays for: ${others% }"

@@ -7,8 +7,10 @@ import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, observe, orNull, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
+import { writeAtomically } from "../files.ts";
 import { readUnit } from "../probes/unit.ts";
 import { readState } from "../releases/state-file.ts";
+import type { Result } from "../run.ts";
 import { IS_INSTALLED } from "../shipped.ts";
 import { isoOf } from "../text.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
@@ -61,6 +63,28 @@ export async function backOff(
     }
     await sleep(1000);
   }
+}
+
+/**
+ * Takes away what an earlier verification left for systemd, before one of the service begins: a run
+ * that comes to no verdict must leave nothing.
+ */
+export function removeVerdict({ state }: Config): void {
+  for (const flag of ["passed", "judged", "rollback"] as const) {
+    fs.rmSync(state.flag(flag), { force: true });
+  }
+}
+
+/**
+ * Leaves which start of the bot's unit was judged, as `UNIT INVOCATION`. A start between the verdict
+ * and the end of this process finds the verification's unit active, so that its hook does nothing;
+ * by this, ExecStopPost= of that unit sees the start, and has it verified.
+ */
+export function leaveJudged(config: Config, result: Result): void {
+  const { unit } = config.process;
+  const invocation = result.identity?.invocation;
+  if (!unit || !invocation) return;
+  writeAtomically(config.state.flag("judged"), `${unit} ${invocation}\n`);
 }
 
 // A tick takes away a request for a rollback that is older: somebody left it behind, and it would

@@ -30,10 +30,12 @@ import {
   type LogRecord,
   median,
   neverWithin,
+  quickTimerFile,
   type Release,
   scene,
   shortOf,
   startProven,
+  timerOf,
   waitFor,
   waitForAlert,
 } from "../support/host.ts";
@@ -72,6 +74,9 @@ const waitForRollback = (host: Host, after: number) =>
  * going when the scene has seen that it goes.
  */
 const longWatch: Settings = { limits: { watchSeconds: 15 } };
+
+/** Where the release that is rolled back to is bad as well, all of its time is waited for in vain. */
+const badTarget: Settings = { rollback: { secondsMax: 15 } };
 
 /** What a person did is told at most as that. */
 function assertNoFailureTold(host: Host): void {
@@ -128,7 +133,7 @@ async function countsOf(host: Host, after: number): Promise<string> {
   return `${restarts} starts of the bot, ${verifications} verifications, ${verdicts} verdicts, ${rollbacksOf(host, after).length} rollbacks, ${host.outside.alerts.length} alerts`;
 }
 
-describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_000 }, () => {
+describe("on a host", { skip: reason ?? false, concurrency: 5, timeout: 1_800_000 }, () => {
   // ------------------------------------------------------------------------- a good start
 
   scene(
@@ -285,10 +290,10 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       const settled = { restarts: await host.startsOf(bot), alerts: host.outside.alerts.length };
       await neverWithin(
         "there was a second rollback",
-        60_000,
+        20_000,
         () => rollbacksOf(host, after).length > 1 || host.current() !== "r1",
       );
-      t.diagnostic(`after a further minute: ${await countsOf(host, after)}`);
+      t.diagnostic(`20 s later: ${await countsOf(host, after)}`);
       assert.equal(await host.startsOf(bot), settled.restarts, "the bot was restarted");
       assert.ok(
         host.outside.alerts.length <= settled.alerts + 1,
@@ -296,6 +301,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       );
       assert.equal((await host.health())?.version, "r1");
     },
+    { config: badTarget },
   );
 
   scene(
@@ -314,6 +320,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
         /r2.*quarantined/,
       );
     },
+    { config: badTarget },
   );
 
   scene(
@@ -467,8 +474,8 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
   );
 
   /**
-   * Loaded into every Node of the unit: the first one that has a record on the disk stops itself
-   * there, as if the machine had no time for it.
+   * Loaded into every Node of the unit: where it is asked for, the next one that has a record on the
+   * disk stops itself there, as if the machine had no time for it.
    */
   const holdScript = `
     const fs = require("node:fs");
@@ -477,7 +484,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       fsyncSync(descriptor);
       if (!fs.readlinkSync("/proc/self/fd/" + descriptor).endsWith("/prod.jsonl")) return;
       try {
-        fs.writeFileSync("/run/cytube-verify/held", String(process.pid), { flag: "wx" });
+        fs.unlinkSync("/run/cytube-verify/hold");
       } catch {
         return;
       }
@@ -485,17 +492,29 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     };
     require("node:module").syncBuiltinESMExports();
   `;
+  const holding = {
+    "/etc/hold.cjs": holdScript,
+    "/etc/systemd/system/cytube-verify@.service.d/hold.conf": inUnit(
+      "Environment=NODE_OPTIONS=--require=/etc/hold.cjs",
+    ),
+  };
+  /**
+   * Asks for it. Between a verifier's record and its end lie milliseconds: stopped there, it still
+   * holds its unit, so that the hook of a start starts nothing.
+   */
+  const holdNextVerdict = (host: Host) => host.write("/run/cytube-verify/hold", "");
+  const verifierOnHold = (host: Host): Promise<number> =>
+    waitFor("the verifier stands still", async () => {
+      const pid = await host.mainProcess(verification);
+      return pid && /^State:\tT/m.test(readIfThere(`/proc/${pid}/status`)) ? pid : null;
+    });
 
   scene(
-    "a planned restart after the verdict, before the verifier has ended: a tick notices it, and it gets a verdict of its own",
+    "a planned restart after the verdict, before the verifier has ended: it is verified as soon as that one has",
     async (host) => {
+      await holdNextVerdict(host);
       const after = await host.release("r2");
-      // Between its record and its end lie milliseconds. Stopped there, it still holds its unit,
-      // so that the hook starts nothing.
-      const verifier = await waitFor("the verifier stands still", async () => {
-        const pid = await host.mainProcess(verification);
-        return pid && /^State:\tT/m.test(readIfThere(`/proc/${pid}/status`)) ? pid : null;
-      });
+      const verifier = await verifierOnHold(host);
       assert.equal(host.records().length, after + 1, "it has left its record");
       await host.restart();
       sendSignal(verifier, "SIGCONT");
@@ -504,14 +523,28 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(await host.startsOf(verification), 2);
       await waitFor("the timer is armed", () => host.isActive(timer));
       assert.deepEqual(host.outside.alerts, []);
+      const ticks = host.records().filter(({ kind }) => kind === "burnin");
+      assert.deepEqual(ticks, [], "a tick was needed");
     },
-    {
-      files: {
-        "/etc/hold.cjs": holdScript,
-        "/etc/systemd/system/cytube-verify@.service.d/hold.conf": inUnit(
-          "Environment=NODE_OPTIONS=--require=/etc/hold.cjs",
-        ),
-      },
+    // A tick would find it, too.
+    { files: { ...holding, [quickTimerFile]: timerOf([600]) } },
+  );
+
+  scene(
+    "a start whose hook did nothing: a tick notices it, and it gets a verdict of its own",
+    async (host) => {
+      await startProven(host);
+      const verifications = await host.startsOf(verification);
+      const withoutHooks = "/etc/systemd/system/cytube-bot.service.d/without-hooks.conf";
+      await host.write(withoutHooks, inUnit("ExecStartPost=\nExecStopPost="));
+      await host.must("systemctl", "daemon-reload");
+      await host.restart();
+      const record = await verdictOfThisStart(host);
+      assert.equal(record.exit, 0, shortOf(record));
+      assert.equal(await host.startsOf(verification), verifications + 1);
+      const ticks = host.records().filter(({ kind }) => kind === "burnin");
+      assert.match(JSON.stringify(ticks), /nobody has verified this start/);
+      assert.deepEqual(host.outside.alerts, []);
     },
   );
 
@@ -520,9 +553,18 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
     async (host) => {
       await startProven(host);
       const after = host.records().length;
+      await holdNextVerdict(host);
       await host.restart();
       await host.verificationSays(/^watch:/m);
+      const invocation = await host.invocation();
       await host.must("systemctl", "kill", "--signal=SEGV", bot);
+      // The new start comes before the verifier's end, as it may where RestartSec= is short.
+      const verifier = await verifierOnHold(host);
+      await waitFor("systemd has started the bot again", async () => {
+        const active = await host.isActive(bot);
+        return active && (await host.invocation()) !== invocation;
+      });
+      sendSignal(verifier, "SIGCONT");
       const failing = await host.waitForVerdict("r1", "fail", { after });
       assert.equal(failing.exit, 11, shortOf(failing));
       await waitForAlert(host, /uptime_stability/);
@@ -530,7 +572,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 2, timeout: 1_800_00
       assert.equal(record.exit, 0, shortOf(record));
       assert.deepEqual(rollbacksOf(host, after), []);
     },
-    { config: longWatch },
+    { config: longWatch, files: holding },
   );
 
   for (const { name, dies, unit } of [
