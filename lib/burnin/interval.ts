@@ -108,9 +108,10 @@ export async function readInterval(run: Look, before: Cursor): Promise<Interval>
     }),
   );
   const { unit } = config.process;
+  const { logSecondsMax } = config.limits;
   const { cursor } = before;
   const journal = unit
-    ? await readJournalSince(config, unit, rulesFrom(cursor !== null), cursor, signal)
+    ? await readJournalSince({ unit, rules: rulesFrom(cursor !== null), cursor, logSecondsMax })
     : null;
   const sources = reads.map(({ source }) => source);
   const marks = sources.flatMap((source) =>

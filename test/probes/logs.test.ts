@@ -27,7 +27,12 @@ import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { Config } from "../../lib/config.ts";
-import { followJournal, journalIsUsed } from "../../lib/probes/journal.ts";
+import {
+  followJournal,
+  journalIsUsed,
+  parseJournal,
+  readJournalSince,
+} from "../../lib/probes/journal.ts";
 import { clockTrouble, followLogFile } from "../../lib/probes/log-files.ts";
 import {
   addLogLine,
@@ -1515,7 +1520,15 @@ test("followLogFile() says unknown when the stamps are of another time zone, and
 
 const captured = join(projectDirectory, "test/captured");
 
-type Journal = { unit: string; next?: string; blind?: string; stderr?: string; exit?: number };
+type Journal = {
+  unit: string;
+  next?: string;
+  blind?: string;
+  stderr?: string;
+  exit?: number;
+  /** Seconds that the answer to `--unit` takes to end. */
+  lasts?: number;
+};
 
 /**
  * A journalctl that answers `--unit` with one captured file, with the next one when a cursor comes
@@ -1524,7 +1537,7 @@ type Journal = { unit: string; next?: string; blind?: string; stderr?: string; e
  * was asked.
  */
 async function withJournalctl<T>(
-  { unit, next = unit, blind = "sees-all-probe.jsonl", stderr = "", exit = 0 }: Journal,
+  { unit, next = unit, blind = "sees-all-probe.jsonl", stderr = "", exit = 0, lasts = 0 }: Journal,
   act: () => Promise<T>,
 ): Promise<{ result: T; asked: string[] }> {
   const bin = createDirectory();
@@ -1536,12 +1549,13 @@ for argument in "$@"; do
   case "$argument" in
     --cursor=*|--after-cursor=*) answer="${resolve(captured, next)}" ;;
     _UID=0) answer="${captured}/${blind}" ;;
-    --quiet|--no-pager|--all|--utc|-o|json|--output=json|--output-fields=*|--since=@*|--lines=*|--unit=*|-u|+|*INVOCATION_ID=*|_PID=1) ;;
+    --quiet|--no-pager|--all|--utc|-o|json|--output=json|--output=cat|--output-fields=*|--since=@*|--lines=*|--unit=*|-u|+|*INVOCATION_ID=*|_PID=1) ;;
     *) exit 64 ;;
   esac
 done
 ${stderr ? `cat "${captured}/${stderr}" >&2` : ""}
 cat "$answer"
+case "$*" in *--unit=*) sleep ${lasts} ;; esac
 exit ${exit}
 `;
   writeFileSync(join(bin, "journalctl"), script);
@@ -1568,9 +1582,13 @@ async function readJournal(
   return withJournalctl(
     { unit: file, ...over },
     async () =>
-      (await followJournal("cytube-bot.service", invocation, rulesSince(0, over.rules), never))
-        .source,
+      (await followAny("cytube-bot.service", invocation, rulesSince(0, over.rules))).source,
   );
+}
+
+/** Follows the journal of a unit of which no trouble is known. */
+async function followAny(unit: string, invocation: string, rules: LogRules): Promise<LogFollower> {
+  return followJournal({ unit, invocation, rules, trouble: null, signal: never });
 }
 
 const JOURNALS: [file: string, errors: number, what: string][] = [
@@ -1635,7 +1653,7 @@ test("followJournal() follows by cursor, and loses and repeats no record, also w
   const { __CURSOR: cursor } = JSON.parse(records[0] as string) as { __CURSOR: string };
   const follow = (next: string) =>
     withJournalctl({ unit: first, next }, async () => {
-      const follower = await followJournal("page", "1".repeat(32), rulesSince(0), never);
+      const follower = await followAny("page", "1".repeat(32), rulesSince(0));
       await follower.poll();
       return follower.source;
     });
@@ -1645,6 +1663,94 @@ test("followJournal() follows by cursor, and loses and repeats no record, also w
   assert.ok(asked.at(-1)?.includes(`cursor=${cursor}`), asked.at(-1));
   const vacuumed = await follow("vacuumed-cursor.jsonl");
   assert.equal(vacuumed.result.tally.lines, 2);
+});
+
+/** Reads a journal on from a cursor, or from its beginning. */
+async function readSince(cursor: string | null, logSecondsMax = 30) {
+  return readJournalSince({
+    unit: "cytube-bot.service",
+    rules: rulesSince(0),
+    cursor,
+    logSecondsMax,
+  });
+}
+
+for (const [file, errors, what] of JOURNALS) {
+  test(`readJournalSince() counts ${errors} for ${what}`, async () => {
+    const { result } = await withJournalctl({ unit: file }, () => readSince(null));
+    assert.deepEqual([result.source.unseen, result.source.tally.errors], [null, errors]);
+    const entries = parseJournal(readFileSync(join(captured, file), "utf8"));
+    assert.equal(result.cursor, entries.at(-1)?.cursor);
+  });
+}
+
+test("readJournalSince() hands over what PID 1 says of the unit, as it is", async () => {
+  const unit = "pid1-start-limit.jsonl";
+  const { result } = await withJournalctl({ unit }, () => readSince(null));
+  const entries = parseJournal(readFileSync(join(captured, unit), "utf8"));
+  assert.ok(entries.length > 3);
+  assert.deepEqual(
+    result.systemd,
+    entries.filter(({ isSystemd, messageId }) => isSystemd && messageId),
+  );
+});
+
+test("readJournalSince() goes on behind its cursor, and loses no record where that one has been vacuumed", async () => {
+  const records = readFileSync(join(captured, "cursor-at.jsonl"), "utf8").trim().split("\n");
+  const { __CURSOR: cursor } = JSON.parse(records[0] as string) as { __CURSOR: string };
+  const { result, asked } = await withJournalctl({ unit: "cursor-at.jsonl" }, () =>
+    readSince(cursor),
+  );
+  assert.equal(result.source.tally.lines, records.length - 1);
+  assert.ok(asked[0]?.includes(`--cursor=${cursor}`), asked[0]);
+  const vacuumed = await withJournalctl({ unit: "vacuumed-cursor.jsonl" }, () => readSince(cursor));
+  const left = parseJournal(readFileSync(join(captured, "vacuumed-cursor.jsonl"), "utf8"));
+  assert.equal(vacuumed.result.source.tally.lines, left.length);
+});
+
+test("readJournalSince() ends a record at its line's end only, and breaks no letter, however much there is", async () => {
+  const unit = newFile();
+  // A line separator is text within a record, and journalctl does not escape it.
+  const record = (index: number) =>
+    JSON.stringify({
+      MESSAGE: recent(index % 1000 ? "INFO" : "ERROR", `é\u2028${"é".repeat(index % 900)}`),
+      __CURSOR: `c${index}`,
+      __REALTIME_TIMESTAMP: String(now * 1000),
+    });
+  const records = Array.from({ length: 20_000 }, (_, index) => record(index));
+  assert.ok(records[0]?.includes("\u2028"));
+  writeFileSync(unit, `${records.join("\n")}\n`);
+  assert.ok(statSync(unit).size > 16 << 20, "more than a command's kept output may be");
+  const { result } = await withJournalctl({ unit }, () => readSince(null));
+  const { tally, unseen } = result.source;
+  assert.deepEqual(
+    [unseen, tally.lines, tally.errors, result.cursor],
+    [null, 20_000, 20, "c19999"],
+  );
+  assert.ok(tally.examples.every((text) => !text.includes("\ufffd")));
+});
+
+test("readJournalSince() says why it could not read to the end, and keeps what it has read", async () => {
+  const unit = "journal-errors.jsonl";
+  const failed = await withJournalctl({ unit, exit: 1 }, () => readSince(null));
+  assert.equal(failed.result.source.unseen, "journalctl: 1");
+  assert.equal(failed.result.source.tally.errors, 3);
+  const begun = performance.now();
+  const late = await withJournalctl({ unit, lasts: 60 }, () => readSince(null, 0.5));
+  assert.ok(performance.now() - begun < 20_000);
+  assert.match(late.result.source.unseen ?? "", /more than 0.5 s .*limits.logSecondsMax/);
+  assert.equal(late.result.source.tally.errors, 3);
+});
+
+test("readJournalSince() tells a silent bot from a blind user", async () => {
+  const silent = await withJournalctl({ unit: "silent.jsonl" }, () => readSince(null));
+  assert.deepEqual([silent.result.source.unseen, silent.result.cursor], [null, null]);
+  const blind = await withJournalctl(
+    { unit: "silent.jsonl", blind: "blind-own-journal-probe.jsonl" },
+    () => readSince(null),
+  );
+  assert.match(blind.result.source.unseen ?? "", /cannot read the journal/);
+  assert.match(blind.result.source.hint ?? "", /systemd-journal/);
 });
 
 test("journalIsUsed() follows what systemd says of the unit's output", () => {

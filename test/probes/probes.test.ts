@@ -30,7 +30,7 @@ import { after, test } from "node:test";
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { Unobservable } from "../../lib/attempt.ts";
-import { readCommand } from "../../lib/command.ts";
+import { readCommand, readCommandLines } from "../../lib/command.ts";
 import type { Config } from "../../lib/config.ts";
 import { type HttpAnswer, parseInstant, valueAt } from "../../lib/http.ts";
 import { type DatabaseReader, openDatabaseReader } from "../../lib/probes/database.ts";
@@ -345,10 +345,48 @@ test("readCommand() ends a command that prints more than is kept, on either stre
     );
 });
 
+test("readCommandLines() hands over output of any length, and keeps none of it", async () => {
+  // 100 MB cannot be kept where the heap may have 64.
+  const script = `
+    import { readCommandLines } from ${JSON.stringify(new URL("../../lib/command.ts", import.meta.url).href)};
+    const line = "a line é of a hundred bytes".padEnd(98, ".");
+    let lines = 0;
+    const argv = ["sh", "-c", \`yes '\${line}' | head -n 1000000\`];
+    const code = await readCommandLines(argv, 60_000, (text) => {
+      if (text === line) lines++;
+    });
+    console.log(code, lines);`;
+  const node = [process.execPath, "--max-old-space-size=64", "--import", "tsx"];
+  const argv = [...node, "--input-type=module", "--eval", script];
+  const { stdout, stderr } = await readCommand(argv, 60_000);
+  assert.equal(stdout, "0 1000000\n", stderr.slice(-500));
+});
+
+test("readCommandLines() returns the exit code, or null for a command that does not end", async () => {
+  const read: string[] = [];
+  const take = (line: string): void => void read.push(line);
+  assert.equal(await readCommandLines(["sh", "-c", "echo a; echo b; exit 3"], 5000, take), 3);
+  const begun = performance.now();
+  assert.equal(await readCommandLines(["sh", "-c", "echo c; sleep 600"], 300, take), null);
+  assert.equal(await readCommandLines(["sh", "-c", "echo d; sleep 15 &"], 60_000, take), 0);
+  assert.ok(performance.now() - begun < 12_000);
+  assert.deepEqual(read, ["a", "b", "c", "d"]);
+  await assert.rejects(readCommandLines(["no-such-command-anywhere"], 5000, take), Unobservable);
+});
+
+test("readCommandLines() passes on what goes wrong with a line", async () => {
+  const refuse = (): never => {
+    throw new TypeError("not this line");
+  };
+  await assert.rejects(readCommandLines(["yes"], 5000, refuse), TypeError);
+});
+
 test("readCommand() is unobservable where the command is missing or does not end", async () => {
   await assert.rejects(readCommand(["no-such-command-anywhere"], 5000), Unobservable);
   const begun = performance.now();
   await assert.rejects(readCommand(["sleep", "600"], 200), Unobservable);
+  // A shell that outlives its child for a moment ends by itself, with the child's 137.
+  await assert.rejects(readCommand(["sh", "-c", "sleep 600; exit $?"], 200), Unobservable);
   assert.ok(performance.now() - begun < 5000);
 });
 
