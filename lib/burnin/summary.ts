@@ -109,7 +109,7 @@ function averageOf(accounts: readonly Account[], name: "responseMs" | "cpuPercen
 }
 
 /** Of accounts that begin together, the longest has counted what the others have. */
-function orderAccounts(given: readonly Account[]): Account[] {
+export function orderAccounts(given: readonly Account[]): Account[] {
   const longest = groupsOf(given, ({ from }) => from).map((same) =>
     same.reduce((a, b) => (b.to > a.to ? b : a)),
   );
@@ -233,7 +233,7 @@ export function summarizeBurnin(
     age,
     covered: sumOf(spans.map(lengthOf)),
     holes,
-    looks: accounts.length,
+    looks: sumOf(accounts.map(({ looks }) => looks ?? 1)),
     uptime,
     outages: listOutages(outages),
     downSeconds,

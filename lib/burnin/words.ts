@@ -113,6 +113,11 @@ export type Account = {
   users: number | null;
   requests: number | null;
   backupHours: number | null;
+  /**
+   * How many looks it carries, only where it stands for older accounts; a record of the log has
+   * none.
+   */
+  looks?: number;
 };
 
 /** A hand may have been at the log, or at the state. */

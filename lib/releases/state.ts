@@ -4,9 +4,9 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { boundAccounts } from "../burnin/bounding.ts";
 import type { CheckpointRecord } from "../burnin/judging.ts";
-import { groupsOf } from "../burnin/spans.ts";
-import { type Account, isAccount, type OpenBurnin } from "../burnin/words.ts";
+import { isAccount, type OpenBurnin } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
 import { headOf, type RecordHead } from "../log.ts";
 import type { Result } from "../run.ts";
@@ -193,7 +193,7 @@ const wasRestarted = ({ accounts }: OpenBurnin): boolean =>
 function addAccount(burnin: OpenBurnin, { run, account, place }: Result): OpenBurnin {
   if (!isAccount(account) || account.burnin !== burnin.id) return burnin;
   if (burnin.accounts.some((other) => other.run === run)) return burnin;
-  return { ...burnin, accounts: [...thin(burnin.accounts), account], place };
+  return { ...burnin, accounts: boundAccounts([...burnin.accounts, account]), place };
 }
 
 /** The burn-in that a verification begins with its pass; null where it begins none. */
@@ -326,41 +326,3 @@ export function foldRecord(before: ReleaseState, record: KeptRecord): ReleaseSta
 /** Whether this process is that unit of the verifier's own, by what its service file sets. */
 export const isUnit = (name: "verify" | "burnin"): boolean =>
   process.env.CYTUBE_VERIFY_UNIT === name;
-const ACCOUNTS_AT_ONCE = 1000;
-
-/** Two accounts that follow each other as one: what happened in both, and the later one's looks. */
-function joinAccounts(a: Account, b: Account): Account {
-  const errors = a.errors === null && b.errors === null ? null : (a.errors ?? 0) + (b.errors ?? 0);
-  const fired = a.alerts && b.alerts ? [...a.alerts, ...b.alerts] : (a.alerts ?? b.alerts);
-  const lists = {
-    alerts: fired?.length
-      ? groupsOf(fired, ({ name, since }) => `${name} ${since}`).flatMap(([first]) => first ?? [])
-      : fired,
-    outages: [...a.outages, ...b.outages],
-    restarts: [...a.restarts, ...b.restarts],
-    unseen: a.unseen.length ? [...new Set([...a.unseen, ...b.unseen])].slice(0, 50) : b.unseen,
-  };
-  return {
-    ...b,
-    ...lists,
-    from: a.from,
-    errors,
-    warnings: a.warnings + b.warnings,
-    jump: a.jump + b.jump,
-    late: Math.max(a.late, b.late),
-  };
-}
-
-/**
- * Halves a list that grows beyond what a small host should hold; an ordinary burn-in has some
- * thirty accounts.
- */
-export function thin(accounts: Account[]): Account[] {
-  if (accounts.length < ACCOUNTS_AT_ONCE) return accounts;
-  const pairs = accounts.toSorted((a, b) => a.from - b.from);
-  return pairs.flatMap((b, index) => {
-    const [a, isSecond] = [pairs[index - 1], index % 2 === 1];
-    if (!isSecond) return index + 1 < pairs.length && pairs[index + 1]?.from === b.to ? [] : [b];
-    return a && a.to === b.from ? [joinAccounts(a, b)] : [b];
-  });
-}

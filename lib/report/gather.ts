@@ -4,11 +4,11 @@
  */
 
 import { findingsIn } from "../alerts/situation.ts";
+import { boundAccounts } from "../burnin/bounding.ts";
 import type { CheckpointRecord } from "../burnin/judging.ts";
 import { type Account, type BurninHead, isAccount, type OpenBurnin } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
 import { type Entry, type Skipped, scanRecords } from "../log.ts";
-import { thin } from "../releases/state.ts";
 import type { Observation, ReportEvent, ReportFinding } from "./render.ts";
 
 /** Something that happened; `at` is an ISO time. */
@@ -72,11 +72,12 @@ function gatherAccount(gathering: Gathering, { ts, burnin, account }: Entry): vo
   const { since, sought } = gathering;
   if (!isAccount(account) || !burnin) return;
   if (sought !== null && sought !== account.burnin) return;
-  const isSame = gathering.group?.about.id === account.burnin;
-  const group = isSame && gathering.group ? gathering.group : null;
-  const accounts = group ? thin(group.accounts) : [];
-  accounts.push(account);
-  gathering.group = { about: group?.about ?? (burnin as BurninHead), accounts };
+  if (gathering.group?.about.id !== account.burnin) {
+    gathering.group = { about: burnin as BurninHead, accounts: [] };
+  }
+  const { group } = gathering;
+  group.accounts.push(account);
+  group.accounts = boundAccounts(group.accounts);
   if (since !== null && Date.parse(String(ts)) >= since) gathering.sought = account.burnin;
 }
 
@@ -126,8 +127,8 @@ function gatherRecord(gathering: Gathering, record: Entry): void {
 /** The burn-in that was asked for. The log may have lost what the state still knows of an open one. */
 function groupIn({ open, since, sought, group }: Gathering): Group | null {
   if (since !== null && sought === null) return null;
-  if (open === null || open.id !== sought) return group;
-  return group ?? { about: open, accounts: open.accounts };
+  if (group !== null || open === null || open.id !== sought) return group;
+  return { about: open, accounts: open.accounts };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What a report says, out of what was gathered: the view that both templates are filled with. */
 
 import { hostname } from "node:os";
+import { countCarried } from "../burnin/bounding.ts";
 import { isOver, judgeCheckpoint } from "../burnin/checkpoints.ts";
 import { type CheckpointRecord, judgeStanding, type Standing } from "../burnin/judging.ts";
 import { percentOf } from "../burnin/metrics.ts";
@@ -108,9 +109,15 @@ function describeSkipped({ foreign, unread }: Gathered["skipped"]): string | nul
   return sentences.join("; ") || null;
 }
 
-function describeCoverage({ age, covered, looks }: Standing["summary"]): string {
+function describeCoverage(
+  { age, covered, looks }: Standing["summary"],
+  accounts: readonly Account[],
+): string {
   const share = percentOf(age ? (100 * covered) / age : 0);
-  return `${share} of the time is accounted for, in ${plural(looks, "look")}`;
+  const carried = countCarried(accounts);
+  const says = `${share} of the time is accounted for, in ${plural(looks, "look")}`;
+  if (carried === 0) return says;
+  return `${says}; the oldest ${carried} of them are left out, summed up by the hour`;
 }
 
 /** The decision of the last checkpoint stays; its reasons may have become more. */
@@ -174,7 +181,7 @@ export function buildReport(config: Config, gathered: Gathered, now: number): Re
     from,
     to,
     age: `${spanOf(summary.age)} of ${spanOf(burnin.seconds)}`,
-    coverage: describeCoverage(summary),
+    coverage: describeCoverage(summary, accounts),
     decision,
     reasons,
     action,
