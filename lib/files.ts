@@ -6,43 +6,48 @@
 import * as fs from "node:fs";
 import { userInfo } from "node:os";
 import * as path from "node:path";
-import { orMessage, orNull, Unobservable } from "./attempt.ts";
+import { messageOf, orNull, Unobservable } from "./attempt.ts";
 
-/** Who runs this: behind sudo, the person. */
-export const userOf = (): string =>
-  process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
+/** Who runs this: behind sudo, the person; by number where the user has no name here. */
+export function userOf(): string {
+  return process.env.SUDO_USER ?? orNull(() => userInfo().username) ?? String(process.getuid?.());
+}
 
 /**
  * At most `length` bytes of a file; `from` is null for what has no positions. A FIFO is not waited
- * for.
+ * for. Throws where the file cannot be read.
  */
 export function readPart(file: string, from: number | null, length: number): Buffer {
   const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(length);
     let bytes = 0;
-    for (let read = -1; read !== 0 && bytes < length; bytes += read)
-      read = fs.readSync(
-        descriptor,
-        buffer,
-        bytes,
-        length - bytes,
-        from === null ? null : from + bytes,
-      );
+    while (bytes < length) {
+      const position = from === null ? null : from + bytes;
+      const read = fs.readSync(descriptor, buffer, bytes, length - bytes, position);
+      if (read === 0) break;
+      bytes += read;
+    }
     return buffer.subarray(0, bytes);
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-/** Reads a small text file; `bytesMax` is a bound, not a quota: a longer file is refused. */
+/**
+ * Reads a small text file; a longer one than `bytesMax` is not cut, but `Unobservable`. Throws
+ * where the file cannot be read.
+ */
 export function readSmallFile(file: string, bytesMax: number): string {
   const bytes = readPart(file, null, bytesMax + 1);
   if (bytes.length > bytesMax) throw new Unobservable(`${file} is larger than ${bytesMax} bytes`);
   return bytes.toString();
 }
 
-/** The end of a file, as text; a first line that the bound has cut is left out. */
+/**
+ * The end of a file, as text; a first line that the bound has cut is left out. Empty where there is
+ * no file, or none that this user can read.
+ */
 export function readEnd(file: string, bytesMax: number): string {
   const size = orNull(() => fs.statSync(file).size) ?? 0;
   const begin = Math.max(0, size - bytesMax);
@@ -50,11 +55,14 @@ export function readEnd(file: string, bytesMax: number): string {
   return begin ? text.slice(text.indexOf("\n") + 1) : text;
 }
 
-/** Makes the names in a directory durable, as fsync of a file does not. */
+/** Makes the names in a directory durable, as fsync of a file does not. Throws. */
 export function syncDirectory(directory: string): void {
   const descriptor = fs.openSync(directory, "r");
-  fs.fsyncSync(descriptor);
-  fs.closeSync(descriptor);
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
 }
 
 /**
@@ -73,9 +81,21 @@ export function writeAtomically(file: string, text: string, mode?: number): void
   syncDirectory(path.dirname(file));
 }
 
-/** A release may be called `constructor`. */
-export const ownOf = <T>(map: Readonly<Record<string, T>>, id: string | null): T | null =>
-  id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null;
-/** Why an existing file or directory is closed to this user, or null. */
-export const closedTo = (file: string, mode: number): string | null =>
-  fs.existsSync(file) ? orMessage(() => fs.accessSync(file, mode)) : null;
+/** The entry of a map by its own key, or null: a release may be called `constructor`. */
+export function ownOf<T>(map: Readonly<Record<string, T>>, id: string | null): T | null {
+  return id !== null && Object.hasOwn(map, id) ? (map[id] as T) : null;
+}
+
+/**
+ * Why an existing file or directory is closed to this user, or null; `mode` is what is asked for,
+ * as in `fs.constants.R_OK`.
+ */
+export function closedTo(file: string, mode: number): string | null {
+  if (!fs.existsSync(file)) return null;
+  try {
+    fs.accessSync(file, mode);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}

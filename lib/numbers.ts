@@ -3,18 +3,35 @@
  * judged elsewhere.
  */
 
-export const sumOf = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0);
-export const mean = (values: readonly number[]): number => sumOf(values) / values.length;
-export const median = (values: readonly number[]) =>
-  mean(values.toSorted((a, b) => a - b).slice((values.length - 1) >> 1, (values.length >> 1) + 1));
-/** The nearest-rank quantile: always a value that was measured. */
-export const quantile = (values: readonly number[], share: number): number =>
-  values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(share * values.length) - 1)] ?? Number.NaN;
-/** A number for people: three significant digits, no exponent, no trailing zeros. */
-export const round = (value: number): number =>
-  Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+/** 0 for an empty list. */
+export function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
 
+/** The arithmetic mean; NaN for an empty list. */
+export function mean(values: readonly number[]): number {
+  return sumOf(values) / values.length;
+}
+
+/** The middle value, or the mean of the two in the middle; NaN for an empty list. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return mean(sorted.slice((values.length - 1) >> 1, (values.length >> 1) + 1));
+}
+
+/** The nearest-rank quantile: always a value that was measured; NaN for an empty list. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const rank = Math.max(1, Math.ceil(share * values.length));
+  return sorted[rank - 1] ?? Number.NaN;
+}
+
+/** A number for people: three significant digits, no exponent, no trailing zeros. */
+export function round(value: number): number {
+  return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+}
+
+/** The medians of as many parts of a series, in its order, as equally long as they can be. */
 export function blockMedians(values: readonly number[], blocks: number): number[] {
   const size = values.length / blocks;
   return Array.from({ length: blocks }, (_, block) =>
@@ -22,8 +39,11 @@ export function blockMedians(values: readonly number[], blocks: number): number[
   );
 }
 
+/** The parts of a series whose medians tell growth from noise. */
 export const TREND_BLOCKS = 5;
+/** Samples without which nothing is said of growth: two in each part. */
 export const TREND_SAMPLES_MIN = 10;
+
 /**
  * Steady growth over a watch, or 0: no single step (a cache that was filled once), and every late
  * value above every early one (no sawtooth heap).
@@ -55,10 +75,12 @@ function upperTail(z: number): number {
 
 /**
  * One-sided Mann–Whitney: the p-value of "a is not larger than b", by the normal approximation with
- * ties corrected.
+ * ties corrected; 1 where all values are equal.
  */
 export function mannWhitney(a: readonly number[], b: readonly number[]): number {
-  const [pairs, total, all] = [a.length * b.length, a.length + b.length, [...a, ...b]];
+  const pairs = a.length * b.length;
+  const total = a.length + b.length;
+  const all = [...a, ...b];
   // Of all pairs, those in which a is larger; ties count half.
   const u = sumOf(
     a.map((x) => b.filter((y) => y < x).length + b.filter((y) => y === x).length / 2),
@@ -69,7 +91,9 @@ export function mannWhitney(a: readonly number[], b: readonly number[]): number 
   return deviation > 0 ? upperTail((u - pairs / 2 - 0.5) / deviation) : 1;
 }
 
+/** One point of a series: when, on a clock of the caller's choice, and how much. */
 export type Dot = { age: number; value: number };
+
 /**
  * Theil–Sen: the median of the slopes of all pairs within a segment, with its 95 % interval (Sen
  * 1968); null with too few points.

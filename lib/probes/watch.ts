@@ -57,7 +57,8 @@ function parseMisses(answer: HealthAnswer, fields: HealthFields | null, config: 
  * next one late, never parallel.
  */
 async function every(ms: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
-  for (let due = performance.now(); !signal.aborted; ) {
+  let due = performance.now();
+  while (!signal.aborted) {
     await act();
     due = Math.max(due + ms, performance.now());
     await sleep(due - performance.now(), undefined, { signal }).catch(() => {});
