@@ -166,6 +166,35 @@ type FollowInput = {
   signal: AbortSignal;
 };
 
+/** A journal that is followed: `from` is the option by which the next question begins. */
+type Following = {
+  reader: JournalReader;
+  unit: string;
+  from: string;
+  signal: AbortSignal;
+};
+
+/** Adds what has come since the last question. `Unobservable` where this user cannot see it. */
+async function addNewEntries(following: Following): Promise<void> {
+  const { reader, unit, from, signal } = following;
+  const { source } = reader;
+  const question = [`--unit=${unit}`, from, `--lines=${JOURNAL_LINES_MAX}`];
+  const entries = await readEntries(question, signal);
+  // --after-cursor would silently drop a record when the cursor's own one has been vacuumed.
+  const isFirstKnown = from === `--cursor=${entries[0]?.cursor}`;
+  const fresh = isFirstKnown ? entries.slice(1) : entries;
+  addEntries(reader, fresh);
+  if (fresh.length >= JOURNAL_LINES_MAX)
+    source.unseen =
+      `${JOURNAL_LINES_MAX} journal lines or more at once; ` +
+      "errors behind them were not counted";
+  const last = entries.at(-1);
+  if (last) following.from = `--cursor=${last.cursor}`;
+  if (source.tally.lines > 0) return;
+  const ofRoot = await readEntries(["--lines=1", "_UID=0"], signal);
+  if (ofRoot.length === 0) throw new Unobservable(BLIND, BLIND_HINT);
+}
+
 /**
  * Follows one invocation of a unit, by cursor. Silence is trusted only where records of root are
  * visible: who is not in the group sees none of them. What cannot be read is said in the source.
@@ -175,26 +204,9 @@ export async function followJournal(input: FollowInput): Promise<LogFollower> {
   const reader = openReader(unit, rules, invocation);
   const { source } = reader;
   source.unseen = trouble;
-  let from = sinceOption(rules.since);
-  const readNew = async (): Promise<void> => {
-    const question = [`--unit=${unit}`, from, `--lines=${JOURNAL_LINES_MAX}`];
-    const entries = await readEntries(question, signal);
-    // --after-cursor would silently drop a record when the cursor's own one has been vacuumed.
-    const isFirstKnown = from === `--cursor=${entries[0]?.cursor}`;
-    const fresh = isFirstKnown ? entries.slice(1) : entries;
-    addEntries(reader, fresh);
-    if (fresh.length >= JOURNAL_LINES_MAX)
-      source.unseen =
-        `${JOURNAL_LINES_MAX} journal lines or more at once; ` +
-        "errors behind them were not counted";
-    const last = entries.at(-1);
-    if (last) from = `--cursor=${last.cursor}`;
-    if (source.tally.lines > 0) return;
-    const ofRoot = await readEntries(["--lines=1", "_UID=0"], signal);
-    if (ofRoot.length === 0) throw new Unobservable(BLIND, BLIND_HINT);
-  };
+  const following = { reader, unit, from: sinceOption(rules.since), signal };
   const look = async (): Promise<void> => {
-    const answer = await observe(readNew);
+    const answer = await observe(() => addNewEntries(following));
     if (answer.seen) return;
     source.unseen = answer.why;
     source.hint = answer.hint;

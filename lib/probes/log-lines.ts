@@ -20,7 +20,7 @@ import {
   TRACEBACK,
 } from "./log-patterns.ts";
 
-// Of a longer line only this much is looked at; its prefix is all that counts.
+/** Of a longer line only this much is looked at; its prefix is all that counts. */
 export const LINE_BYTES_MAX = 64 << 10;
 /** Errors that are shown as examples, of each log. */
 export const EXAMPLES_MAX = 5;

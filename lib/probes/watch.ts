@@ -10,7 +10,7 @@ import { parseInstant } from "../http.ts";
 import type { HistoryEvidence } from "../log.ts";
 import { median, round, sumOf } from "../numbers.ts";
 import { isoOf, spanOf } from "../text.ts";
-import type { Incident, Narrator } from "../vocabulary.ts";
+import type { Incident, IncidentKind, Narrator } from "../vocabulary.ts";
 import {
   HEALTH_UNSEEN,
   type HealthAnswer,
@@ -159,7 +159,7 @@ const elapsedSeconds = (state: WatchState): number => (performance.now() - state
 /** The first incident counts, and ends the watch. */
 function reportIncident(
   state: WatchState,
-  incident: Pick<Incident, "kind" | "says" | "evidence">,
+  incident: { kind: IncidentKind; says: string; evidence: string[] },
 ): void {
   const says = `${incident.says} (${spanOf(elapsedSeconds(state))} into the watch)`;
   state.evidence.incident ??= { ...incident, at: Date.now(), says };
