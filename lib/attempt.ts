@@ -4,8 +4,6 @@
  * Any other error is a defect of this program, and none of these functions hides one.
  */
 
-import { EXIT } from "./vocabulary.ts";
-
 /** An error of the person's making; `code` is the exit status, and the message says what to do. */
 export class UserError extends Error {
   readonly code: number;
@@ -30,21 +28,17 @@ export const messageOf = (error: unknown): string =>
 export const codeOf = (error: unknown): string =>
   error instanceof Object && "code" in error && typeof error.code === "string" ? error.code : "";
 
-/** What `act` returns, or else what `rescue` makes of the error. */
-export function attempt<T, R>(act: () => T, rescue: (error: unknown) => R): T | R {
-  try {
-    return act();
-  } catch (error) {
-    return rescue(error);
-  }
-}
 /**
  * Null where reading throws: what vanishes between two looks, belongs to another user, or is
  * malformed.
  */
-export const orNull = <T>(read: () => T): T | null => attempt(read, () => null);
-export const orMessage = (act: () => unknown): string | null =>
-  attempt(() => void act(), messageOf) ?? null; // Why it could not be done, or null.
+export function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
 
 export type Observed<T> =
   | { seen: true; value: T }
@@ -61,29 +55,4 @@ export async function observe<T>(probe: () => T | Promise<T>): Promise<Observed<
     if (!(error instanceof Unobservable)) throw error;
     return { seen: false, why: error.message, hint: error.hint };
   }
-}
-
-export function orRefuse<T>(what: string, look: () => T): T {
-  return attempt(look, (error) => {
-    throw new UserError(EXIT.config, `${what}: ${messageOf(error)}`);
-  });
-}
-
-/** Null where what is read has gone; any other reason is told. */
-export function orGone<T>(what: string, read: () => T): T | null {
-  return attempt(read, (error) => {
-    if (["ENOENT", "ESRCH"].includes(codeOf(error))) return null;
-    throw new Unobservable(`Cannot read ${what}: ${messageOf(error)}`);
-  });
-}
-
-/** What a probe rests on; where it was not seen, neither is what the probe would have looked at. */
-export function seenValue<T>(slice: Observed<T>): T {
-  if (slice.seen) return slice.value;
-  throw new Unobservable(slice.why, slice.hint);
-}
-
-export function existing<T>(value: T | null, why: string): T {
-  if (value === null) throw new Unobservable(why);
-  return value;
 }

@@ -8,8 +8,8 @@ import { hostname } from "node:os";
 import * as path from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { gunzipSync } from "node:zlib";
-import { orMessage, orNull } from "./attempt.ts";
-import { readEnd, readPart, userOf } from "./files.ts";
+import { orNull } from "./attempt.ts";
+import { closedTo, readEnd, readPart, userOf } from "./files.ts";
 import { parseJsonObject, valueAt } from "./http.ts";
 import { rotatedSiblings } from "./rotation.ts";
 import { isoOf } from "./text.ts";
@@ -252,17 +252,18 @@ export function writeRecord(file: string, line: string): void {
 }
 
 /**
- * Tells before the run whether the log will take its record, so that nobody waits five minutes to
- * learn that it does not.
+ * Tells before the run why the log will not take its record, or null where it will: nobody should
+ * wait five minutes to learn that.
  */
 export function logTrouble(file: string): string | null {
+  // Where there is no log yet, the nearest directory that exists decides.
   let existing = file;
-  while (!fs.existsSync(existing) && existing !== path.dirname(existing))
+  while (!fs.existsSync(existing) && existing !== path.dirname(existing)) {
     existing = path.dirname(existing);
-  const blocked = orMessage(() => fs.accessSync(existing, fs.constants.W_OK));
+  }
+  const blocked = closedTo(existing, fs.constants.W_OK);
   if (blocked || existing !== file) return blocked;
-  const kind = fs.statSync(file);
-  return kind.isFile() || kind.isCharacterDevice()
-    ? null
-    : `it is a ${kind.isDirectory() ? "directory" : "FIFO or socket"}`;
+  const stat = fs.statSync(file);
+  if (stat.isFile() || stat.isCharacterDevice()) return null;
+  return `it is a ${stat.isDirectory() ? "directory" : "FIFO or socket"}`;
 }

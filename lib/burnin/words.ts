@@ -195,7 +195,7 @@ const FLAG_KINDS = [
   "disagreement",
   "unknown",
 ] as const;
-export type FlagKind = (typeof FLAG_KINDS)[number];
+type FlagKind = (typeof FLAG_KINDS)[number];
 export type Flag = {
   kind: FlagKind;
   says: string;

@@ -27,7 +27,7 @@ export const TOPICS = [
   "What to do",
   "Output (the result on stdout, narration on stderr, a line in the log)",
 ] as const;
-export type Topic = (typeof TOPICS)[number];
+type Topic = (typeof TOPICS)[number];
 const [WHICH_BOT, WHICH_CHECKS, ON_A_HOST, WHAT_TO_DO, OUTPUT] = TOPICS;
 
 /** One flag of a command. */

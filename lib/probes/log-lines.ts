@@ -268,7 +268,7 @@ export function parseLogPrefix(line: string, rules: LogRules): LogPrefix | null 
  * Counts one error. `isDated`: its record has a time of its own; another one's time is that of the
  * record before it, so it may in truth be newer.
  */
-export function countError(counter: LogCounter, text: string, isDated = false): void {
+function countError(counter: LogCounter, text: string, isDated = false): void {
   const { tally, position, rules } = counter;
   if (position.time !== null && position.time < rules.since) {
     if (!isDated) position.held++;

@@ -19,13 +19,13 @@ export type Spot = {
   label: string;
 };
 
-export type Point = {
+type Point = {
   x: number;
   y: number;
   label: string;
 };
 
-export type Bar = {
+type Bar = {
   x: number;
   y: number;
   width: number;

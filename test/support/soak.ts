@@ -194,8 +194,10 @@ async function main(): Promise<void> {
   const started = performance.now();
   await buildOnce();
   await runBounded(chooseFaults(), reportFault);
-  const healthyRuns = Number(flags.healthy ?? (flags.only ? 0 : flags.quick ? 8 : 200));
-  const leakRuns = Number(flags.leaks ?? (flags.only ? 0 : flags.quick ? 4 : 40));
+  const usual = flags.quick ? { healthy: 8, leaks: 4 } : { healthy: 200, leaks: 40 };
+  const unasked = flags.only ? { healthy: 0, leaks: 0 } : usual;
+  const healthyRuns = Number(flags.healthy ?? unasked.healthy);
+  const leakRuns = Number(flags.leaks ?? unasked.leaks);
   if (healthyRuns > 0) await soakHealthy(healthyRuns);
   if (leakRuns > 0) await soakLeaks(leakRuns);
   console.log(`${Math.round((performance.now() - started) / 1000)} s`);
