@@ -38,7 +38,8 @@ const ownImportsOf = (file: string): string[] =>
   );
 const roomOf = (file: string): string => {
   const [, room = "", below] = file.split("/");
-  return below === undefined ? (room === "run.ts" ? "run" : "foundation") : room;
+  if (below !== undefined) return room;
+  return room === "run.ts" ? "run" : "foundation";
 };
 
 /** From the bottom up: a room may import itself and every room above it in this list. */

@@ -37,8 +37,10 @@ function retell<T>(value: T, words: Words, key = ""): T {
   const times = ["at", "from", "to", "generatedAt", "timeZone"];
   const closed = [...times, "decision", "healthy", "kind", "id", "level", "metric", "path", "area"];
   if (Array.isArray(value)) return value.map((item) => retell(item, words, key)) as T;
-  if (typeof value === "string")
-    return (closed.includes(key) ? value : typeof words === "string" ? words : words(value)) as T;
+  if (typeof value === "string") {
+    if (closed.includes(key)) return value as T;
+    return (typeof words === "string" ? words : words(value)) as T;
+  }
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => [

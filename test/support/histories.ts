@@ -466,6 +466,11 @@ const unseenAlerts = "Alertmanager did not answer";
 
 type Recorded = { account: Account; kind: Look["kind"] };
 
+function restartSays(planned: boolean | null, reboots: boolean): string {
+  if (reboots) return "The host was rebooted";
+  return planned ? "A person restarted the bot" : "The bot died and was started again";
+}
+
 function recordsOf(
   model: Model,
   burnin: Burnin,
@@ -501,11 +506,7 @@ function recordsOf(
         at: clockAt(model, at),
         age: toSeconds(at),
         planned,
-        says: reboots
-          ? "The host was rebooted"
-          : planned
-            ? "A person restarted the bot"
-            : "The bot died and was started again",
+        says: restartSays(planned, reboots),
       })),
       errors: blindFor("errors", index) ? null : errors,
       warnings: random.whole(0, 3),
@@ -654,16 +655,13 @@ function truthOf(
       ? ["it died, or was down for too long to mend it"]
       : [];
   const why = over ? [...fails, ...lacks] : early;
+  const decide = () => {
+    if (!over) return early.length ? "FAIL" : "RUNNING";
+    if (fails.length) return "FAIL";
+    return lacks.length ? "PARTIAL" : "PASS";
+  };
   return {
-    decision: over
-      ? fails.length
-        ? "FAIL"
-        : lacks.length
-          ? "PARTIAL"
-          : "PASS"
-      : early.length
-        ? "FAIL"
-        : "RUNNING",
+    decision: decide(),
     why,
     levels: over ? levels : null,
     age: age / second,
@@ -1089,21 +1087,23 @@ function laterWorse(random: Random, index: number): Made {
   return made(model, random);
 }
 
+type NearLimit = {
+  name: string | null;
+  below: readonly [low: number, high: number];
+  above: readonly [low: number, high: number];
+};
+/** How much uptime is lost, in tenths of a second, on the two sides of a limit; or beside none. */
+const nearLimits: readonly NearLimit[] = [
+  { name: "uptime 99.9 %", below: [778, 862], above: [866, 950] },
+  { name: "uptime 99 %", below: [7780, 8630], above: [8645, 9500] },
+  { name: null, below: [1200, 6000], above: [1200, 6000] },
+];
+
 function flapping(random: Random, index: number): Made {
   const model = healthyModel(random);
-  const name = ["uptime 99.9 %", "uptime 99 %", null][index % 3] ?? null;
-  const isOver = random.chance(0.5);
-  const [low, high] =
-    name === null
-      ? [1200, 6000]
-      : name === "uptime 99.9 %"
-        ? isOver
-          ? [866, 950]
-          : [778, 862]
-        : isOver
-          ? [8645, 9500]
-          : [7780, 8630];
-  const total = random.whole(low as number, high as number);
+  const { name, below, above } = nearLimits[index % nearLimits.length] as NearLimit;
+  const [low, high] = random.chance(0.5) ? above : below;
+  const total = random.whole(low, high);
   addOutages(model, random, total, Math.max(12, Math.floor(total / 150)));
   return made(model, random, name);
 }

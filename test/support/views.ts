@@ -669,8 +669,12 @@ export const failed: ReportView = {
       until: 24 * hour,
       memory: (age) => Math.round(92 + (58.7 * age) / hour + 18 * noise(age)),
       response: (age) => Math.round(48 + (61 * age) / 86_400 + 16 * noise(age + 3)),
-      errors: (age) =>
-        age === 8 * hour ? 9 : age > 20 * hour ? 4 : age > 12 * hour ? 2 : age > 10 * hour ? 1 : 0,
+      errors: (age) => {
+        if (age === 8 * hour) return 9;
+        if (age > 20 * hour) return 4;
+        if (age > 12 * hour) return 2;
+        return age > 10 * hour ? 1 : 0;
+      },
     },
     {
       marks: [

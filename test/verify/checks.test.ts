@@ -1157,11 +1157,12 @@ describe("mannWhitney()", () => {
    */
   function exact(a: readonly number[], b: readonly number[]): number {
     const pooled = [...a, ...b];
+    const won = (x: number, y: number): number => {
+      if (x > y) return 1;
+      return x === y ? 0.5 : 0;
+    };
     const statistic = (first: readonly number[], second: readonly number[]): number =>
-      first.reduce(
-        (sum, x) => sum + second.reduce((inner, y) => inner + (x > y ? 1 : x === y ? 0.5 : 0), 0),
-        0,
-      );
+      first.reduce((sum, x) => sum + second.reduce((inner, y) => inner + won(x, y), 0), 0);
     const observed = statistic(a, b);
     let all = 0;
     let larger = 0;
