@@ -165,9 +165,9 @@ const heading = (text: string): void => console.log(`\n${text}`);
 
 function row(label: string, figure: string, target = "", met = true): void {
   if (!met) missed += 1;
-  console.log(
-    `  ${label.padEnd(50)} ${figure.padEnd(34)} ${target.padEnd(18)} ${target ? (met ? "ok" : "MISSED") : ""}`.trimEnd(),
-  );
+  const judged = met ? "ok" : "MISSED";
+  const columns = [label.padEnd(50), figure.padEnd(34), target.padEnd(18), target && judged];
+  console.log(`  ${columns.join(" ")}`.trimEnd());
 }
 
 /** The median, and the smallest and the largest value behind it. */
