@@ -14,19 +14,35 @@
  * slows down both sides; a ratio is the median of the rounds' ratios. CPU includes every process
  * that was started, also those that nobody waited for.
  */
-import { type SpawnOptions, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
-import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { writeRecord } from "../../lib/log.ts";
 import { median, round } from "../../lib/numbers.ts";
 import { CHECK_CODES, type CheckName } from "../../lib/vocabulary.ts";
 import { LIMITS } from "../../verify.ts";
-import { formatLogLine } from "./bot.ts";
 import * as harness from "./harness.ts";
+import { appendBlocks, fillLog, type Line, logBlock } from "./long-logs.ts";
+import {
+  type Command,
+  type Cost,
+  countMissed,
+  cpu,
+  describe,
+  divide,
+  environment,
+  heading,
+  measure,
+  measureInTurn,
+  memory,
+  row,
+  rowAtMost,
+  subtract,
+  times,
+  wall,
+} from "./measuring.ts";
 
 // ---------------------------------------------------------------------------- tables
 
@@ -128,125 +144,6 @@ for sample in 1 2 3 4; do
 done
 ! grep -E '${errorPattern}' bot.log || exit 9
 `;
-
-/**
- * Runs a command and says on descriptor 3 what it took. A process that nobody waits for (the
- * verifier ends without waiting for the child that it kills)
- * is missing from what time(1) and a shell see, so this one adopts and reaps it:
- * prctl(PR_SET_CHILD_SUBREAPER), then getrusage(RUSAGE_CHILDREN).
- * Node has neither call; perl is part of every Debian.
- */
-const meterScript = `
-use Time::HiRes 'time';
-my ($prctl, $getrusage, $begun) = (shift, shift, time);
-syscall($prctl, 36, 1, 0, 0, 0) == 0 or die "prctl: $!";
-my $pid = fork;
-if (!$pid) { exec @ARGV; exit 127 }
-waitpid $pid, 0;
-my ($status, $wall) = ($? & 127 ? 128 + ($? & 127) : $? >> 8, time - $begun);
-1 while waitpid(-1, 0) > 0;
-my $usage = "\\0" x 144;
-syscall($getrusage, -1, $usage);
-my @usage = unpack 'q5', $usage;
-open my $report, '>&=', 3;
-my $cpu = ($usage[0] + $usage[2]) * 1e3 + ($usage[1] + $usage[3]) / 1e3;
-printf $report '{"exit":%d,"wallMs":%.2f,"cpuMs":%.3f,"memoryMb":%.1f}', $status, $wall * 1e3, $cpu, $usage[4] / 1024;
-`;
-const systemCalls: Partial<Record<NodeJS.Architecture, readonly string[]>> = {
-  x64: ["157", "98"],
-  arm64: ["167", "165"],
-};
-
-// ---------------------------------------------------------------------------- report
-
-let missed = 0;
-
-const heading = (text: string): void => console.log(`\n${text}`);
-
-function row(label: string, figure: string, target = "", met = true): void {
-  if (!met) missed += 1;
-  const judged = met ? "ok" : "MISSED";
-  const columns = [label.padEnd(50), figure.padEnd(34), target.padEnd(18), target && judged];
-  console.log(`  ${columns.join(" ")}`.trimEnd());
-}
-
-/** The median, and the smallest and the largest value behind it. */
-function describe(values: readonly number[], unit: string): string {
-  return `${round(median(values))} ${unit}${values.length > 1 ? ` (${round(Math.min(...values))} to ${round(Math.max(...values))})` : ""}`;
-}
-
-function rowAtMost(label: string, values: readonly number[], unit: string, limit?: number): void {
-  row(
-    label,
-    describe(values, unit),
-    limit === undefined ? "" : `<= ${round(limit)} ${unit}`.trim(),
-    limit === undefined || median(values) <= limit,
-  );
-}
-
-const times = (count: number): number[] => [...Array(count).keys()];
-const subtract = (from: readonly number[], values: readonly number[]): number[] =>
-  from.map((value, index) => value - (values[index] as number));
-const divide = (over: readonly number[], under: readonly number[]): number[] =>
-  over.map((value, index) => value / (under[index] as number));
-
-// ---------------------------------------------------------------------------- measuring
-
-type Command = readonly string[];
-type Cost = { exit: number; wallMs: number; cpuMs: number; memoryMb: number; stdout: string };
-
-/** NODE_EXTRA_CA_CERTS adds 60 ms to each start of Node 20; NODE_OPTIONS could add anything. */
-const environment = { ...process.env, NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIONS: undefined };
-
-async function measure(command: Command, exits: readonly number[] = [0]): Promise<Cost> {
-  const calls = systemCalls[process.arch];
-  if (!calls)
-    throw new Error(
-      `Cannot measure on "${process.arch}": the numbers of its system calls are not in the table`,
-    );
-  const options: SpawnOptions = {
-    cwd: harness.projectDirectory,
-    env: environment,
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-  };
-  const child = harness.startProcess(["perl", "-e", meterScript, ...calls, ...command], options);
-  const said = Promise.all(
-    [1, 2, 3].map((descriptor) => text(child.stdio[descriptor] as Readable)),
-  );
-  await new Promise<void>((closed, failed) =>
-    child.once("error", failed).once("close", () => closed()),
-  );
-  child.end();
-  const [stdout, stderr, report] = (await said) as [string, string, string];
-  const cost = { ...JSON.parse(report || '{"exit":-1}'), stdout } as Cost;
-  // What did not do its work has no cost worth printing.
-  if (!exits.includes(cost.exit))
-    throw new Error(
-      `"${command.join(" ").slice(0, 200)}" exited ${cost.exit}: ${stderr}${stdout.slice(0, 2000)}`,
-    );
-  return cost;
-}
-
-type Costs<Name extends string> = { [name in Name]: Cost[] };
-
-/**
- * Each command once a round, in turn; the result has each one's costs in the order of the rounds.
- */
-async function measureInTurn<Name extends string>(
-  rounds: number,
-  commands: Record<Name, Command>,
-  exits?: readonly number[],
-): Promise<Costs<Name>> {
-  const entries = Object.entries(commands) as [Name, Command][];
-  const costs = Object.fromEntries(entries.map(([name]) => [name, []])) as unknown as Costs<Name>;
-  for (const _round of times(rounds))
-    for (const [name, command] of entries) costs[name].push(await measure(command, exits));
-  return costs;
-}
-
-const cpu = (costs: readonly Cost[]): number[] => costs.map(({ cpuMs }) => cpuMs);
-const wall = (costs: readonly Cost[]): number[] => costs.map(({ wallMs }) => wallMs);
-const memory = (costs: readonly Cost[]): number[] => costs.map(({ memoryMb }) => memoryMb);
 
 const built = [process.execPath, "build/verify.js"];
 
@@ -377,29 +274,6 @@ function prepareNode24(): string[] | string {
 }
 
 // ---------------------------------------------------------------------------- 3. the log window
-
-/** A megabyte of the public bot's lines, all of one second; each so manieth is an error. */
-function logBlock(at: number, errorEvery: number): { text: Buffer; errors: number } {
-  const info = formatLogLine(
-    new Date(at),
-    "INFO",
-    "chatMsg: alice: anyone seen the ERROR page? [CRITICAL] popcorn shortage",
-  );
-  const error = formatLogLine(
-    new Date(at),
-    "ERROR",
-    "could not send the message, the socket was closed by the other side now",
-  );
-  const lines = Math.ceil(2 ** 20 / info.length);
-  const text = times(lines).map((index) => (index % errorEvery === 0 ? error : info));
-  return { text: Buffer.from(text.join("")), errors: Math.ceil(lines / errorEvery) };
-}
-
-function appendBlocks(file: string, text: Buffer, count: number): void {
-  const descriptor = fs.openSync(file, "a");
-  for (const _block of times(count)) fs.writeSync(descriptor, text);
-  fs.closeSync(descriptor);
-}
 
 type LogScene = Scene & { errors: number; verify: Command; grep: Command };
 
@@ -630,8 +504,6 @@ const stateBeside = {
   state: { directory: "state", flags: "state" },
   log: { file: "verify.jsonl" },
 };
-type Line = Record<string, unknown> & { kind: string };
-
 /** A scene whose burn-in has begun, with its first two ticks, and the lines of all this. */
 async function openBurnin(): Promise<{ scene: Scene; config: string; log: string; lines: Line[] }> {
   const scene = await openScene();
@@ -645,75 +517,6 @@ async function openBurnin(): Promise<{ scene: Scene; config: string; log: string
     await measure([...built, ...command, "--env=prod", `--config=${config}`, "--json"]);
   const log = join(dir, "verify.jsonl");
   return { scene, config, log, lines: harness.readRecords(log) as unknown as Line[] };
-}
-
-/**
- * Writes so many records, a burn-in's length of them: real lines with times, runs and spans of
- * their own. Of "mixed", half are alerts, notes and sign-offs,
- * a third are ticks of burn-ins before, the rest are of the open one; of "ticks", all are ticks of
- * the open one, each with its account. A real tick has
- * 7 kB: to fit a disk most have few findings here, which is harder for each byte.
- */
-function fillLog(
-  file: string,
-  lines: readonly Line[],
-  count: number,
-  shape: "mixed" | "ticks",
-): void {
-  const tick = lines.at(-1) as Line & {
-    findings: unknown[];
-    account: Record<string, unknown>;
-    burnin: { id: string; startedAt: string };
-  };
-  const { v, ts, run, env, host, user, verifier } = tick as unknown as Record<string, unknown>;
-  const head = (kind: string) => ({ v, kind, ts, run, env, host, user, verifier });
-  const short = { ...tick, findings: tick.findings.slice(-2) };
-  const alert = {
-    ...head("alert"),
-    title: "prod: connection failed",
-    text: "the chat server does not answer; ".repeat(8),
-    key: "connection",
-    ok: false,
-  };
-  const note = { ...head("note"), text: "the stream stuttered, and came back by itself" };
-  const signoff = {
-    ...head("signoff"),
-    role: "operator",
-    stage: "post-deploy",
-    evidence: "looked at the channel, the logs and the board ".repeat(12),
-  };
-  const plan =
-    shape === "ticks"
-      ? [short]
-      : [alert, short, signoff, note, short, alert, short, signoff, alert, short];
-  const id = tick.burnin.id;
-  const begun = Date.parse(tick.burnin.startedAt);
-  const descriptor = fs.openSync(file, "w");
-  let block: string[] = [];
-  for (let index = 0; index < count; index++) {
-    const record = plan[index % plan.length] as Line & Partial<typeof tick>;
-    const at = new Date(begun + (index * 86_400_000) / count).toISOString();
-    const own = { ...record, ts: at, run: `${index}`.padStart(36, "0") } as Line &
-      Partial<typeof tick>;
-    if (record.account && record.burnin) {
-      const burnin =
-        shape === "ticks" || index % 10 === 9 ? id : `${Math.floor(index / 300)}`.padStart(36, "0");
-      own.account = {
-        ...record.account,
-        burnin,
-        run: own.run,
-        at,
-        from: (index * 86_400) / count,
-        to: ((index + 1) * 86_400) / count,
-      };
-      own.burnin = { ...record.burnin, id: burnin };
-    }
-    block.push(JSON.stringify(own));
-    if (block.length < 2000 && index < count - 1) continue;
-    fs.writeSync(descriptor, `${block.join("\n")}\n`);
-    block = [];
-  }
-  fs.closeSync(descriptor);
 }
 
 async function benchTick(): Promise<void> {
@@ -809,9 +612,11 @@ async function main(): Promise<void> {
     `\nNode ${process.version}, ${round((performance.now() - begun) / 1000)} s; load ${load.map((value) => value?.toFixed(1)).join(", ")} before and after each section`,
   );
   console.log(
-    missed === 0 ? "every target is met" : `${missed} target${missed > 1 ? "s" : ""} missed`,
+    countMissed() === 0
+      ? "every target is met"
+      : `${countMissed()} target${countMissed() > 1 ? "s" : ""} missed`,
   );
-  process.exitCode = missed === 0 ? 0 : 1;
+  process.exitCode = countMissed() === 0 ? 0 : 1;
 }
 
 await main();
