@@ -785,8 +785,8 @@ export function checkConfiguration(
 }
 
 /** The release that was expected is the one that runs, by its own word or by its directory. */
-export function checkRelease({ expected, version, id }: ReleaseEvidence): Part[] {
-  const found = [version, id].filter((name) => name !== null);
+export function checkRelease({ expected, version, releaseId }: ReleaseEvidence): Part[] {
+  const found = [version, releaseId].filter((name) => name !== null);
   const running = found.join(", ");
   const details = { measured: running || null, limit: expected };
   if (!found.length) {
@@ -831,7 +831,7 @@ function checkHistory({ part, unit, values, before }: Compared, history: History
   const then = median(before);
   const p = mannWhitney(values, before);
   const past = `had ${round(then)} ${unit} on ${history.ts.slice(0, 10)}`;
-  const says = `median ${round(now)} ${unit}; release ${history.release} ${past}`;
+  const says = `median ${round(now)} ${unit}; release ${history.version} ${past}`;
   const samples = `${values.length} and ${before.length} samples`;
   const isWorse = p < HISTORY_P_MAX && now >= HISTORY_FACTOR * then;
   const details = {
@@ -1280,9 +1280,9 @@ function judgeObservations(run: Run): void {
   }
   run.metrics = metricsOf(run);
   if (!observations.release?.seen) return;
-  const { version, id } = observations.release.value;
-  run.release = version ?? id ?? run.release;
-  run.releaseId = id ?? readCurrent(run.config);
+  const { version, releaseId } = observations.release.value;
+  run.version = version ?? releaseId ?? run.version;
+  run.releaseId = releaseId ?? readCurrent(run.config) ?? run.version;
 }
 
 const WATCH_ROW = CHECKS.find((row) => row.needs === "watch") as CheckRow;
@@ -1343,7 +1343,7 @@ async function watchBot(run: Run, { health, logs }: Instruments): Promise<void> 
     signal: run.stop.signal,
     progress,
   });
-  const history = run.release === null ? null : parseHistory(run.records, config.name, run.release);
+  const history = run.version === null ? null : parseHistory(run.records, config.name, run.version);
   run.watch = { ...watch, history };
   if (watch.incident) run.narrate(watch.incident.says);
   judgeWatch(run, run.watch);
@@ -1529,8 +1529,8 @@ async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
   const standing = open && judgeStanding(open, config);
   const view: MetricsView = {
     env: config.name,
-    release: last?.release ?? null,
-    version: VERSION,
+    releaseId: last?.releaseId ?? null,
+    verifier: VERSION,
     verify: verification && {
       ...verification,
       unverified: identity && startOf(identity) !== last?.start,
@@ -1564,7 +1564,7 @@ function openBurninOf(run: Run): OpenBurnin | null {
   const start = identity && startOf(identity);
   run.isUnverified = run.kind === "burnin" && start !== null && start !== last?.start;
   if (run.isUnverified) run.notes.push(UNVERIFIED);
-  if (!burnin || isLeft(burnin, run.releaseId ?? run.release, start)) return null;
+  if (!burnin || isLeft(burnin, run.releaseId, start)) return null;
   // One that has failed before its time goes on to its end: what comes is evidence too.
   const isOver = (burnin.place?.age ?? 0) >= config.limits.burninSeconds;
   return burnin.decision === "RUNNING" || !isOver ? burnin : null;
@@ -1596,7 +1596,7 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   const { account: plain, place } = accounted.value;
   const account = maskDeep(plain, mask);
   const standing = judgeStanding({ ...burnin, accounts: [...burnin.accounts, account] }, config);
-  const { id, release, attempt, startedAt } = burnin;
+  const { id, releaseId, attempt, startedAt } = burnin;
   run.account = account;
   run.place = {
     ...place,
@@ -1605,7 +1605,7 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
     joining: maskDeep(place.joining, mask),
   };
   run.flags = standing.flags;
-  run.burnin = { id, release, attempt, startedAt };
+  run.burnin = { id, releaseId, attempt, startedAt };
   for (const record of judgeDue(standing, burnin.hours, { env: config.name, now: Date.now() })) {
     writeRecordAndState(config, record, narrate);
   }

@@ -17,7 +17,7 @@ import { UNIT_INVOCATION, VERSION } from "./vocabulary.ts";
 
 /** The samples of the last release that passed, out of the log. */
 export type HistoryEvidence = {
-  release: string;
+  version: string;
   ts: string;
   responseMs: number[];
   memoryMb: number[];
@@ -25,15 +25,42 @@ export type HistoryEvidence = {
 /** A record as it stands in the log, whoever wrote it. */
 export type Entry = Record<string, unknown>;
 type LogRecords = { records: Entry[]; torn: number };
+
+/**
+ * An object with what older versions called `before` under its name of today, which wins where both
+ * are there. Anything else stays as it is.
+ */
+export function renameKey<T>(value: T, before: string, today: string): T {
+  if (typeof value !== "object" || value === null || !(before in value)) return value;
+  const { [before]: held, ...others } = value as Entry;
+  return { [today]: held, ...others } as T;
+}
+
+/**
+ * A record under today's two names of a release. In older records a release's directory is called
+ * `release`, as is, within `identity`, its version.
+ */
+function renameRelease(record: Entry): Entry {
+  const renamed = renameKey(record, "release", "releaseId");
+  const { identity, burnin } = renamed;
+  if (identity) renamed.identity = renameKey(identity, "release", "version");
+  if (burnin) renamed.burnin = renameKey(burnin, "release", "releaseId");
+  return renamed;
+}
+
+/** The record in a line of the log, whichever version wrote it; null where there is none. */
+function parseRecord(line: string): Entry | null {
+  const record = parseJsonObject(line);
+  return typeof record?.v === "number" ? renameRelease(record) : null;
+}
+
 /**
  * Splits a log's text into records. A line that is not a JSON object with `v` is counted and left
  * out; an empty one is a fence.
  */
 export function parseRecords(text: string): LogRecords {
   const lines = text.split("\n").filter(Boolean);
-  const records = lines
-    .map((line) => parseJsonObject(line) ?? {})
-    .filter((record) => typeof record.v === "number");
+  const records = lines.map(parseRecord).filter((record) => record !== null);
   return { records, torn: lines.length - records.length };
 }
 
@@ -112,8 +139,8 @@ export type Skipped = {
 function* scanFile(file: string, skipped: Skipped): Generator<Entry> {
   for (const line of readLines(file)) {
     if (line === "") continue;
-    const record = parseJsonObject(line);
-    if (typeof record?.v === "number") yield record;
+    const record = parseRecord(line);
+    if (record) yield record;
     else skipped.foreign++;
   }
 }
@@ -139,13 +166,13 @@ export function* scanRecords(file: string, skipped: Skipped): Generator<Entry> {
 export function parseHistory(
   records: readonly Record<string, unknown>[],
   env: string,
-  release: string | null,
+  version: string | null,
 ): HistoryEvidence | null {
   const numbers = (value: unknown): number[] =>
     Array.isArray(value) ? value.filter((item) => typeof item === "number") : [];
   for (const record of records.toReversed()) {
     const [before, responseMs, memoryMb] = [
-      "/identity/release",
+      "/identity/version",
       "/series/responseMs",
       "/series/memoryMb",
     ].map((pointer) => valueAt(record, pointer));
@@ -153,9 +180,9 @@ export function parseHistory(
       record.kind === "verify" &&
       record.env === env &&
       ["pass", "warn"].includes(String(record.verdict));
-    if (!passed || !record.series || typeof before !== "string" || before === release) continue;
+    if (!passed || !record.series || typeof before !== "string" || before === version) continue;
     return {
-      release: before,
+      version: before,
       ts: String(record.ts),
       responseMs: numbers(responseMs),
       memoryMb: numbers(memoryMb),

@@ -71,7 +71,9 @@ export type Run = Narrator & {
   follower: IdentityFollower | null;
   /** Nobody has verified the start of the bot that was found. */
   isUnverified: boolean;
-  release: string | null;
+  /** What the bot says that it is; of one that does not say, its release's directory. */
+  version: string | null;
+  /** The name of its release's directory; without one, its version. Both null: not known. */
   releaseId: string | null;
   observations: Observations;
   findings: Map<CheckName, Finding>;
@@ -113,7 +115,7 @@ export function openRun(
     identity: null,
     follower: null,
     isUnverified: false,
-    release: null,
+    version: null,
     releaseId: readCurrent(config),
     observations: {},
     findings: new Map(),
@@ -136,9 +138,13 @@ export function openRun(
 export type Result = RecordHead<Run["kind"]> &
   Verdict & {
     config: string;
-    identity: (Omit<Identity, "startedAt"> & { startedAt: string; release: string | null }) | null;
-    /** What a rollback knows it by: its directory's name, where releases have directories. */
-    release: string | null;
+    /** `startedAt` is ISO 8601; `version` as in Run. */
+    identity: (Omit<Identity, "startedAt"> & { startedAt: string; version: string | null }) | null;
+    /**
+     * What a rollback knows the release by: the name of its directory, or else, where no directory
+     * is configured, its version.
+     */
+    releaseId: string | null;
     /** No check was left out by a flag. */
     whole: boolean;
     ms: number;
@@ -155,12 +161,12 @@ export type Result = RecordHead<Run["kind"]> &
   };
 
 export function resultOf(run: Run, verdict: Verdict, now: number): Result {
-  const { config, identity, release, observations } = run;
+  const { config, identity, version, observations } = run;
   return {
     ...headOf(run.kind, config.name, run.id, now),
     config: config.file,
-    identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), release },
-    release: run.releaseId ?? release,
+    identity: identity && { ...identity, startedAt: isoOf(identity.startedAt), version },
+    releaseId: run.releaseId,
     whole: run.selected.size === CHECK_NAMES.length,
     ...verdict,
     ms: Math.round(performance.now() - run.begun),

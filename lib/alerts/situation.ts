@@ -131,11 +131,11 @@ const renderRedFlags = (flags: readonly Flag[]): string[] =>
 
 /** The decision on a burn-in, by the record of its last checkpoint, as news. */
 function renderDecision(checkpoint: Entry): Situation {
-  const { ts, release, attempt, burnin, decision, reasons, action, flags } = checkpoint;
+  const { ts, releaseId, attempt, burnin, decision, reasons, action, flags } = checkpoint;
   return {
     key: `burn-in|${burnin}|${decision}`,
     ok: decision === "PASS",
-    title: `burn-in ${decision} (release ${release}, attempt ${attempt})`,
+    title: `burn-in ${decision} (release ${releaseId}, attempt ${attempt})`,
     text: [
       String(action),
       ...textsIn(reasons),
@@ -158,7 +158,7 @@ function reasonOf(entry: Entry): unknown {
 
 /** The release that a record is about; a rollback is about the one that was left. */
 const releaseOf = (entry: Entry): unknown =>
-  entry.release ?? valueAt(entry, "/identity/release") ?? entry.from;
+  entry.releaseId ?? valueAt(entry, "/identity/version") ?? entry.from;
 
 function renderRelease(entry: Entry): string {
   const release = releaseOf(entry);

@@ -81,10 +81,10 @@ export type Standing = Decision & {
 };
 
 export function judgeStanding(open: OpenBurnin, config: Config): Standing {
-  const { id, release, attempt, startedAt, accounts } = open;
+  const { id, releaseId, attempt, startedAt, accounts } = open;
   const { limits, burninLimits } = config;
   const seconds = limits.burninSeconds;
-  const burnin: Burnin = { id, release, attempt, startedAt, seconds, limits: burninLimits };
+  const burnin: Burnin = { id, releaseId, attempt, startedAt, seconds, limits: burninLimits };
   const summary = summarizeBurnin(burnin, accounts, config.burnin.timeZone);
   const rows = judgeMetrics(summary, burnin);
   const last = accounts.at(-1);
@@ -119,7 +119,8 @@ export type CheckpointRecord = RecordHead<"checkpoint"> &
   Decision & {
     /** The run of the verification that began the burn-in. */
     burnin: string;
-    release: string | null;
+    /** Where no directory is configured, its version. */
+    releaseId: string | null;
     attempt: number;
     hour: Hour;
     /** Whole seconds since the burn-in began. */
@@ -160,7 +161,7 @@ function judgeHour(
   { env, now }: { env: string; now: number },
 ): CheckpointRecord {
   const { burnin, summary, rows, flags, decision, reasons, action } = standing;
-  const { id, release, attempt } = burnin;
+  const { id, releaseId, attempt } = burnin;
   const criteria = judgeCheckpoint(hour, summary, burnin);
   const outcome =
     hour === 24
@@ -169,7 +170,7 @@ function judgeHour(
   return {
     ...headOf("checkpoint", env, randomUUID(), now),
     burnin: id,
-    release,
+    releaseId,
     attempt,
     hour,
     age: Math.round(summary.age),

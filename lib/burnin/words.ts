@@ -134,7 +134,8 @@ export function isAccount(value: unknown): value is Account {
 /** A burn-in by the verification that began it. */
 export type BurninHead = {
   id: string;
-  release: string | null;
+  /** Where no directory is configured, its version. */
+  releaseId: string | null;
   attempt: number;
   startedAt: string;
 };

@@ -73,7 +73,7 @@ async function readRequest(
   return {
     by: "person",
     run: state.last?.run ?? null,
-    release: current?.id ?? state.last?.release ?? null,
+    releaseId: current?.releaseId ?? state.last?.releaseId ?? null,
     checks: [],
     schema: await readSchema(config),
     to: flags.to ?? null,
@@ -132,7 +132,7 @@ export async function runRollback(
   const now = Date.now();
   const { exit, why, to } = planRollback({ request, releases, state, config, now });
   if (exit) throw new UserError(exit, `No rollback: ${why}. Nothing was changed.`);
-  const from = request.release;
+  const from = request.releaseId;
   const way = `${from} → ${to ?? "by rollback.command"}`;
   if (flags.dryRun) {
     const bot = config.process.unit ?? "the bot";

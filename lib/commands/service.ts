@@ -58,7 +58,7 @@ export async function backOff(
     const shownUnit = await observe(() => readUnit(unit));
     if (!shownUnit.seen || shownUnit.value.NRestarts === "0") return;
     if (rounds === 0) {
-      const times = `${last.release} has failed ${failures} times in a row`;
+      const times = `${last.releaseId} has failed ${failures} times in a row`;
       narrate(`${times}; waiting until ${isoOf(until)}`);
     }
     await sleep(1000);

@@ -31,7 +31,7 @@ import type { CommandLine } from "./command-line.ts";
 function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStatus {
   const standing = judgeStanding(open, config);
   const { burnin, summary, rows, flags, reasons, action } = standing;
-  const { id, release, attempt, startedAt, seconds, limits } = burnin;
+  const { id, releaseId, attempt, startedAt, seconds, limits } = burnin;
   const { place, hours } = open;
   const sinceLook = place ? Math.max(0, now - Date.parse(place.at)) / 1000 : 0;
   const age = summary.age + sinceLook;
@@ -40,7 +40,7 @@ function burninStatus(open: OpenBurnin, config: Config, now: number): BurninStat
   const isDue = hour !== undefined && !isEnded;
   return {
     id,
-    release,
+    releaseId,
     attempt,
     startedAt,
     seconds,
@@ -106,10 +106,10 @@ async function readStatus(config: Config): Promise<BotStatus> {
   const { last } = state;
   const { identity, says } = await readBot(config);
   const running = readReleaseId(config, identity?.pid ?? null);
-  const release = running ?? readCurrent(config) ?? last?.release ?? null;
-  const row = readReleases(config, state).find(({ id }) => id === release);
+  const releaseId = running ?? readCurrent(config) ?? last?.releaseId ?? null;
+  const row = readReleases(config, state).find((release) => release.releaseId === releaseId);
   // Without a directory of releases, what has passed is known by its version alone.
-  const known = config.release?.directory ? row?.passed : ownOf(state.passed, release);
+  const known = config.release?.directory ? row?.passed : ownOf(state.passed, releaseId);
   const passed = known ?? null;
   const quarantined = row?.quarantined ?? null;
   const judged = last !== null && last.start === (identity && startOf(identity));
@@ -121,7 +121,7 @@ async function readStatus(config: Config): Promise<BotStatus> {
     v: 1,
     env: config.name,
     bot: says,
-    release,
+    releaseId,
     standing: judgeRelease({ passed, quarantined }, exit),
     judged,
     passed,
@@ -145,7 +145,7 @@ export async function runStatus({ flags, json }: CommandLine, config: Config): P
   const secondsMax = checksSecondsMax + watchSeconds + WAIT_SLACK_SECONDS;
   const deadline = performance.now() + secondsMax * 1000;
   const isDue = ({ last, judged }: BotStatus): boolean =>
-    judged && (flags.release === undefined || last?.release === flags.release);
+    judged && (flags.release === undefined || last?.releaseId === flags.release);
   let status = await readStatus(config);
   while (flags.wait && !isDue(status) && performance.now() < deadline) {
     await sleep(1000);

@@ -35,11 +35,11 @@ function renderRow(finding: Finding): string {
 
 /** The summary of a job: the verdict, what to do, and a table of all findings. */
 export function renderMarkdown({ findings, verdict, exit, action, env, identity }: Result): string {
-  const release = identity?.release ?? "unknown";
+  const version = identity?.version ?? "unknown";
   return [
     `### cytube-verify ${env}: ${verdict} (exit ${exit})`,
     "",
-    markdownText(`Release ${release}. ${action}`),
+    markdownText(`Release ${version}. ${action}`),
     "",
     "| | check | measured | |",
     "|---|---|---|---|",

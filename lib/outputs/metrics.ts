@@ -18,8 +18,10 @@ type BurninMetrics = {
 /** What is exported of an environment; null is left out. Moments are epoch milliseconds. */
 export type MetricsView = {
   env: string;
-  release: string | null;
-  version: string;
+  /** Of the last verdict. It goes out as the label `release`, which dashboards and rules name. */
+  releaseId: string | null;
+  /** The version of the verifier. It goes out as the label `version`. */
+  verifier: string;
   verify: (VerifyMetrics & { unverified: boolean | null }) | null;
   burnin: BurninMetrics | null;
 };
@@ -61,7 +63,7 @@ const scaled = (value: number | null | undefined, factor: number): Figure =>
 const seconds = (ms: number | null | undefined): Figure => scaled(ms, 0.001);
 
 function writeVerification({ write, gauge }: Sheet, { verify, ...view }: MetricsView): void {
-  const about = { release: view.release ?? "", version: view.version };
+  const about = { release: view.releaseId ?? "", version: view.verifier };
   const statuses = Object.entries(verify?.statuses ?? {}).flatMap(([check, own]) =>
     STATUSES.map((status) => ({ labels: { check, status }, value: Number(status === own) })),
   );

@@ -96,7 +96,7 @@ function countStatuses(findings: readonly Finding[]): string {
 
 function renderBot({ identity }: Result): string {
   if (!identity) return "bot not found";
-  const release = identity.release ? `, release ${identity.release}` : "";
+  const release = identity.version ? `, release ${identity.version}` : "";
   return printable(`bot pid ${identity.pid}, started ${identity.startedAt}${release}`);
 }
 

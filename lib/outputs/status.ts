@@ -12,7 +12,8 @@ import { isoOf, printable, spanOf } from "../text.ts";
 /** A burn-in as it stands. */
 export type BurninStatus = {
   id: string;
-  release: string | null;
+  /** Where no directory is configured, its version. */
+  releaseId: string | null;
   attempt: number;
   /** ISO 8601. */
   startedAt: string;
@@ -40,7 +41,8 @@ export type BotStatus = {
   env: string;
   /** A sentence on its process. */
   bot: string;
-  release: string | null;
+  /** Of what runs, else of `current`, else of the last verdict; null where nothing tells. */
+  releaseId: string | null;
   standing: Standing;
   /** The last verdict is about the start that runs now. */
   judged: boolean;
@@ -97,8 +99,8 @@ function renderBurnin(burnin: BurninStatus): string[] {
   ];
 }
 
-function renderRelease({ release, standing }: BotStatus): string {
-  const says = `${release ?? "unknown"}, ${standing}`;
+function renderRelease({ releaseId, standing }: BotStatus): string {
+  const says = `${releaseId ?? "unknown"}, ${standing}`;
   if (standing !== "unverified") return says;
   return `${says}: it has passed before, but this start is unverified`;
 }
@@ -148,7 +150,7 @@ export function renderReleases(releases: readonly Release[]): string {
   const rows = releases.map((release) => {
     const version = release.passed?.version ?? "-";
     const completeAt = release.completeAt ? isoOf(release.completeAt) : "-";
-    return [release.id, version, completeAt, describeRelease(release)].map(printable);
+    return [release.releaseId, version, completeAt, describeRelease(release)].map(printable);
   });
   return `${renderTable([["ID", "VERSION", "COMPLETE", "STATE"], ...rows]).join("\n")}\n`;
 }

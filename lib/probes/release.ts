@@ -39,8 +39,8 @@ export type ReleaseEvidence = {
   expected: string | null;
   /** The version that the health document says. */
   version: string | null;
-  /** The release's directory, where releases live in directories of their own. */
-  id: string | null;
+  /** The name of the release's directory, where releases live in directories of their own. */
+  releaseId: string | null;
 };
 
 /** Which release runs: by the health document, and by the process's own directory. */
@@ -54,6 +54,6 @@ export function readRelease(
   return {
     expected: config.release?.version ?? null,
     version: isVersion ? String(said) : null,
-    id: readReleaseId(config, pid),
+    releaseId: readReleaseId(config, pid),
   };
 }

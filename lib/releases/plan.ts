@@ -11,7 +11,8 @@ import type { Passed, Quarantined, ReleaseState, RollbackRequest } from "./state
 
 /** A release on disk. */
 export type Release = {
-  id: string;
+  /** The name of its directory. */
+  releaseId: string;
   /** Epoch milliseconds; null until its deployer has finished it. */
   completeAt: number | null;
   current: boolean;
@@ -31,15 +32,15 @@ export function readReleases(config: Config, state: ReleaseState): Release[] {
   const current = readCurrent(config);
   const names = orNull(() => fs.readdirSync(directory)) ?? [];
   const releases: Release[] = [];
-  for (const id of names.filter((name) => RELEASE_ID.test(name))) {
-    const mark = path.join(directory, id, ".complete");
+  for (const releaseId of names.filter((name) => RELEASE_ID.test(name))) {
+    const mark = path.join(directory, releaseId, ".complete");
     const completeAt = orNull(() => fs.statSync(mark).mtimeMs);
     releases.push({
-      id,
+      releaseId,
       completeAt,
-      current: id === current,
-      passed: knownSince(completeAt, ownOf(state.passed, id)),
-      quarantined: knownSince(completeAt, ownOf(state.quarantined, id)),
+      current: releaseId === current,
+      passed: knownSince(completeAt, ownOf(state.passed, releaseId)),
+      quarantined: knownSince(completeAt, ownOf(state.quarantined, releaseId)),
     });
   }
   return releases.sort((a, b) => (b.completeAt ?? 0) - (a.completeAt ?? 0));
@@ -77,8 +78,8 @@ const DAY_MS = 86_400_000;
 /** Why a verdict may not roll `from` back by itself, as a person might; null where it may. */
 function refuseAutomatic(planning: Planning, from: string): string | null {
   const { request, releases, state, config, now } = planning;
-  if (from !== request.release) {
-    return `current has moved on: ${request.release} was judged, ${from} is current`;
+  if (from !== request.releaseId) {
+    return `current has moved on: ${request.releaseId} was judged, ${from} is current`;
   }
   const deployedAt = releases.find((row) => row.current)?.completeAt ?? 0;
   const before = state.rollbacks.filter(({ automatic }) => automatic);
@@ -100,7 +101,7 @@ function chooseTarget({ request, releases }: Planning, from: string): RollbackPl
   const { to, emergency, schema } = request;
   if (to === from) return refuse(`${from} is the current release`);
   const complete = releases.filter((row) => !row.current && row.completeAt !== null);
-  const named = complete.find(({ id }) => id === to);
+  const named = complete.find(({ releaseId }) => releaseId === to);
   if (to && !named) return refuse(`there is no complete release ${to}`);
   if (named?.quarantined && !emergency) {
     return refuse(`${to} is quarantined (${blameOf(named.quarantined)}); ${OVERRIDE}`);
@@ -115,10 +116,10 @@ function chooseTarget({ request, releases }: Planning, from: string): RollbackPl
   }
   const schemaThen = target.passed?.schema;
   if (schema && schemaThen && schema !== schemaThen && !emergency) {
-    const changed = `the database has changed since ${target.id} passed`;
+    const changed = `the database has changed since ${target.releaseId} passed`;
     return refuse(`${changed}, which may not be able to read it; ${OVERRIDE}`);
   }
-  return goTo(target.id);
+  return goTo(target.releaseId);
 }
 
 /**
@@ -136,7 +137,7 @@ export function planRollback(planning: Planning): RollbackPlan {
   if (!current && !command) {
     return refuse(`${config.release?.current} does not point to a release`);
   }
-  const from = current?.id ?? request.release ?? "";
+  const from = current?.releaseId ?? request.releaseId ?? "";
   const why = request.by === "verdict" ? refuseAutomatic(planning, from) : null;
   if (why) return refuse(why);
   if (!command) return chooseTarget(planning, from);

@@ -40,8 +40,8 @@ const signatureOf = (line: string): string => line.replace(/0x[0-9a-f]+|\d+/gi, 
  */
 export function errorsAreNew(result: Result, records: readonly Entry[]): boolean {
   const known = new Set<string>();
-  for (const { findings, release } of records) {
-    if (!Array.isArray(findings) || !release || release === result.release) continue;
+  for (const { findings, releaseId } of records) {
+    if (!Array.isArray(findings) || !releaseId || releaseId === result.releaseId) continue;
     for (const line of errorLinesIn(findings)) known.add(signatureOf(line));
   }
   const lines = errorLinesIn(result.findings);
@@ -68,7 +68,7 @@ export function judgeRollback(judged: Judged): string | null {
   const { result, config, releases, state } = judged;
   const { directory } = config.release ?? {};
   const { auto, on, command } = config.rollback;
-  const { release: id } = result;
+  const { releaseId } = result;
   if (result.verdict !== "fail") return "nothing was measured to be wrong";
   if (!directory && !command) return "neither release.directory nor rollback.command is configured";
   if (!auto) return "rollback.auto is not set";
@@ -76,11 +76,14 @@ export function judgeRollback(judged: Judged): string | null {
   if (!failed.some((check) => on.includes(check))) {
     return `${failed.join(", ")} is not in rollback.on`;
   }
-  if (id === null) return "which release runs is not known";
-  const row = releases.find((release) => release.id === id);
-  if (directory && !row?.current) return `${id} is not the current release any more`;
-  const passed = directory ? row?.passed : ownOf(state.passed, id);
-  if (passed) return `${id} has passed before (${passed.at}): it worked, so the world has changed`;
+  if (releaseId === null) return "which release runs is not known";
+  const row = releases.find((release) => release.releaseId === releaseId);
+  if (directory && !row?.current) return `${releaseId} is not the current release any more`;
+  const passed = directory ? row?.passed : ownOf(state.passed, releaseId);
+  if (passed) {
+    const worked = "it worked, so the world has changed";
+    return `${releaseId} has passed before (${passed.at}): ${worked}`;
+  }
   if (judged.chatDown && failed.includes("connection")) return CHAT_DOWN;
   if (!judged.newErrors && failed.every((check) => check === "error_logs")) {
     return "an earlier release logged the same errors";
@@ -104,7 +107,7 @@ function writeRequest(config: Config, result: Result, checks: string[]): void {
   const request: RollbackRequest = {
     by: "verdict",
     run: result.run,
-    release: result.release,
+    releaseId: result.releaseId,
     checks,
     schema: result.schema,
     to: null,
@@ -139,13 +142,13 @@ export async function leaveVerdict(
 
 /** Asks for a rollback at a red flag of the burn-in; says why none is due, or null where one is. */
 export async function leaveRedFlag(config: Config, result: Result): Promise<string | null> {
-  const { release } = result;
+  const { releaseId } = result;
   const failed = failedChecks(result.findings);
   const red = result.flags?.red ?? [];
   if (!config.burnin.rollback) return "burnin.rollback is not set";
-  if (release === null) return "which release runs is not known";
-  if (config.release?.directory && readCurrent(config) !== release) {
-    return `${release} is not the current release any more`;
+  if (releaseId === null) return "which release runs is not known";
+  if (config.release?.directory && readCurrent(config) !== releaseId) {
+    return `${releaseId} is not the current release any more`;
   }
   const isInList = failed.some((check) => config.rollback.on.includes(check));
   if (failed.length && !red.length && !isInList) {

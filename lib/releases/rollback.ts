@@ -11,7 +11,7 @@ import { messageOf, observe, orNull, UserError } from "../attempt.ts";
 import { readCommand } from "../command.ts";
 import type { Config } from "../config.ts";
 import { readSmallFile, syncDirectory, writeAtomically } from "../files.ts";
-import { readRecords } from "../log.ts";
+import { readRecords, renameKey } from "../log.ts";
 import { readCurrent } from "../probes/release.ts";
 import type { Result, Run } from "../run.ts";
 import { CHECK_CODES, type CheckName, EXIT, type Finding, type Narrator } from "../vocabulary.ts";
@@ -43,8 +43,16 @@ function switchCurrent(current: string, target: string): void {
 }
 
 const REQUEST_BYTES_MAX = 65_536; // A request has some 300 bytes; more than this is none.
-const readRequest = (file: string): RollbackUnderWay | null =>
-  orNull(() => JSON.parse(readSmallFile(file, REQUEST_BYTES_MAX)));
+/**
+ * The request in one of the two flags. An older version, in whose requests the release's directory
+ * is called `release`, may have written it just before the program was replaced.
+ */
+function readRequest(file: string): RollbackUnderWay | null {
+  const request: RollbackUnderWay | null = orNull(() =>
+    JSON.parse(readSmallFile(file, REQUEST_BYTES_MAX)),
+  );
+  return renameKey(request, "release", "releaseId");
+}
 
 /** Takes the request first: a rollback that is cut short must not begin again by itself. */
 function takeRequest({ state }: Config): RollbackUnderWay {
@@ -128,7 +136,7 @@ function giveUp(rolling: Rolling, marked: RollbackUnderWay, why: string): number
   orNull(() => writeAtomically(memory, JSON.stringify(state)));
   const stays = readState(config).rollbacks.some(({ run }) => run === marked.marker);
   if (!stays) return refuse(rolling, EXIT.permission, why);
-  const quarantine = `${marked.release} stays quarantined, because "${memory}" cannot be written`;
+  const quarantine = `${marked.releaseId} stays quarantined, because "${memory}" cannot be written`;
   return fail(rolling, marked, `${why}, and ${quarantine}`);
 }
 
@@ -136,7 +144,7 @@ function giveUp(rolling: Rolling, marked: RollbackUnderWay, why: string): number
 function switchRelease(rolling: Rolling, marked: RollbackUnderWay): number {
   const { config } = rolling;
   const { directory = "", current = "" } = config.release ?? {};
-  const { release: from, to } = marked;
+  const { releaseId: from, to } = marked;
   try {
     switchCurrent(current, path.join(directory, to as string));
     return EXIT.passed;
@@ -182,10 +190,10 @@ export async function runSwitch(config: Config, narrator: Narrator): Promise<num
   if (plan.exit) return refuse(rolling, plan.exit, plan.why);
   const closed = closedToSwitch(config);
   if (closed) return refuse(rolling, EXIT.permission, closed);
-  const from = releases.find((row) => row.current)?.id ?? request.release;
+  const from = releases.find((row) => row.current)?.releaseId ?? request.releaseId;
   const marked: RollbackUnderWay = {
     ...request,
-    release: from,
+    releaseId: from,
     to: plan.to,
     marker: randomUUID(),
     switchedAt: Date.now(),
@@ -277,7 +285,7 @@ async function verifyUntilHealthy(confirmation: Confirmation): Promise<Confirmed
 
 /** The outcome of a rollback by what was verified after it. */
 function judgeConfirmed(request: RollbackUnderWay, { findings, doubt, exit }: Confirmed): Outcome {
-  const { to, release: from, checks } = request;
+  const { to, releaseId: from, checks } = request;
   if (exit === EXIT.passed) {
     const target = to ?? "what rollback.command chose";
     const action = `Rolled back to ${target}, which is healthy. Find out why ${from} failed.`;

@@ -10,7 +10,7 @@ import { isAccount, type OpenBurnin } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
 import { closedTo, readSmallFile, writeAtomically } from "../files.ts";
 import { parseJsonObject } from "../http.ts";
-import { HISTORY_BYTES_MAX, readRecords, renderJson, writeRecord } from "../log.ts";
+import { HISTORY_BYTES_MAX, readRecords, renameKey, renderJson, writeRecord } from "../log.ts";
 import { maskDeep, maskOf } from "../masking.ts";
 import { ACCESS_REMEDY } from "../shipped.ts";
 import { EXIT, type Narrator } from "../vocabulary.ts";
@@ -39,13 +39,20 @@ const isWholeState = ({
   Array.isArray(unjudged) &&
   (burnin === null || isWholeBurnin(burnin));
 
+/** A state under today's names: in older files a release's directory is called `release`. */
+const renameReleases = (state: ReleaseState): ReleaseState => ({
+  ...state,
+  last: renameKey(state.last, "release", "releaseId"),
+  burnin: renameKey(state.burnin, "release", "releaseId"),
+});
+
 /** The kinds of record that the state is made of. */
 const KEPT_KINDS = ["verify", "rollback", "burnin", "checkpoint"];
 
 /** Of the state file, or, where that is missing or damaged, of the log. */
 export function readState({ name, state, logFile }: Config): ReleaseState {
   const saved = orNull(() => parseJsonObject(readSmallFile(state.releases, HISTORY_BYTES_MAX)));
-  const known = { ...emptyState(), ...saved } as ReleaseState;
+  const known = renameReleases({ ...emptyState(), ...saved } as ReleaseState);
   if (saved?.v === 1 && isWholeState(known)) return known;
   const records = readRecords(logFile).records.filter(
     ({ env, kind }) => env === name && KEPT_KINDS.includes(String(kind)),

@@ -33,12 +33,14 @@ export type VerifyMetrics = {
   failures: Partial<Record<CheckName, number>>;
 };
 
-/** The newest pass of a release. `schema` is a hash of the database's schema then. */
+/** The newest pass of a release. */
 export type Passed = {
   /** ISO 8601. */
   at: string;
   run: string;
+  /** What the bot said then that it was; of one that did not say, its release's directory. */
   version: string | null;
+  /** A hash of the database's schema then. */
   schema: string | null;
 };
 
@@ -55,6 +57,7 @@ type RememberedRollback = {
   /** ISO 8601. */
   at: string;
   run: string;
+  /** The releaseId of the one that was left. */
   from: string;
   automatic: boolean;
 };
@@ -63,7 +66,8 @@ type RememberedRollback = {
 export type LastVerdict = {
   /** Which start of the bot it is about; null where no process was found. */
   start: string | null;
-  release: string | null;
+  /** Where no directory is configured, its version. */
+  releaseId: string | null;
   /** ISO 8601. */
   at: string;
   /** The user who ran it; not in the state of older versions. */
@@ -73,7 +77,7 @@ export type LastVerdict = {
   exit: number;
 };
 
-/** What has to outlive the log's rotation; the maps are by release id. */
+/** What has to outlive the log's rotation; the maps are by releaseId. */
 export type ReleaseState = {
   v: 1;
   metrics: VerifyMetrics | null;
@@ -107,13 +111,13 @@ export type RollbackRequest = {
   by: "verdict" | "person";
   /** The run whose verdict asks for it, or the last one before a person does. */
   run: string | null;
-  /** The release that is to be left. */
-  release: string | null;
+  /** The release that is to be left; where no directory is configured, its version. */
+  releaseId: string | null;
   /** What it failed with. */
   checks: string[];
   /** The database's schema, as that run saw it. */
   schema: string | null;
-  /** Where to go; null is the newest release that will do. */
+  /** The releaseId of where to go; null is the newest release that will do. */
   to: string | null;
   /** Goes back over everything that only a person may overrule. */
   emergency: boolean;
@@ -151,7 +155,9 @@ export type RollbackRecord = RecordHead<"rollback"> &
     by: RollbackRequest["by"];
     /** The run that asked for it. */
     of: string | null;
+    /** The releaseId of the one that was left. */
     from: string | null;
+    /** The releaseId of where it went; null where it went nowhere, or rollback.command chose. */
     to: string | null;
     checks: string[];
     lifted: boolean;
@@ -166,7 +172,7 @@ export function rollbackRecord(
     ...headOf("rollback", config.name, request.marker ?? randomUUID(), Date.now()),
     by: request.by,
     of: request.run,
-    from: request.release,
+    from: request.releaseId,
     to: request.to,
     checks: request.checks,
     lifted: false,
@@ -178,8 +184,13 @@ export function rollbackRecord(
  * Whether the bot was started as another release than the burn-in's, which ends the burn-in without
  * a decision. `start` is the start that was found, null where none was.
  */
-export function isLeft(burnin: OpenBurnin, release: string | null, start: string | null): boolean {
-  if (burnin.release === null || release === null || burnin.release === release) return false;
+export function isLeft(
+  burnin: OpenBurnin,
+  releaseId: string | null,
+  start: string | null,
+): boolean {
+  if (burnin.releaseId === null || releaseId === null) return false;
+  if (burnin.releaseId === releaseId) return false;
   return start !== null && start !== burnin.place?.start;
 }
 
@@ -198,14 +209,14 @@ function addAccount(burnin: OpenBurnin, { run, account, place }: Result): OpenBu
 
 /** The burn-in that a verification begins with its pass; null where it begins none. */
 function beginBurnin(known: OpenBurnin | null, record: Result): OpenBurnin | null {
-  const { kind, whole, exit, run, release, place } = record;
+  const { kind, whole, exit, run, releaseId, place } = record;
   if (kind !== "verify" || !whole || exit !== EXIT.passed || !place) return null;
-  const own = known?.release === release ? known : null;
+  const own = known?.releaseId === releaseId ? known : null;
   const isGood = own?.decision === "RUNNING" || own?.decision === "PASS";
   if (own && isGood && !wasRestarted(own)) return null;
   return {
     id: run,
-    release,
+    releaseId,
     attempt: own ? own.attempt + 1 : 1,
     startedAt: record.ts,
     accounts: [],
@@ -220,7 +231,7 @@ function beginBurnin(known: OpenBurnin | null, record: Result): OpenBurnin | nul
  * begins the next attempt.
  */
 function foldBurnin(known: OpenBurnin | null, record: Result): OpenBurnin | null {
-  const isOver = known !== null && isLeft(known, record.release, startIn(record));
+  const isOver = known !== null && isLeft(known, record.releaseId, startIn(record));
   const grown = known && !isOver ? addAccount(known, record) : null;
   return beginBurnin(grown, record) ?? grown;
 }
@@ -281,25 +292,25 @@ function foldAborted(state: ReleaseState, record: Result): ReleaseState {
 /** How many verdicts in a row were failures of the release that a verdict is about. */
 function countFailures({ last, failures }: ReleaseState, record: Result): number {
   if (record.verdict !== "fail") return 0;
-  return last?.release === record.release ? failures + 1 : 1;
+  return last?.releaseId === record.releaseId ? failures + 1 : 1;
 }
 
 /** The state after a verdict on a start of the bot. */
 function foldVerdict(state: ReleaseState, record: Result): ReleaseState {
-  const { ts: at, run, verdict, exit, release, identity, schema } = record;
+  const { ts: at, run, verdict, exit, releaseId, identity, schema } = record;
   const judged: ReleaseState = {
     ...state,
     metrics: measureVerification(state.metrics, record),
     unjudged: [],
     failures: countFailures(state, record),
-    last: { start: startIn(record), release, at, by: record.user, run, verdict, exit },
+    last: { start: startIn(record), releaseId, at, by: record.user, run, verdict, exit },
   };
-  if (exit !== EXIT.passed || release === null) return judged;
-  const passed = { at, run, version: identity?.release ?? null, schema };
+  if (exit !== EXIT.passed || releaseId === null) return judged;
+  const passed = { at, run, version: identity?.version ?? null, schema };
   return {
     ...judged,
-    quarantined: without(state.quarantined, release),
-    passed: { ...state.passed, [release]: passed },
+    quarantined: without(state.quarantined, releaseId),
+    passed: { ...state.passed, [releaseId]: passed },
   };
 }
 

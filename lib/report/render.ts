@@ -147,7 +147,8 @@ export type ReportView = {
   day: number;
   env: string;
   host: string;
-  release: string;
+  /** Where no directory is configured, its version. */
+  releaseId: string;
   date: string;
   validator: string;
   generatedAt: string;

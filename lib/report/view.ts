@@ -171,7 +171,7 @@ export function buildReport(config: Config, gathered: Gathered, now: number): Re
     day,
     env: config.name,
     host: hostname(),
-    release: burnin.release ?? "unknown",
+    releaseId: burnin.releaseId ?? "unknown",
     date: to.slice(0, 10),
     validator: userOf(),
     generatedAt: isoOf(now),

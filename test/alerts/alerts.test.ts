@@ -77,7 +77,7 @@ function run(verdict: string, checks: string[] = [], over: Record_ = {}): Record
     run: `run-${count}`,
     env: "prod",
     host: "h",
-    release: "1.4.2",
+    releaseId: "1.4.2",
     unitInvocation: null,
   };
   return { ...about, verdict, exit, action: "Do something.", findings, ...over };
@@ -94,7 +94,7 @@ function rollback(verdict: string, exit: number, over: Record_ = {}): Record_ {
   };
   return run(verdict, [], {
     ...about,
-    release: undefined,
+    releaseId: undefined,
     action: `The rollback was said to ${verdict}.`,
     ...over,
   });
@@ -437,7 +437,7 @@ test("situationOf() bears whatever a hand has left in the log", () => {
     fc.property(fc.array(record), (records) => void situationOf(records, [unit("verify")], null)),
   );
   assert.match(
-    situationOf([{ ...decided("FAIL"), reasons: 5, flags: [null], release: {} }], [], null).news
+    situationOf([{ ...decided("FAIL"), reasons: 5, flags: [null], releaseId: {} }], [], null).news
       ?.title ?? "",
     /^burn-in FAIL/,
   );
@@ -498,7 +498,7 @@ test("judgeAlert() tells each of the states that follow a bad release, once", ()
   const heard = [
     run("fail", ["connection"]),
     rollback("pass", 0),
-    run("pass", [], { release: "1.4.1" }),
+    run("pass", [], { releaseId: "1.4.1" }),
     run("fail", ["process"], { kind: "burnin" }),
     run("fail", ["process"]),
     rollback("refused", 42),
@@ -560,7 +560,11 @@ test("judgeAlert() tells what came and went between two looks together with what
   const tell = play();
   const log = [run("pass")];
   tell(log);
-  log.push(run("fail", ["connection"]), rollback("pass", 0), run("pass", [], { release: "1.4.1" }));
+  log.push(
+    run("fail", ["connection"]),
+    rollback("pass", 0),
+    run("pass", [], { releaseId: "1.4.1" }),
+  );
   const message = tell(log);
   assert.equal(message?.title, "recovered: the bot passes (release 1.4.1)");
   assert.match(
@@ -629,30 +633,30 @@ test("no order of records, deaths, looks and failed deliveries loses a bad state
       const [due, heard]: [string[], string[]] = [[], []];
       let units: Record<string, string>[] = [];
       steps.forEach(({ kind, look, reached, hours }, index) => {
-        const release = `r${index}.`;
+        const releaseId = `r${index}.`;
         const made: Record<(typeof kinds)[number], () => Record_> = {
           pass: () => run("pass"),
           warn: () => run("warn"),
           partial: () => run("pass", [], { findings: [finding("user_count", "pass")] }),
-          fail: () => run("fail", ["connection"], { release }),
-          unknown: () => run("unknown", ["error_logs"], { release }),
-          aborted: () => run("aborted", [], { exit: 70, release }),
+          fail: () => run("fail", ["connection"], { releaseId }),
+          unknown: () => run("unknown", ["error_logs"], { releaseId }),
+          aborted: () => run("aborted", [], { exit: 70, releaseId }),
           interrupted: () => run("aborted", [], { exit: 143 }),
           superseded: () => run("superseded"),
           paused: () => run("paused"),
-          tick: () => run("fail", ["process"], { kind: "burnin", release }),
-          rolled: () => rollback("pass", 0, { from: release }),
-          refused: () => rollback("refused", 42, { from: release }),
+          tick: () => run("fail", ["process"], { kind: "burnin", releaseId }),
+          rolled: () => rollback("pass", 0, { from: releaseId }),
+          refused: () => rollback("refused", 42, { from: releaseId }),
           died: () => run("died"),
         };
         if (kind === "died") {
           // systemd shows only the last end, so a death is seen where a look follows it.
           units = [
-            unit("verify", { Result: release, InvocationID: String(index).padStart(32, "0") }),
+            unit("verify", { Result: releaseId, InvocationID: String(index).padStart(32, "0") }),
           ];
         } else log.push(made[kind]());
         if (["fail", "unknown", "aborted", "tick", "rolled", "refused", "died"].includes(kind))
-          due.push(release);
+          due.push(releaseId);
         if (!look && kind !== "died") return;
         const message = tell(log, { units, reached, hours });
         if (message && reached) heard.push(`${message.title}\n${message.text}`);

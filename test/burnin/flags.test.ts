@@ -10,7 +10,7 @@ import { BURNIN } from "../../verify.ts";
 
 const burnin: Burnin = {
   id: "burnin",
-  release: "1.4.2",
+  releaseId: "1.4.2",
   attempt: 1,
   startedAt: "2025-06-10T10:00:00.000Z",
   seconds: 86_400,

@@ -184,7 +184,7 @@ const titlesOf = (host: Host): string[] =>
 
 async function burninNow(
   host: Host,
-): Promise<Settings & { id: string; attempt: number; decision: string; release: string }> {
+): Promise<Settings & { id: string; attempt: number; decision: string; releaseId: string }> {
   const { json, stdout, stderr } = await host.status();
   assert.ok(json?.burnin, stdout + stderr);
   return json.burnin as never;
@@ -334,7 +334,7 @@ describe("a burn-in on a host", {
         const told = await waitForAlert(host, /burn-in FAIL \(release r1, attempt 1\)/);
         assert.match(told.text, says);
         const next = await burninNow(host);
-        assert.deepEqual([next.attempt, next.decision, next.release], [2, "RUNNING", "r1"]);
+        assert.deepEqual([next.attempt, next.decision, next.releaseId], [2, "RUNNING", "r1"]);
         assert.notEqual(next.id, id);
         await host.waitForRecord(
           "a tick of attempt 2",
@@ -518,7 +518,7 @@ describe("a burn-in on a host", {
       await host.settle();
       const second = await burninNow(host);
       assert.deepEqual(
-        [second.id, second.attempt, second.decision, second.release],
+        [second.id, second.attempt, second.decision, second.releaseId],
         [pass.run, 1, "RUNNING", "r2"],
       );
       await host.waitForRecord(
@@ -537,11 +537,11 @@ describe("a burn-in on a host", {
         "a burn-in was decided on by what another release did",
       );
       const begun = await burninNow(host);
-      assert.deepEqual([begun.attempt, begun.decision, begun.release], [1, "RUNNING", "r2"]);
+      assert.deepEqual([begun.attempt, begun.decision, begun.releaseId], [1, "RUNNING", "r2"]);
       const strangers = host
         .records()
         .slice(after)
-        .filter(({ release, account }) => release !== "r1" && account?.burnin === id);
+        .filter(({ releaseId, account }) => releaseId !== "r1" && account?.burnin === id);
       assert.deepEqual(strangers, []);
     },
     options(),
@@ -624,7 +624,7 @@ describe("a burn-in on a host", {
       const request = {
         by: "person",
         run: pass.run,
-        release: "r2",
+        releaseId: "r2",
         checks: [],
         schema: null,
         to: "r1",

@@ -387,7 +387,7 @@ exit 64
     const request = {
       by: "verdict",
       run: "run-2",
-      release: "r2",
+      releaseId: "r2",
       exit: 6,
       checks: ["health_endpoint"],
       schema: null,
@@ -586,7 +586,7 @@ describe("the flags of a verdict", { concurrency: 2 }, () => {
       assert.deepEqual(request, {
         by: "verdict",
         run: run.json?.run,
-        release: "r2",
+        releaseId: "r2",
         checks: ["connection"],
         to: null,
         emergency: false,
@@ -600,7 +600,7 @@ describe("the flags of a verdict", { concurrency: 2 }, () => {
       host.deploy("r2");
       const run = await host.verify(["--json"]);
       assert.deepEqual(
-        [run.code, run.json?.identity, run.json?.release],
+        [run.code, run.json?.identity, run.json?.releaseId],
         [1, null, "r2"],
         run.stderr,
       );
@@ -840,7 +840,7 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
   for (const [what, request, code, says, over] of [
     [
       "current has moved on",
-      { release: "r1" },
+      { releaseId: "r1" },
       42,
       /current has moved on: r1 was judged, r2 is current/,
     ],
@@ -997,7 +997,7 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
   test("rollback.command is run in place of the switch, once", async () =>
     withHost(twoReleases(), async (host) => {
       await host.start({}, byCommand(`echo ran >> ${host.at("ran")}`));
-      host.request({ release: "1.4.2" });
+      host.request({ releaseId: "1.4.2" });
       const switched = await host.run(["rollback", "--switch"]);
       assert.equal(switched.code, 0, switched.stderr);
       assert.match(switched.stderr, /^rolling back 1\.4\.2 → by rollback\.command$/m);
@@ -1017,7 +1017,7 @@ describe("rollback inside its unit", { concurrency: 2 }, () => {
   test("rollback.command that fails exits 41, and its complaint is told", async () => {
     const host = twoReleases();
     host.configure(byCommand("echo no such tag >&2; exit 3"));
-    host.request({ release: "1.4.2" });
+    host.request({ releaseId: "1.4.2" });
     const run = await host.run(["rollback", "--switch"]);
     assert.equal(run.code, 41, run.stderr);
     assert.match(
@@ -1231,11 +1231,11 @@ describe("rollback for people", { concurrency: 2 }, () => {
       ],
     );
     const listed = (await host.run(["rollback", "--list", "--json"])).json as unknown as {
-      id: string;
+      releaseId: string;
       current: boolean;
     }[];
     assert.deepEqual(
-      listed.map(({ id, current }) => [id, current]),
+      listed.map(({ releaseId, current }) => [releaseId, current]),
       [
         ["r2", true],
         ["r1", false],
@@ -1326,7 +1326,7 @@ describe("status", { concurrency: 2 }, () => {
       assert.match(run.stdout, /^ {2}next tick {5}2030-01-01T00:00:00\.000Z$/m);
       const json = (await host.run(["status", "--json"])).json as unknown as Settings;
       assert.deepEqual(
-        [json.standing, json.judged, json.release, json.exit, json.nextTick],
+        [json.standing, json.judged, json.releaseId, json.exit, json.nextTick],
         ["verified", true, "r2", 0, "2030-01-01T00:00:00.000Z"],
       );
 
@@ -1794,7 +1794,7 @@ describe("burnin", { concurrency: 2 }, () => {
         assert.match(tick.stderr, /^a rollback is due$/m);
         const request = JSON.parse(readIfThere(host.at("flags/prod.rollback"))) as RollbackRequest;
         assert.deepEqual(
-          [request.by, request.run, request.release, request.checks],
+          [request.by, request.run, request.releaseId, request.checks],
           ["verdict", tick.json?.run, "r2", ["burnin"]],
         );
         assert.ok(
@@ -1875,7 +1875,7 @@ test("renderStatus() and renderReleases() let nothing reach a terminal that move
   const quarantined = { at: passed.at, run: "run-1", checks: [hostileText] };
   const last = {
     start: hostileText,
-    release: hostileText,
+    releaseId: hostileText,
     at: passed.at,
     run: "x",
     verdict: "fail" as const,
@@ -1885,7 +1885,7 @@ test("renderStatus() and renderReleases() let nothing reach a terminal that move
     v: 1 as const,
     env: "prod",
     bot: hostileText,
-    release: hostileText,
+    releaseId: hostileText,
     standing: "quarantined",
     judged: true,
     passed,
@@ -1895,7 +1895,9 @@ test("renderStatus() and renderReleases() let nothing reach a terminal that move
     exit: 3,
   };
   const shown = renderStatus(status as BotStatus, Date.parse("2026-11-22T03:00:00.000Z"));
-  const listed = renderReleases([{ id: "r1", completeAt: 0, current: true, passed, quarantined }]);
+  const listed = renderReleases([
+    { releaseId: "r1", completeAt: 0, current: true, passed, quarantined },
+  ]);
   for (const [text, lines] of [
     [shown, 8],
     [listed, 3],
@@ -2040,7 +2042,7 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
   test("rollback.command that hangs exits 41 after rollback.secondsMax, with a record, and without the request", async () => {
     const host = twoReleases();
     host.configure(byCommand("sleep 60"));
-    host.request({ release: "1.4.2" });
+    host.request({ releaseId: "1.4.2" });
     const run = await host.run(["rollback", "--switch"]);
     assert.equal(run.code, 41, run.stderr);
     assert.doesNotMatch(run.stderr, /Internal error/);
@@ -2053,7 +2055,7 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
       rollback: { auto: true, secondsMax: 3, command: ["/nonexistent/rollback-bot"] },
       release: null,
     });
-    host.request({ release: "1.4.2" });
+    host.request({ releaseId: "1.4.2" });
     const run = await host.run(["rollback", "--switch"]);
     assert.equal(run.code, 41, run.stderr);
     assert.deepEqual([host.flags, host.rollbacks.map(({ exit }) => exit)], [[], [41]]);
@@ -2062,7 +2064,7 @@ describe("what was found wrong once", { concurrency: 2 }, () => {
   test("rollback.command that fails is one rollback, not two", async () => {
     const host = twoReleases();
     host.configure(byCommand("exit 3"));
-    host.request({ release: "1.4.2" });
+    host.request({ releaseId: "1.4.2" });
     assert.equal((await host.run(["rollback", "--switch"])).code, 41);
     assert.equal(host.state.rollbacks.length, 1);
   });

@@ -1105,7 +1105,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 5, timeout: 1_800_00
       assert.equal(host.current(), "r1");
       const record = await verdictOfThisStart(host);
       assert.equal(record.exit, 0, shortOf(record));
-      assert.equal(record.release, "r1");
+      assert.equal(record.releaseId, "r1");
       await host.settle();
       assert.equal(rollbacksOf(host, after).length, 1);
       assert.deepEqual(
@@ -1243,7 +1243,7 @@ describe("on a host", { skip: reason ?? false, concurrency: 5, timeout: 1_800_00
       const verdicts = host
         .records()
         .slice(after)
-        .filter((record) => record.kind === "verify" && record.release === "r2");
+        .filter((record) => record.kind === "verify" && record.releaseId === "r2");
       assert.equal(verdicts.length, 1);
       const waited = await host.run([
         ...ssh,

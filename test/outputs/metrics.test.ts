@@ -29,7 +29,7 @@ const readShipped = (name: string): string =>
 // ---------------------------------------------------------------------------- what is exported
 
 const full: MetricsView = {
-  ...{ env: "prod", release: "1.4.2", version: "0.1.0" },
+  ...{ env: "prod", releaseId: "1.4.2", verifier: "0.1.0" },
   verify: {
     ...{
       success: false,
@@ -141,8 +141,8 @@ test("renderMetrics() has one status for each check, and leaves nothing out of t
 test("renderMetrics() leaves out what is not known", async () => {
   const bare = await renderMetrics({
     env: "prod",
-    release: null,
-    version: "0.1.0",
+    releaseId: null,
+    verifier: "0.1.0",
     verify: null,
     burnin: null,
   });
@@ -172,8 +172,8 @@ test("renderMetrics() leaves out what is not known", async () => {
 
 test("renderMetrics() is clean whatever a release is called", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.string({ unit: "binary", maxLength: 40 }), async (release) =>
-      isClean(await renderMetrics({ ...full, release })),
+    fc.asyncProperty(fc.string({ unit: "binary", maxLength: 40 }), async (releaseId) =>
+      isClean(await renderMetrics({ ...full, releaseId })),
     ),
     {
       numRuns: 10,
@@ -386,18 +386,18 @@ describe("the file of metrics, read by a real node_exporter, which a real Promet
   });
 
   test("is replaced as a whole, so that no scrape sees half of it", async () => {
-    const release = "2.0.0";
-    writeAtomically(file, await renderMetrics({ ...full, release }), 0o644);
+    const releaseId = "2.0.0";
+    writeAtomically(file, await renderMetrics({ ...full, releaseId }), 0o644);
     await eventually(
       "the new release is scraped",
       async () =>
-        (await query(prometheus, `cytube_verify_info{release="${release}"}`)).length === 1,
+        (await query(prometheus, `cytube_verify_info{release="${releaseId}"}`)).length === 1,
     );
     assert.deepEqual(
       (await query(prometheus, 'cytube_verify_info{env="prod"}')).map(
         ({ metric }) => metric.release,
       ),
-      [release],
+      [releaseId],
     );
   });
 });

@@ -78,11 +78,11 @@ const startedBot = (pid: number) => ({
   startedAt: stamp(0),
   bootId: "boot",
   invocation: null,
-  release: "1.4.2",
+  version: "1.4.2",
 });
 
-/** The record of a verification of `release`. */
-function verified(release: string | null, over: Partial<Result> = {}): Result {
+/** The record of a verification of the release. */
+function verified(releaseId: string | null, over: Partial<Result> = {}): Result {
   return {
     v: 1,
     kind: "verify",
@@ -94,7 +94,7 @@ function verified(release: string | null, over: Partial<Result> = {}): Result {
     verifier: VERSION,
     config: "/etc/cytube-verify/prod.yaml",
     identity: startedBot(4711),
-    release,
+    releaseId,
     unitInvocation: null,
     whole: true,
     burnin: null,
@@ -114,8 +114,12 @@ function verified(release: string | null, over: Partial<Result> = {}): Result {
   };
 }
 
-const failing = (release: string | null, checks: CheckName[], over: Partial<Result> = {}): Result =>
-  verified(release, {
+const failing = (
+  releaseId: string | null,
+  checks: CheckName[],
+  over: Partial<Result> = {},
+): Result =>
+  verified(releaseId, {
     verdict: "fail",
     exit: 1,
     findings: checks.map((check) => findingOf(check, "fail")),
@@ -200,7 +204,7 @@ test("foldRecord() remembers the release that passed, by which run, with which v
     },
     last: {
       start: "boot/4711/900",
-      release: "r1",
+      releaseId: "r1",
       at: stamp(5),
       by: "cytube-verify",
       run: "run-5",
@@ -257,7 +261,7 @@ test("foldRecord() ends a burn-in with the start of another release, and without
   };
   const begun = fold(verified("r1", { place: place("boot/4711/900") }));
   assert.deepEqual(
-    [begun.burnin?.id, begun.burnin?.release, begun.burnin?.attempt],
+    [begun.burnin?.id, begun.burnin?.releaseId, begun.burnin?.attempt],
     ["run-1", "r1", 1],
   );
   const next = startedBot(4712);
@@ -276,7 +280,7 @@ test("foldRecord() ends a burn-in with the start of another release, and without
     verified("r2", { run: "run-3", identity: next, place: place("boot/4712/900") }),
   );
   assert.deepEqual(
-    [passed.burnin?.id, passed.burnin?.release, passed.burnin?.attempt],
+    [passed.burnin?.id, passed.burnin?.releaseId, passed.burnin?.attempt],
     ["run-3", "r2", 1],
   );
 });
@@ -311,7 +315,7 @@ for (const [what, over] of [
     const after = foldRecord(before, verified("r2", { ...over, run: "run-2", ts: stamp(9) }));
     assert.deepEqual(after.passed, before.passed);
     assert.deepEqual(
-      [after.last?.release, after.last?.exit, after.last?.run],
+      [after.last?.releaseId, after.last?.exit, after.last?.run],
       ["r2", over.exit, "run-2"],
     );
   });
@@ -549,9 +553,9 @@ test("readState() of a host where nothing has run yet is empty", () =>
 // ---------------------------------------------------------------------------- readReleases()
 
 const listed = (config: Config, state = emptyState()): string[] =>
-  readReleases(config, state).map(({ id, completeAt, current, passed, quarantined }) =>
+  readReleases(config, state).map(({ releaseId, completeAt, current, passed, quarantined }) =>
     [
-      id,
+      releaseId,
       completeAt ?? "incomplete",
       current && "current",
       passed && "passed",
@@ -594,7 +598,7 @@ test("readReleases() leaves out what cannot be an id", () => {
     deploy(directory, id, 1);
   assert.deepEqual(
     readReleases(config, emptyState())
-      .map(({ id }) => id)
+      .map(({ releaseId }) => releaseId)
       .sort(),
     ["0", "2026-11-22_03.00", "v1.4.2-rc.1", "x".repeat(64)],
   );
@@ -681,8 +685,8 @@ test("readReleases() finds current beside the directory, or where the config say
 
 // ---------------------------------------------------------------------------- judgeRollback()
 
-const release = (id: string, over: Partial<Release> = {}): Release => ({
-  ...{ id, completeAt: minute(1), current: false, passed: null, quarantined: null },
+const release = (releaseId: string, over: Partial<Release> = {}): Release => ({
+  ...{ releaseId, completeAt: minute(1), current: false, passed: null, quarantined: null },
   ...over,
 });
 const passedOnce = { at: stamp(2), run: "run-1", version: "1.4.2", schema: null };
@@ -892,8 +896,8 @@ function oldLogPart(status: Status, lines: string[]): Part {
   const { examples: _, ...part } = logPart(status, lines);
   return part;
 }
-const loggedBy = (release: string | null, ...parts: Part[]): Result =>
-  failing(release, [], { findings: [findingOf("error_logs", "fail", { parts })] });
+const loggedBy = (releaseId: string | null, ...parts: Part[]): Result =>
+  failing(releaseId, [], { findings: [findingOf("error_logs", "fail", { parts })] });
 
 const SAME = ["ERROR cannot join room 17 at 0xfe12"];
 const SAME_AGAIN = ["ERROR cannot join room 4 at 0x00ab"];
@@ -944,7 +948,7 @@ const byVerdict: RollbackRequest = {
   ...{
     by: "verdict",
     run: "run-2",
-    release: "r3",
+    releaseId: "r3",
     exit: 1,
     checks: ["process"],
     schema: null,
@@ -962,9 +966,9 @@ const shelf: Release[] = [
   release("r2", { completeAt: minute(2), passed: passedOnce }),
   release("r1", { completeAt: minute(1), passed: passedOnce }),
 ];
-const without = (id: string): Release[] => shelf.filter((row) => row.id !== id);
+const without = (id: string): Release[] => shelf.filter(({ releaseId }) => releaseId !== id);
 const changed = (id: string, over: Partial<Release>): Release[] =>
-  shelf.map((row) => (row.id === id ? { ...row, ...over } : row));
+  shelf.map((row) => (row.releaseId === id ? { ...row, ...over } : row));
 const rollbacksAt = (...times: [ms: number, from: string, automatic: boolean][]): ReleaseState => ({
   ...emptyState(),
   rollbacks: times.map(([ms, from, automatic], index) => ({
@@ -1009,7 +1013,7 @@ const plans: Planned[] = [
     to: null,
     over: command,
     releases: [],
-    request: { ...byVerdict, release: "1.4.2" },
+    request: { ...byVerdict, releaseId: "1.4.2" },
   },
   {
     why: "neither releases nor a command",
@@ -1027,7 +1031,7 @@ const plans: Planned[] = [
     why: "nothing else is there",
     exit: 40,
     says: /no other complete release/,
-    releases: without("r2").filter(({ id }) => id !== "r1"),
+    releases: without("r2").filter(({ releaseId }) => releaseId !== "r1"),
   },
   {
     why: "current does not point to a release",
@@ -1046,9 +1050,13 @@ const plans: Planned[] = [
     why: "current has moved on",
     exit: 42,
     says: /^current has moved on: r2 was judged, r3 is current$/,
-    request: { ...byVerdict, release: "r2" },
+    request: { ...byVerdict, releaseId: "r2" },
   },
-  { why: "a person may know an older release", to: "r2", request: { ...byPerson, release: "r2" } },
+  {
+    why: "a person may know an older release",
+    to: "r2",
+    request: { ...byPerson, releaseId: "r2" },
+  },
   // One automatic rollback for one failed release, and again after it was deployed anew.
   {
     why: "the release was rolled back already",
@@ -1237,7 +1245,7 @@ for (const {
 
 test("planRollback() never goes to the current release, nor to an incomplete one", () => {
   const anyRelease = fc.record({
-    id: fc.constantFrom("a", "b", "c", "d"),
+    releaseId: fc.constantFrom("a", "b", "c", "d"),
     completeAt: fc.option(fc.nat(10)),
     current: fc.boolean(),
     passed: fc.option(fc.constant(passedOnce)),
@@ -1246,7 +1254,7 @@ test("planRollback() never goes to the current release, nor to an incomplete one
   const { config } = scene();
   fc.assert(
     fc.property(
-      fc.uniqueArray(anyRelease, { selector: ({ id }) => id }),
+      fc.uniqueArray(anyRelease, { selector: ({ releaseId }) => releaseId }),
       fc.boolean(),
       fc.option(fc.constantFrom("a", "b", "c", "x")),
       (rows, emergency, to) => {
@@ -1255,10 +1263,10 @@ test("planRollback() never goes to the current release, nor to an incomplete one
         const request = { ...byPerson, emergency, to };
         const plan = planRollback({ request, releases, state: emptyState(), config, now });
         if (plan.exit) return;
-        const target = releases.find(({ id }) => id === plan.to);
+        const target = releases.find(({ releaseId }) => releaseId === plan.to);
         assert.ok(target && !target.current && target.completeAt !== null);
         assert.ok(emergency || (target.passed && !target.quarantined));
-        if (to !== null) assert.equal(target.id, to);
+        if (to !== null) assert.equal(target.releaseId, to);
       },
     ),
   );
@@ -1319,7 +1327,7 @@ async function askedFor(): Promise<{ directory: string; config: Config; command:
   point(directory, "releases/r2");
   symlinkSync("releases/gone", join(directory, "current.next"));
   writeAtomically(config.state.releases, JSON.stringify(fold(verified("r1", { ts: stamp(5) }))));
-  writeFileSync(config.state.flag("rollback"), JSON.stringify({ ...byVerdict, release: "r2" }));
+  writeFileSync(config.state.flag("rollback"), JSON.stringify({ ...byVerdict, releaseId: "r2" }));
   return {
     directory,
     config,
@@ -1444,7 +1452,7 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       const taken = !existsSync(config.state.flag("rollback"));
       assert.ok(taken || !isMarked, `${at}: marked before the request was taken`);
       const again = planRollback({
-        request: { ...byVerdict, release: "r2" },
+        request: { ...byVerdict, releaseId: "r2" },
         releases: readReleases(config, state),
         state,
         config,
@@ -1512,7 +1520,10 @@ describe("rollback --switch", { concurrency: 2 }, () => {
       assert.equal(readlinkSync(join(directory, "current")), "releases/r2");
       assert.deepEqual([readdirSync(join(directory, "flags")), readState(config)], [[], before]);
       assert.deepEqual(outcomesIn(config), [["refused", 77, "r2", null]]);
-      writeFileSync(config.state.flag("rollback"), JSON.stringify({ ...byVerdict, release: "r2" }));
+      writeFileSync(
+        config.state.flag("rollback"),
+        JSON.stringify({ ...byVerdict, releaseId: "r2" }),
+      );
       assert.equal((await runVerify(command)).code, 0);
       assert.equal(readlinkSync(join(directory, "current")), "releases/r1");
     });

@@ -104,7 +104,7 @@ function entry(hour: number, kind: string, id: string | null, more: object = {})
     restarts: [],
     unseen: [],
   };
-  const head = { id, release: "r1", attempt: 1, startedAt: atHour(0) };
+  const head = { id, releaseId: "r1", attempt: 1, startedAt: atHour(0) };
   const own = id === null ? {} : { account, burnin: head };
   return { v: 1, kind, env: "prod", ts: at, run: `run-${hour}`, ...own, ...more };
 }
@@ -116,7 +116,7 @@ function gather(entries: readonly Entry[], open: string | null = null, since?: s
       ? null
       : {
           id: open,
-          release: "r1",
+          releaseId: "r1",
           attempt: 1,
           startedAt: atHour(0),
           accounts: [],

@@ -700,7 +700,7 @@ function linesOf(
   const begin = {
     ...headOf("verify", burnin.startedAt, random),
     run: burnin.id,
-    release: burnin.release,
+    releaseId: burnin.releaseId,
     verdict: "pass",
     exit: 0,
     account: null,
@@ -709,7 +709,7 @@ function linesOf(
     const record = {
       ...headOf(kind, account.at, random),
       run: account.run,
-      release: burnin.release,
+      releaseId: burnin.releaseId,
       verdict: "pass",
       exit: 0,
       findings: [],
@@ -811,7 +811,7 @@ type Made = Omit<History, "kind" | "seed" | "isHealthy">;
 function burninOf(model: Model, random: Random): Burnin {
   return {
     id: random.id(),
-    release: release(random),
+    releaseId: release(random),
     attempt: 1,
     startedAt: new Date(model.startedAt).toISOString(),
     seconds: 86_400,

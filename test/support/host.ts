@@ -329,9 +329,9 @@ export type LogRecord = {
   kind: string;
   verdict: string;
   exit: number;
-  /** What a rollback knows the release by; `identity.release` is what the bot calls itself. */
-  release: string | null;
-  identity: { pid: number; invocation: string | null; release: string | null } | null;
+  /** What a rollback knows the release by; `identity.version` is what the bot calls itself. */
+  releaseId: string | null;
+  identity: { pid: number; invocation: string | null; version: string | null } | null;
   findings?: Finding[];
   /** Of a rollback: what the release that was left had failed with. */
   failed?: {
@@ -431,7 +431,7 @@ export class Host {
     options: { after?: number; deadlineMs?: number; place?: Place } = {},
   ) {
     const wanted = (record: LogRecord) =>
-      record.kind === "verify" && record.exit === 0 && record.release === release;
+      record.kind === "verify" && record.exit === 0 && record.releaseId === release;
     return this.waitForRecord(`a verification that ${release} passed`, wanted, options);
   }
 
@@ -441,7 +441,7 @@ export class Host {
     options: { after?: number; deadlineMs?: number; place?: Place } = {},
   ) {
     const wanted = (record: LogRecord) =>
-      record.kind === "verify" && record.verdict === verdict && record.release === release;
+      record.kind === "verify" && record.verdict === verdict && record.releaseId === release;
     return this.waitForRecord(`a verification of ${release}: ${verdict}`, wanted, options);
   }
 
@@ -705,7 +705,7 @@ export function shortOf(record: LogRecord): string {
     kind,
     verdict,
     exit,
-    release,
+    releaseId,
     findings = [],
     notes = [],
     reasons = [],
@@ -720,7 +720,7 @@ export function shortOf(record: LogRecord): string {
     kind,
     verdict,
     exit,
-    release ?? "-",
+    releaseId ?? "-",
     ...says,
     ...notes,
     ...reasons,

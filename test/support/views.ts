@@ -254,7 +254,7 @@ const common = {
   day: 1,
   env: "prod",
   host: "bot-host",
-  release: "1.4.2",
+  releaseId: "1.4.2",
   attempt: 1,
   date: "2026-11-21",
   validator: "cytube-verify on bot-host",
@@ -770,7 +770,7 @@ export const running: ReportView = {
 /** Nothing is known: no burn-in has begun. */
 export const empty: ReportView = {
   ...common,
-  release: "unknown",
+  releaseId: "unknown",
   attempt: 0,
   generatedAt: iso(60),
   to: iso(60),

@@ -1057,7 +1057,7 @@ describe("checkRelease()", () => {
     ["1.4.2", null, null, "unknown"],
   ] as const) {
     test(`calls ${version} in ${id} ${status} where ${expected} is expected`, () => {
-      const parts = checkRelease({ expected, version, id });
+      const parts = checkRelease({ expected, version, releaseId: id });
       assertReadable(parts);
       assert.equal(parts[0]?.status, status);
     });
@@ -1406,7 +1406,7 @@ describe("checkStability()", () => {
 
   test("warns of a release that is a quarter worse than the last one that passed, and of nothing less", () => {
     const history = {
-      release: "1.4.1",
+      version: "1.4.1",
       ts: "2026-11-20T10:00:00.000Z",
       responseMs: flat(60, 8),
       memoryMb: flat(60, 80),
@@ -1425,7 +1425,7 @@ describe("checkStability()", () => {
 
   test("compares no history of fewer than ten samples", () => {
     const history = {
-      release: "1.4.1",
+      version: "1.4.1",
       ts: "2026-11-20T10:00:00.000Z",
       responseMs: [1],
       memoryMb: flat(9, 10),
