@@ -1604,7 +1604,15 @@ describe("a unit's bot that is restarted during its verification", { concurrency
           [run.json?.verdict, 0],
         ],
       );
-      assert.deepEqual([host.flags, host.state.last?.start], [["prod.passed"], second]);
+      assert.deepEqual(
+        [host.flags, host.state.last?.start],
+        [["prod.judged", "prod.passed"], second],
+      );
+      assert.equal(
+        readIfThere(host.at("flags/prod.judged")),
+        `cytube-bot.service ${second}\n`,
+        "ExecStopPost= of the verification reads this",
+      );
     });
   });
 
@@ -1620,12 +1628,12 @@ describe("a unit's bot that is restarted during its verification", { concurrency
       assert.equal(run.code, 11, run.stderr);
       assert.deepEqual(
         [host.records.map(({ verdict }) => verdict), host.flags],
-        [["fail"], ["prod.rollback"]],
+        [["fail"], ["prod.judged", "prod.rollback"]],
       );
     });
   });
 
-  test("stopped by a person: the record says aborted, no flag, exit 75, and a tick says paused", async () => {
+  test("stopped by a person: the record says aborted, nothing is due, exit 75, and a tick says paused", async () => {
     const host = await unitHost(3);
     await withHost(host, async () => {
       const stop = async (): Promise<void> => {
@@ -1634,7 +1642,10 @@ describe("a unit's bot that is restarted during its verification", { concurrency
       };
       const run = await host.verify(["--json"], { onLine: [{ line: /^watch: /m, act: stop }] });
       assert.equal(run.code, 75, run.stderr);
-      assert.deepEqual([host.records.map(({ verdict }) => verdict), host.flags], [["aborted"], []]);
+      assert.deepEqual(
+        [host.records.map(({ verdict }) => verdict), host.flags],
+        [["aborted"], ["prod.judged"]],
+      );
       const tick = await host.run(["burnin", "--json"]);
       assert.deepEqual(
         [tick.code, tick.json?.verdict, tick.json?.kind],
@@ -1662,7 +1673,7 @@ describe("a unit's bot that is restarted during its verification", { concurrency
         three.stderr + three.stdout,
         /systemd has restarted the bot 3 times, and no verification of it has come to a verdict/,
       );
-      assert.deepEqual([host.state.unjudged, host.flags], [[], ["prod.rollback"]]);
+      assert.deepEqual([host.state.unjudged, host.flags], [[], ["prod.judged", "prod.rollback"]]);
     });
   });
 });

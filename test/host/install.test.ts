@@ -38,6 +38,7 @@ const services = files.filter((name) => name.endsWith("@.service"));
 /** Lines that say something: `Key=value`. */
 const directives = (name: string): string[] =>
   read(name)
+    .replace(/\\\n */g, " ")
     .split("\n")
     .filter((line) => /^[A-Z]\w+=/.test(line));
 
