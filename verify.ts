@@ -124,10 +124,10 @@ import {
   serveDatabase,
 } from "./lib/probes/database-child.ts";
 import {
-  HEALTH_UNSEEN,
   type HealthFields,
   type HealthReader,
   judgeFields,
+  LOGIN_STATUSES,
   openHealth,
   readHealth,
   uptimeOf,
@@ -166,11 +166,11 @@ import {
   EXIT,
   type Finding,
   type Identity,
-  type Incident,
   type Interruption,
   type Narrator,
   type Part,
   type Phase,
+  type ProcessIncident,
   STATUSES,
   type Status,
   startOf,
@@ -551,12 +551,12 @@ export function checkHealth(evidence: Evidence["health"], { config }: CheckConte
   if (!fields || !last) {
     const problem = last?.problem ?? "no answer";
     const tried = tries > 1 ? ` after ${tries} tries` : "";
-    const hint = /^HTTP 40[13]/.test(problem)
+    const hint = LOGIN_STATUSES.includes(last?.status ?? null)
       ? "The endpoint wants a login; its header goes into health.headersFile."
       : `curl -i ${config.health.url ?? "(see health.sql)"} shows what the bot answers.`;
     const details = { measured: problem, limit: "a document", evidence: lines, hint };
     const says = `no health document${tried}: ${problem}`;
-    return [(HEALTH_UNSEEN.test(problem) ? unknown : fail)("answer", says, details)];
+    return [(last?.isUnseen ? unknown : fail)("answer", says, details)];
   }
   const ready = readyMs === null ? "" : `, ready ${spanOf(readyMs / 1000)} after its start`;
   const answer = pass("answer", `answered in ${round(last.ms)} ms${ready}`, {
@@ -1065,7 +1065,7 @@ export function judgeCheck(
   const hint = config.hints[check] ?? null;
   if (slice) return finding("unknown", slice.why, slice.hint ?? hint);
   if (interruption === "incident") {
-    return finding("skipped", `not looked at: ${incident?.says.split(":")[0]}`);
+    return finding("skipped", `not looked at: ${incident?.brief}`);
   }
   if (interruption === "deadline") {
     return finding("unknown", "the run's own deadline came first", hint);
@@ -1180,7 +1180,7 @@ function slicesNeeded(judged: ReadonlySet<SliceName>): Set<SliceName> {
 
 /** Ends the run at the first thing that happens to the process. */
 function followProcess(run: Run, identity: Identity, cgroup: string | undefined): void {
-  const report = (incident: Incident): void => {
+  const report = (incident: ProcessIncident): void => {
     run.incident = incident;
     run.interruption ??= "incident";
     run.narrate(`${incident.says} (${isoOf(incident.at)})`);
@@ -1362,6 +1362,7 @@ function judgeRestarts(run: Run): void {
   run.incident = {
     kind: "restarted",
     at: Date.now(),
+    brief: times,
     says: `${times}, and no verification of it has come to a verdict`,
     evidence: [`${run.unjudged} starts without a verdict`],
   };

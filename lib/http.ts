@@ -29,8 +29,10 @@ export type HttpAnswer = {
   headers: NodeJS.Dict<string | string[]>;
   /** What came of it. */
   body: string;
-  /** Null when a whole response came. */
+  /** Why no whole response came, in words; null when it did. */
   problem: string | null;
+  /** The code of that error, such as ECONNREFUSED, or "": a deadline has none. */
+  code: string;
 };
 
 /** Whether a text is a URL with http: or https:. */
@@ -85,10 +87,10 @@ async function openRequest(settings: RequestSettings): Promise<ClientRequest> {
   return request;
 }
 
-/** Why a request failed, in words. Where several addresses were tried, the first one's error. */
-function describeError(error: unknown): string {
+/** Where several addresses were tried, the first one's error says why. */
+function firstErrorOf(error: unknown): unknown {
   const [first = error] = (error as { errors?: unknown[] }).errors ?? [];
-  return HTTP_MEANINGS[codeOf(first)] ?? messageOf(first);
+  return first;
 }
 
 /** How far an answer came that is not whole. */
@@ -107,7 +109,14 @@ export async function readHttp(
   agent: Agent | false = false,
 ): Promise<HttpAnswer> {
   const url = new URL(target.url);
-  const answer: HttpAnswer = { ms: 0, status: null, headers: {}, body: "", problem: null };
+  const answer: HttpAnswer = {
+    ms: 0,
+    status: null,
+    headers: {},
+    body: "",
+    problem: null,
+    code: "",
+  };
   const chunks: Buffer[] = [];
   let bytes = 0;
   const begun = performance.now();
@@ -125,9 +134,13 @@ export async function readHttp(
       chunks.push(chunk);
     }
   } catch (error) {
-    answer.problem = signal.aborted
-      ? `no whole response within ${timeoutMs} ms${describeRest(bytes, answer.status)}`
-      : describeError(error);
+    if (signal.aborted) {
+      answer.problem = `no whole response within ${timeoutMs} ms${describeRest(bytes, answer.status)}`;
+    } else {
+      const first = firstErrorOf(error);
+      answer.code = codeOf(first);
+      answer.problem = HTTP_MEANINGS[answer.code] ?? messageOf(first);
+    }
   }
   answer.ms = performance.now() - begun;
   answer.body = Buffer.concat(chunks).toString();

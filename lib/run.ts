@@ -25,6 +25,7 @@ import {
   type Interruption,
   type Narrator,
   type Phase,
+  type ProcessIncident,
   type Verdict,
 } from "./vocabulary.ts";
 
@@ -66,7 +67,7 @@ export type Run = Narrator & {
   phase: Phase;
   /** Why it stopped looking before its end. */
   interruption: Interruption | null;
-  incident: Incident | null;
+  incident: ProcessIncident | null;
   identity: Identity | null;
   follower: IdentityFollower | null;
   /** Nobody has verified the start of the bot that was found. */

@@ -104,16 +104,23 @@ export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, 
 export const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 export type SinkKind = (typeof SINK_KINDS)[number];
 
-/**
- * Something that happened to the bot's process while it was followed; `at` is epoch milliseconds.
- */
+/** Something that happened to the bot while it was followed. */
 export type Incident = {
   kind: IncidentKind;
+  /** Epoch milliseconds. */
   at: number;
   says: string;
   evidence: string[];
+};
+
+/** An incident of the bot's process. */
+export type ProcessIncident = Incident & {
+  /** What has happened, in a few words, for findings that only refer to it. */
+  brief: string;
+  /** What a person asked for. */
   planned?: "restart" | "stop";
 };
+
 export type IncidentKind =
   | "died"
   | "restarted"

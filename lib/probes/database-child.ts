@@ -312,7 +312,10 @@ async function readSchema({ file, busyMs }: DatabaseRequest): Promise<DatabaseEv
 export type QueryAnswer = {
   /** The first rows, two at most: enough to tell one from several. */
   rows: unknown[];
+  /** Why there are none, in words; null where the query was answered. */
   problem: string | null;
+  /** The code of that error, such as SQLITE_BUSY; "" where the query was answered. */
+  code: string;
 };
 // No status is longer, and the answer has to cross to the parent.
 const CELL_CHARACTERS_MAX = 65_536;
@@ -341,9 +344,9 @@ function firstRows(database: import("better-sqlite3").Database, sql: string): un
 function readRows({ file, busyMs, sql = "" }: DatabaseRequest): QueryAnswer {
   try {
     const rows = readDatabase(file, busyMs, (database) => firstRows(database, sql));
-    return { rows, problem: null };
+    return { rows, problem: null, code: "" };
   } catch (error) {
-    return { rows: [], problem: sqlProblem(error) };
+    return { rows: [], problem: sqlProblem(error), code: sqlCodeOf(error) };
   }
 }
 

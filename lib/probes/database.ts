@@ -30,6 +30,9 @@ export type DatabaseReader = {
 };
 // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at
 // the schema.
+/** The code of a query that the child did not answer, because the disk hangs or the child died. */
+export const NO_ANSWER = "NO_ANSWER";
+
 const CHILD_SLACK_MS = 3000;
 // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
 const INTEGRITY_MS_MAX = 20_000;
@@ -151,7 +154,8 @@ export function openDatabaseReader(config: Config): DatabaseReader {
       const answer = await observe(() =>
         askInTurn<QueryAnswer>(asked, request, timeoutMs + CHILD_SLACK_MS),
       );
-      return answer.seen ? answer.value : { rows: [], problem: answer.why };
+      if (answer.seen) return answer.value;
+      return { rows: [], problem: answer.why, code: NO_ANSWER };
     },
     close() {
       kill();

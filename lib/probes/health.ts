@@ -21,30 +21,54 @@ export const healthTarget = ({ health, headers }: Config): HttpTarget => ({
   headers,
 });
 
-/**
- * One answer of the health source: the document, or the problem with it. `source` is the line that
- * evidence shows.
- */
+/** One answer of the health source: the document, or the problem with it. */
 export type HealthAnswer = {
+  /** Epoch milliseconds. */
   at: number;
   ms: number;
+  /** The line that evidence shows. */
   source: string;
   document: Record<string, unknown> | null;
+  /** Why there is no document, in words. */
   problem: string | null;
+  /** The HTTP status; null where none came, and for a query. */
+  status: number | null;
+  /** Whether the source could not be looked at, as opposed to being broken. */
+  isUnseen: boolean;
 };
+type Answered = Pick<HealthAnswer, "document" | "problem" | "status" | "isUnseen">;
 
-/** Reasons for which an endpoint or a query could not be looked at, as opposed to being broken. */
-export const HEALTH_UNSEEN =
-  /^(HTTP 40[13]$|permission denied|EACCES|EPERM|WOULD_HARM|SQLITE_(CANTOPEN|READONLY|AUTH|PERM|ERROR)|ERR_DLOPEN|ERROR:|Cannot look)|\b(ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EMFILE)\b/;
+/** An endpoint that wants a login says nothing of the bot. */
+export const LOGIN_STATUSES: readonly (number | null)[] = [401, 403];
 
-type Answered = Pick<HealthAnswer, "document" | "problem">;
+/** Errors of a connection whose cause is this host or its name service, and not the endpoint. */
+const UNSEEN_HTTP_CODES = new Set([
+  "EACCES",
+  "EPERM",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "EADDRNOTAVAIL",
+  "EMFILE",
+]);
+
+/** Errors of a query that say nothing of the bot; SQLITE_CANTOPEN_ISDIR is a SQLITE_CANTOPEN. */
+const UNSEEN_SQL_CODE =
+  /^(EACCES|EPERM|ERROR|NO_ANSWER|WOULD_HARM|SQLITE_(CANTOPEN|READONLY|AUTH|PERM|ERROR).*)$/;
+
 /** Judges nothing but the form, which is an object's. */
 export function parseHealthAnswer(answer: HttpAnswer): Answered {
+  const { status, code } = answer;
   const { document, problem } = parseAnswer(answer);
-  if (problem) return { document: null, problem };
-  if (typeof document === "object" && document && !Array.isArray(document))
-    return { document: document as Record<string, unknown>, problem };
-  return { document: null, problem: "HTTP 200, but the JSON is not an object" };
+  const wantsLogin = answer.problem === null && LOGIN_STATUSES.includes(status);
+  const isUnseen = wantsLogin || UNSEEN_HTTP_CODES.has(code);
+  if (problem) return { document: null, problem, status, isUnseen };
+  if (typeof document === "object" && document && !Array.isArray(document)) {
+    return { document: document as Record<string, unknown>, problem, status, isUnseen };
+  }
+  const noObject = "HTTP 200, but the JSON is not an object";
+  return { document: null, problem: noObject, status, isUnseen };
 }
 /**
  * The fields of a health document as they stood in it; absent ones are undefined. `fromSql`: 0 and
@@ -138,11 +162,14 @@ async function readRow(
   sql: string,
   timeoutMs: number,
 ): Promise<Answered> {
-  const { rows, problem } = await database.query(sql, timeoutMs);
-  if (problem) return { document: null, problem };
-  if (rows.length === 1) return { document: rows[0] as Record<string, unknown>, problem: null };
+  const { rows, problem, code } = await database.query(sql, timeoutMs);
+  const form = { status: null, isUnseen: UNSEEN_SQL_CODE.test(code) };
+  if (problem) return { ...form, document: null, problem };
+  if (rows.length === 1) {
+    return { ...form, document: rows[0] as Record<string, unknown>, problem: null };
+  }
   const found = rows.length ? "several rows" : "no row";
-  return { document: null, problem: `the query returned ${found}; one is expected` };
+  return { ...form, document: null, problem: `the query returned ${found}; one is expected` };
 }
 
 /** Opens the health source of a config: an endpoint, or a query on the bot's database. */

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import { codeOf, orNull, Unobservable } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { isoOf, spanOf } from "../text.ts";
-import type { Identity, Incident, IncidentKind } from "../vocabulary.ts";
+import type { Identity, IncidentKind, ProcessIncident } from "../vocabulary.ts";
 import { type ProcessStat, readBots, readByPidFile, readProcessStat } from "./process.ts";
 import { readEnding } from "./unit.ts";
 
@@ -26,7 +26,7 @@ export type IdentityFollower = {
 type Following = {
   config: Config;
   identity: Identity;
-  report: (incident: Incident) => void;
+  report: (incident: ProcessIncident) => void;
   stop: () => void;
   /** How many looks there were at the living process. */
   looks: number;
@@ -56,6 +56,8 @@ type Ending = {
   kind: IncidentKind;
   /** Epoch milliseconds. */
   at: number;
+  /** What has happened, in a few words; `says` begins with them. */
+  brief: string;
   says: string;
   planned?: "restart" | "stop";
 };
@@ -129,16 +131,19 @@ function judgeDeath(sight: Sight, at: number, identity: Identity): Ending | null
   const pid = nameOf(identity);
   const lived = livedUntil(at, identity);
   if (sight.successor) {
-    const says = `the bot was restarted: ${pid} died ${lived}, ${sight.successor} took its place`;
-    return { kind: "restarted", at, says };
+    const brief = "the bot was restarted";
+    const says = `${brief}: ${pid} died ${lived}, ${sight.successor} took its place`;
+    return { kind: "restarted", at, brief, says };
   }
   if (sight.now - at < SUCCESSOR_MS) return null;
   if (sight.stat) {
-    const says = `the bot is a zombie: ${pid} ended ${lived}, and its parent has not noticed`;
-    return { kind: "zombie", at, says };
+    const brief = "the bot is a zombie";
+    const says = `${brief}: ${pid} ended ${lived}, and its parent has not noticed`;
+    return { kind: "zombie", at, brief, says };
   }
   const nothing = `nothing took its place within ${SUCCESSOR_MS} ms`;
-  return { kind: "died", at, says: `the bot died: ${pid} was gone ${lived}, and ${nothing}` };
+  const brief = "the bot died";
+  return { kind: "died", at, brief, says: `${brief}: ${pid} was gone ${lived}, and ${nothing}` };
 }
 
 /** What a look means, by /proc and the config's process alone; null: nothing has happened yet. */
@@ -147,22 +152,25 @@ function judgeSight(sight: Sight, { config, identity }: Following): Ending | nul
   const pid = nameOf(identity);
   if (goneSince !== null) return judgeDeath(sight, goneSince, identity);
   if (successor) {
-    const says = `the bot was replaced: ${successor} took its place while ${pid} still runs`;
-    return { kind: "restarted", at: now, says };
+    const brief = "the bot was replaced";
+    const says = `${brief}: ${successor} took its place while ${pid} still runs`;
+    return { kind: "restarted", at: now, brief, says };
   }
   if (stoppedSince === null || now - stoppedSince < config.limits.stoppedMsMax) return null;
   const lived = livedUntil(stoppedSince, identity);
-  const says = `the bot is frozen: ${pid} is stopped (state ${stat?.state}) since ${lived}`;
-  return { kind: "stopped", at: stoppedSince, says };
+  const brief = "the bot is frozen";
+  const says = `${brief}: ${pid} is stopped (state ${stat?.state}) since ${lived}`;
+  return { kind: "stopped", at: stoppedSince, brief, says };
 }
 
 /** Reports what has happened, and looks no more. */
-function reportEnding(following: Following, { kind, at, says, planned }: Ending): void {
+function reportEnding(following: Following, { kind, at, brief, says, planned }: Ending): void {
   const { identity } = following;
   following.stop();
   following.report({
     kind,
     at,
+    brief,
     says,
     evidence: [`${nameOf(identity)}, start tick ${identity.startTicks}`, `seen at ${isoOf(at)}`],
     ...(planned ? { planned } : {}),
@@ -177,12 +185,14 @@ async function askSystemd(following: Following, unit: string, at: number): Promi
   const lived = livedUntil(at, identity);
   const ending = await readEnding(unit, identity, config.limits.startupSecondsMax);
   if (ending) {
+    const { kind, planned } = ending;
     const says = `the bot ${ending.says}: ${pid} ended ${lived}`;
-    reportEnding(following, { kind: ending.kind, at, says, planned: ending.planned });
+    reportEnding(following, { kind, at, brief: `the bot ${ending.brief}`, says, planned });
     return;
   }
-  const says = `the bot died: ${pid} was gone ${lived}, and systemd does not say why`;
-  reportEnding(following, { kind: "died", at, says });
+  const brief = "the bot died";
+  const says = `${brief}: ${pid} was gone ${lived}, and systemd does not say why`;
+  reportEnding(following, { kind: "died", at, brief, says });
 }
 
 /** One look, and what follows from it. */
@@ -207,7 +217,7 @@ function lookOnce(following: Following): void {
 export function followIdentity(
   config: Config,
   identity: Identity,
-  report: (incident: Incident) => void,
+  report: (incident: ProcessIncident) => void,
   cgroup = "",
 ): IdentityFollower {
   const following: Following = {

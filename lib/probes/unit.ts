@@ -95,38 +95,49 @@ function wasAskedToStop(unit: UnitProperties): boolean {
   return !ENDED_BY_SYSTEMD.includes(unit.Result ?? "") && begun < left && left < ended;
 }
 
-/** How a start of the bot's unit has ended; `says` goes on from "the bot". */
+/** How a start of the bot's unit has ended, in words that go on from "the bot". */
 type Ending = {
   kind: "died" | "restarted";
+  /** What has happened. */
+  brief: string;
+  /** The same, and what took the place of the start, where something did. */
   says: string;
   /** What a person asked for. */
   planned?: "restart" | "stop";
 };
+
+/** How a unit that is down has ended; it does not come back by itself. */
+function endingOfDown(unit: UnitProperties): Ending {
+  if (wasAskedToStop(unit)) {
+    const brief = "was stopped by a person";
+    return { kind: "died", brief, says: brief, planned: "stop" };
+  }
+  const then = unit.ActiveState === "failed" ? "has given up on it" : "leaves it so";
+  const brief = `died (result ${unit.Result}), and systemd ${then}`;
+  return { kind: "died", brief, says: brief };
+}
 
 /**
  * How a start of a unit has ended, by the unit's properties now; null while it is between two
  * states.
  */
 export function parseEnding(unit: UnitProperties, invocation: string | null): Ending | null {
-  const { ActiveState: active, SubState: sub, Result: result, NRestarts: count = "0" } = unit;
-  const next = `invocation ${unit.InvocationID?.slice(0, 8)} took its place`;
-  if (sub?.startsWith("auto-restart"))
-    return { kind: "died", says: `died (result ${result}), and systemd will restart it` };
-  if (active === "failed" || active === "inactive") {
-    if (wasAskedToStop(unit))
-      return { kind: "died", says: "was stopped by a person", planned: "stop" };
-    const then = active === "failed" ? "has given up on it" : "leaves it so";
-    return { kind: "died", says: `died (result ${result}), and systemd ${then}` };
+  const { ActiveState: active, SubState: sub, NRestarts: count = "0" } = unit;
+  if (sub?.startsWith("auto-restart")) {
+    const brief = `died (result ${unit.Result}), and systemd will restart it`;
+    return { kind: "died", brief, says: brief };
   }
+  if (active === "failed" || active === "inactive") return endingOfDown(unit);
   if (unit.InvocationID === invocation || active === "deactivating") return null;
+  const next = `invocation ${unit.InvocationID?.slice(0, 8)} took its place`;
   // systemd counts only its own restarts, and each `systemctl restart` begins with none: so a new
   // invocation without one was asked for (systemd 252).
-  if (count !== "0")
-    return {
-      kind: "restarted",
-      says: `died and was restarted by systemd (${count} so far): ${next}`,
-    };
-  return { kind: "restarted", says: `was restarted by a person: ${next}`, planned: "restart" };
+  if (count !== "0") {
+    const brief = `died and was restarted by systemd (${count} so far)`;
+    return { kind: "restarted", brief, says: `${brief}: ${next}` };
+  }
+  const brief = "was restarted by a person";
+  return { kind: "restarted", brief, says: `${brief}: ${next}`, planned: "restart" };
 }
 
 // Between the stop and the start of a restart, a unit looks stopped for some milliseconds.

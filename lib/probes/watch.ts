@@ -12,7 +12,6 @@ import { median, round, sumOf } from "../numbers.ts";
 import { isoOf, spanOf } from "../text.ts";
 import type { Incident, IncidentKind, Narrator } from "../vocabulary.ts";
 import {
-  HEALTH_UNSEEN,
   type HealthAnswer,
   type HealthFields,
   type HealthReader,
@@ -223,7 +222,7 @@ async function pollHealth(state: WatchState): Promise<void> {
   evidence.series.pollSeconds.push(round(elapsedSeconds(state)));
   evidence.series.responseMs.push(fields ? round(answer.ms) : null);
   evidence.series.users.push(typeof fields?.userCount === "number" ? fields.userCount : null);
-  if (fields === null && HEALTH_UNSEEN.test(answer.problem ?? "")) evidence.unseen++;
+  if (fields === null && answer.isUnseen) evidence.unseen++;
   else countMisses(state, answer, fields);
   const uptime = fields && uptimeOf(fields);
   if (uptime !== null && !config.off["health_endpoint.age"]) followUptime(state, uptime);

@@ -92,14 +92,16 @@ export function judgeRollback(judged: Judged): string | null {
 }
 
 const CHAT_MS_MAX = 5000; // A person who opens the page waits no longer either.
+// What a firewall of this host, or the unit's own IPAddressDeny=, makes of a connection.
+const FORBIDDEN_CODES = new Set(["EPERM", "EACCES"]);
 /**
  * Whoever answers is up, however long the page; and where this host may not ask, nothing is proven.
  */
 async function isChatDown({ chatServer }: Config): Promise<boolean> {
   if (!chatServer) return false;
-  const { status, problem } = await readHttp(chatServer, CHAT_MS_MAX);
+  const { status, code } = await readHttp(chatServer, CHAT_MS_MAX);
   if (status !== null) return status >= 500;
-  return !/EPERM|EACCES|permission/.test(problem ?? "");
+  return !FORBIDDEN_CODES.has(code);
 }
 
 /** Leaves a request where systemd looks for it, which then starts cytube-rollback@. */

@@ -32,7 +32,7 @@ import { readReleaseId } from "../../lib/probes/release.ts";
 import { parseEnding, parseUnit, type UnitProperties } from "../../lib/probes/unit.ts";
 import type { ReleaseState, RollbackRecord, RollbackRequest } from "../../lib/releases/state.ts";
 import type { Result as VerifyResult } from "../../lib/run.ts";
-import type { Incident } from "../../lib/vocabulary.ts";
+import type { ProcessIncident } from "../../lib/vocabulary.ts";
 import { RULES } from "../../verify.ts";
 import { formatLogLine } from "../support/bot.ts";
 import {
@@ -455,7 +455,7 @@ describe("followIdentity() of a unit", { concurrency: false }, () => {
     if (unit) writeFileSync(host.at("units/cytube-bot.service"), showOf(unit));
     const child = startProcess(["sleep", "60"]);
     const stat = await until("the process runs", () => readProcessStat(child.pid ?? 0));
-    const incidents: Incident[] = [];
+    const incidents: ProcessIncident[] = [];
     const identity = { ...stat, startedAt: Date.now() - 3000, bootId: "boot", invocation: first };
     const follower = followIdentity(host.config, identity, (incident) => incidents.push(incident));
     try {

@@ -52,6 +52,7 @@ import { LIMITS } from "../../verify.ts";
 import {
   buildOnce,
   createDirectory,
+  findFreePort,
   projectDirectory,
   projectFor,
   sendSignal,
@@ -576,6 +577,7 @@ const answer = (over: Partial<HttpAnswer>): HttpAnswer => ({
   headers: { "content-type": "application/json" },
   body: "{}",
   problem: null,
+  code: "",
   ...over,
 });
 
@@ -583,6 +585,8 @@ test("parseHealthAnswer() takes a 200 with a JSON object, whatever its content t
   assert.deepEqual(parseHealthAnswer(answer({ body: '{"status":"up"}' })), {
     document: { status: "up" },
     problem: null,
+    status: 200,
+    isUnseen: false,
   });
   assert.deepEqual(parseHealthAnswer(answer({ headers: {}, body: ' {"a":1}\n' })).document, {
     a: 1,
@@ -614,6 +618,59 @@ test("parseHealthAnswer() says what is wrong with any other answer", () => {
     assert.equal(document, null, JSON.stringify(over));
     assert.match(problem ?? "", says);
   }
+});
+
+test("parseHealthAnswer() tells an endpoint that cannot be looked at from one that is broken", () => {
+  const failed = (code: string): Partial<HttpAnswer> => ({ status: null, problem: "no", code });
+  const unseen: Partial<HttpAnswer>[] = [
+    { status: 401 },
+    { status: 403 },
+    ...["EACCES", "EPERM", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EMFILE"].map(failed),
+  ];
+  const broken: Partial<HttpAnswer>[] = [
+    { status: 404 },
+    { status: 500 },
+    { body: "<p>" },
+    // Its headers had come when the connection broke.
+    { status: 401, problem: "closed", code: "ECONNRESET" },
+    ...["", "ECONNREFUSED", "ECONNRESET", "ENOENT", "HPE_INVALID_CONSTANT"].map(failed),
+  ];
+  for (const over of unseen) {
+    assert.equal(parseHealthAnswer(answer(over)).isUnseen, true, JSON.stringify(over));
+  }
+  for (const over of broken) {
+    assert.equal(parseHealthAnswer(answer(over)).isUnseen, false, JSON.stringify(over));
+  }
+});
+
+test("openHealth() cannot look where the name is unknown, and sees that nothing listens", async () => {
+  const ask = async (url: string) => {
+    const config = configWith({ health: { url } });
+    const reader = openHealth(config, openDatabaseReader(config));
+    return reader.read(30_000);
+  };
+  const nowhere = await ask("http://no-such-host.invalid/api/health");
+  assert.deepEqual([nowhere.document, nowhere.isUnseen], [null, true], nowhere.problem ?? "");
+  const refused = await ask(`http://127.0.0.1:${await findFreePort()}/api/health`);
+  assert.deepEqual([refused.document, refused.isUnseen], [null, false], refused.problem ?? "");
+});
+
+test("openHealth() cannot look where the query or its database is wrong", async () => {
+  const { file, database } = createDatabase("delete");
+  const ask = async (sql: string, file: string) => {
+    const config = configWith({ health: { sql }, database: { file } });
+    const reader = openDatabaseReader(config);
+    const answer = await openHealth(config, reader).read(patientMs);
+    reader.close();
+    return [answer.document !== null, answer.isUnseen];
+  };
+  const row = "SELECT bot_connected FROM current_status";
+  assert.deepEqual(await ask(row, file), [true, false]);
+  assert.deepEqual(await ask("SELECT nothing FROM nowhere", file), [false, true]);
+  // That there is no database, or no row in it, is the bot's to answer for.
+  assert.deepEqual(await ask(row, `${file}.missing`), [false, false]);
+  assert.deepEqual(await ask(`${row} WHERE 0`, file), [false, false]);
+  database.close();
 });
 
 test("valueAt() answers the examples of RFC 6901", () => {
@@ -1181,6 +1238,7 @@ test("query() reads the public bot's row, and at most two rows", async () => {
     {
       rows: [{ bot_connected: 1, last_updated: 1795295066 }],
       problem: null,
+      code: "",
     },
   );
   assert.equal(

@@ -450,6 +450,8 @@ const answered: HealthAnswer = {
   source: "GET http://127.0.0.1:8080/api/health",
   document,
   problem: null,
+  status: 200,
+  isUnseen: false,
 };
 
 function fieldsOf(
@@ -471,12 +473,12 @@ describe("checkHealth()", () => {
     readyMs: null,
     startedAt: now - 61_000,
   };
-  const refusedBy = (problem: string, tries = 5): Part[] =>
+  const refusedBy = (problem: string, over: Partial<HealthAnswer> = {}): Part[] =>
     checkHealth(
       {
         ...healthy,
-        answers: [{ ...answered, document: null, problem }],
-        tries,
+        answers: [{ ...answered, status: null, document: null, problem, ...over }],
+        tries: 5,
         fields: null,
         ready: false,
       },
@@ -521,16 +523,22 @@ describe("checkHealth()", () => {
     });
   }
 
-  for (const problem of [
-    "HTTP 401",
-    "HTTP 403",
-    "permission denied",
-    "SQLITE_CANTOPEN: unable to open database file",
-    "Cannot look: the process for it ended",
-  ]) {
-    test(`is unknown on "${problem}"`, () =>
-      assert.equal(refusedBy(problem)[0]?.status, "unknown"));
+  for (const [problem, status] of [
+    ["HTTP 401", 401],
+    ["HTTP 403", 403],
+    ["permission denied", null],
+    ["SQLITE_CANTOPEN: unable to open database file", null],
+    ["Cannot look: the process for it ended", null],
+  ] as const) {
+    test(`is unknown on "${problem}", which says nothing of the bot`, () => {
+      const [part] = refusedBy(problem, { status, isUnseen: true });
+      assert.equal(part?.status, "unknown");
+      assert.match(part?.hint ?? "", status ? /wants a login/ : /^curl -i http/);
+    });
   }
+
+  test("goes by what the answer was, not by its words", () =>
+    assert.equal(refusedBy("HTTP 401", { status: 500 })[0]?.status, "fail"));
 
   test("fails where there was no answer at all", () => {
     const [part] = checkHealth(
@@ -1556,7 +1564,13 @@ describe("foldParts() and judgeCheck()", () => {
       judgeCheck(row, {}, { ...run, selected: new Set(["process"]) }, now).status,
       "skipped",
     );
-    const incident = { kind: "died" as const, at: now, says: "the bot died", evidence: [] };
+    const incident = {
+      kind: "died" as const,
+      at: now,
+      brief: "the bot died",
+      says: "the bot died: pid 7 was gone",
+      evidence: [],
+    };
     const finding = judgeCheck(row, {}, { ...run, interruption: "incident", incident }, now);
     assert.deepEqual([finding.status, finding.says], ["skipped", "not looked at: the bot died"]);
   });
