@@ -102,8 +102,6 @@ import {
   round,
   steadyGrowth,
   sumOf,
-  TREND_BLOCKS,
-  TREND_SAMPLES_MIN,
 } from "./lib/numbers.ts";
 import { renderGithub } from "./lib/outputs/github.ts";
 import { renderMarkdown } from "./lib/outputs/markdown.ts";
@@ -145,7 +143,7 @@ import { leaveRedFlag, leaveVerdict } from "./lib/releases/request.ts";
 import type { VerifyCore } from "./lib/releases/rollback.ts";
 import { isLeft, isUnit } from "./lib/releases/state.ts";
 import { readState, writeRecordAndState } from "./lib/releases/state-file.ts";
-import type { BurninLimits, Limits, Rules } from "./lib/rules.ts";
+import type { BurninLimits, Limits, Rules, Trend } from "./lib/rules.ts";
 import {
   type CheckContext,
   type Evidence,
@@ -324,6 +322,12 @@ const ROLLBACK_ON: readonly CheckName[] = CHECK_NAMES.filter(
   (name) => name !== "user_count" && name !== "release",
 );
 
+/** How growth is told from noise. */
+const TREND: Trend = {
+  blocks: 5, // A step, such as a cache that fills, lies in one or two of them, growth in most.
+  samplesMin: 10, // Two in each block: of a single one its median would be the noise.
+};
+
 /** Seed 002's burn-in: its table, checkpoints, hours of the day and flags. */
 export const BURNIN: BurninLimits = {
   // What lies between acceptable and critical is worse than acceptable; the CPU has no acceptable
@@ -365,6 +369,11 @@ export const BURNIN: BurninLimits = {
   lateSecondsMax: 120, // Yellow flag: a tick that comes this much after its time.
   earlySecondsMax: 30, // A timer's tick may come a moment before the hour that it is meant for.
   earlyShareMax: 0.01, // In a demonstration of minutes, half a minute would be no moment.
+  samples: {
+    staleSecondsMax: 30, // Twice the usual scrape of 15 s.
+    missingShareMax: 0.001, // More could hide what the table's 99.9 % of uptime forbids.
+  },
+  trend: TREND,
 };
 
 export const RULES: Rules = {
@@ -516,6 +525,8 @@ function checkStatus(fields: HealthFields, config: Config): Part {
   return unknown("status", "the document has no status word", details);
 }
 
+// The bot's uptime may go back by this much: its clock and ours are read at different moments.
+const UPTIME_SLACK_SECONDS = 2;
 // A document may be this much older than its process, for clocks are read at different moments.
 const AGE_SLACK_SECONDS = 5;
 /**
@@ -802,9 +813,9 @@ export function checkRelease({ expected, version, releaseId }: ReleaseEvidence):
 /** A series of the watch, for people and for statistics; `limit` is in `unit`. */
 type Series = { part: string; values: readonly number[]; limit: number; unit: string };
 function checkGrowth({ part, values, limit, unit }: Series, span: string): Part[] {
-  const growth = round(steadyGrowth(values));
+  const growth = round(steadyGrowth(values, TREND));
   if (growth <= 0) return [];
-  const blocks = blockMedians(values, TREND_BLOCKS).map(round).join(", ");
+  const blocks = blockMedians(values, TREND.blocks).map(round).join(", ");
   const details = {
     measured: growth,
     limit,
@@ -826,7 +837,7 @@ type Compared = {
   before: readonly number[];
 };
 function checkHistory({ part, unit, values, before }: Compared, history: HistoryEvidence): Part[] {
-  if (values.length < TREND_SAMPLES_MIN || before.length < TREND_SAMPLES_MIN) return [];
+  if (values.length < TREND.samplesMin || before.length < TREND.samplesMin) return [];
   const now = median(values);
   const then = median(before);
   const p = mannWhitney(values, before);
@@ -1340,6 +1351,7 @@ async function watchBot(run: Run, { health, logs }: Instruments): Promise<void> 
     health,
     logs: logs ?? [],
     uptimeBefore: metrics.uptimeSeconds ?? Number.NaN,
+    uptimeSlackSeconds: UPTIME_SLACK_SECONDS,
     signal: run.stop.signal,
     progress,
   });

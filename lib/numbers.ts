@@ -3,6 +3,8 @@
  * judged elsewhere.
  */
 
+import type { Trend } from "./rules.ts";
+
 /** 0 for an empty list. */
 export function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
@@ -39,21 +41,16 @@ export function blockMedians(values: readonly number[], blocks: number): number[
   );
 }
 
-/** The parts of a series whose medians tell growth from noise. */
-export const TREND_BLOCKS = 5;
-/** Samples without which nothing is said of growth: two in each part. */
-export const TREND_SAMPLES_MIN = 10;
-
 /**
  * Steady growth over a watch, or 0: no single step (a cache that was filled once), and every late
  * value above every early one (no sawtooth heap).
  */
-export function steadyGrowth(values: readonly number[]): number {
-  if (values.length < TREND_SAMPLES_MIN) return 0;
-  const medians = blockMedians(values, TREND_BLOCKS);
+export function steadyGrowth(values: readonly number[], { blocks, samplesMin }: Trend): number {
+  if (values.length < samplesMin) return 0;
+  const medians = blockMedians(values, blocks);
   const steps = medians.slice(1).map((value, index) => value - (medians[index] as number));
   const growth = sumOf(steps);
-  const size = Math.floor(values.length / TREND_BLOCKS);
+  const size = Math.floor(values.length / blocks);
   const apart = Math.min(...values.slice(-size)) > Math.max(...values.slice(0, size));
   // A single step falls into one block or on the border of two, so it makes at most two of the four
   // steps.

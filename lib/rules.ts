@@ -62,6 +62,14 @@ export type MetricName =
   | "cpu";
 export type Hour = 6 | 12 | 24;
 export type BandName = "peak" | "offPeak";
+/** What is taken for a whole answer of Prometheus; beyond it, Prometheus does not know. */
+export type SampleLimits = {
+  /** The age of the newest sample, or two scrapes where those are rarer. */
+  staleSecondsMax: number;
+  missingShareMax: number;
+};
+/** How growth is told from noise: by medians of so many parts of a series, not of fewer samples. */
+export type Trend = { blocks: number; samplesMin: number };
 /**
  * The numbers that judge a burn-in, as they are handed down by verify.ts, where each has its
  * reason.
@@ -85,4 +93,6 @@ export type BurninLimits = {
   /** A checkpoint's hour has come so many seconds early, or so great a share of the burn-in. */
   earlySecondsMax: number;
   earlyShareMax: number;
+  samples: SampleLimits;
+  trend: Trend;
 };

@@ -242,7 +242,10 @@ export function summarizeBurnin(
     errorsPerMinute: age ? errors / (age / 60) : 0,
     ...countAlerts(accounts),
     responseMs: averageOf(accounts, "responseMs"),
-    responseGrowsBy: steadyGrowth(accounts.flatMap(({ responseMs }) => responseMs ?? [])),
+    responseGrowsBy: steadyGrowth(
+      accounts.flatMap(({ responseMs }) => responseMs ?? []),
+      burnin.limits.trend,
+    ),
     cpuPercent: averageOf(accounts, "cpuPercent"),
     memory,
     memoryPeakMb: memorySamples.length ? Math.max(...memorySamples) : null,

@@ -7,16 +7,11 @@ import { orNull } from "../attempt.ts";
 import type { Config } from "../config.ts";
 import { readApi, valueAt } from "../http.ts";
 import { median, round, sumOf } from "../numbers.ts";
+import type { SampleLimits } from "../rules.ts";
 import { cutText, isoOf, spanOf } from "../text.ts";
 
 /** Seconds since the epoch, and the value as text. */
 export type Sample = [at: number, value: string];
-// Bounds of what is taken for a whole answer; beyond them Prometheus does not know what it is
-// asked.
-// Or two scrapes, where they are rarer: one of them may fail.
-const STALE_SECONDS_MAX = 30;
-// More could hide what seed 002's 99.9 % of uptime forbids.
-const MISSING_SHARE_MAX = 0.001;
 
 /** The time from one sample, or from the beginning, to the next one, or to the end. */
 type SampleSpan = {
@@ -66,8 +61,15 @@ function measureDowntime(spans: readonly SampleSpan[]): { low: number; high: num
   };
 }
 
-/** Measures samples between two moments, which are seconds since the epoch. */
-export function measureSamples(samples: readonly Sample[], from: number, to: number): Measured {
+/** Two moments, in seconds since the epoch. */
+type Between = { from: number; to: number };
+
+/** Measures samples between two moments; `limits` says what is no whole answer any more. */
+export function measureSamples(
+  samples: readonly Sample[],
+  { from, to }: Between,
+  limits: SampleLimits,
+): Measured {
   const spans = spansBetween(samples, from, to);
   // NaN where there is a single sample; then nothing is a gap, and nothing is missing.
   const every = median(spans.slice(1, -1).map(({ seconds }) => seconds));
@@ -78,11 +80,12 @@ export function measureSamples(samples: readonly Sample[], from: number, to: num
   const problems: string[] = [];
   if (samples.length <= 1) problems.push("there is a single sample");
   if (!isBinary) problems.push("it is not always 0 or 1");
-  if (stale > Math.max(STALE_SECONDS_MAX, 2 * (every || 0)))
+  // Where scrapes are rare, one of them may fail.
+  if (stale > Math.max(limits.staleSecondsMax, 2 * (every || 0)))
     problems.push(`the newest sample is ${spanOf(stale)} old`);
   const due = Math.round((to - from) / every);
   const missing = due - samples.length;
-  if (missing > Math.max(1, MISSING_SHARE_MAX * due)) {
+  if (missing > Math.max(1, limits.missingShareMax * due)) {
     problems.push(`${missing} of ${due} samples are missing`);
     const [gap] = spans.filter(({ isGap }) => isGap).sort((a, b) => b.seconds - a.seconds);
     if (gap) problems.push(`no sample from ${isoOf(gap.at * 1000)} for ${spanOf(gap.seconds)}`);
@@ -254,7 +257,9 @@ export async function readPrometheus(config: Config, seconds: number): Promise<P
   ]);
   // By Prometheus's own clock, as the samples are.
   const now = uptime?.at ?? values?.at(-1)?.[0] ?? 0;
-  const measured = orNull(() => measureSamples(values as Sample[], now - seconds, now));
+  const between = { from: now - seconds, to: now };
+  const limits = config.burninLimits.samples;
+  const measured = orNull(() => measureSamples(values as Sample[], between, limits));
   for (const problem of measured?.problems ?? []) problems.add(`${terms.connected}: ${problem}`);
   // Where it is not always 0 or 1, its mean is no uptime.
   const isUptime = measured === null || measured.downSeconds !== null;

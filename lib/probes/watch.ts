@@ -71,6 +71,8 @@ type WatchInput = {
   logs: LogFollower[];
   /** What the initial checks read of the bot's own uptime, in seconds, or NaN. */
   uptimeBefore: number;
+  /** So far its uptime may go back and still be that of the same start. */
+  uptimeSlackSeconds: number;
   /** Ends the watch from outside. */
   signal: AbortSignal;
   progress: Narrator["progress"];
@@ -165,8 +167,6 @@ function reportIncident(
   state.ended.abort();
 }
 
-// The bot's own clock and ours are read at different moments.
-const UPTIME_SLACK_SECONDS = 2;
 /**
  * The bot's own uptime must move, and forward: a wrapper that restarts what is inside it keeps its
  * pid.
@@ -175,7 +175,7 @@ function followUptime(state: WatchState, value: number): void {
   const now = elapsedSeconds(state);
   const { value: before, since } = state.uptime;
   if (value !== before) state.uptime = { value, since: now };
-  if (value < before - UPTIME_SLACK_SECONDS) {
+  if (value < before - state.input.uptimeSlackSeconds) {
     const jump = `from ${round(before)} to ${round(value)} s`;
     const says =
       `the bot's uptime ran backwards ${jump} while its process lived on: ` +

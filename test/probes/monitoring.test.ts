@@ -18,6 +18,7 @@ import {
   readPrometheus,
   type Sample,
 } from "../../lib/probes/prometheus.ts";
+import { BURNIN } from "../../verify.ts";
 import { findFreePort } from "../support/harness.ts";
 import {
   createHistory,
@@ -34,6 +35,7 @@ const read = (prometheus: PrometheusConfig, seconds: number): Promise<Prometheus
     {
       prometheus,
       headers: { authorization: "Bearer of-the-health-endpoint" },
+      burninLimits: BURNIN,
     } as unknown as Config,
     seconds,
   );
@@ -389,7 +391,7 @@ const lengthOf = (outages: { from: number; seconds: number }[]): number =>
   ).size;
 const viewOf = (samples: Sample[]): PrometheusView => ({
   ...{ errors: 0, errorsPerMinute: 0, restarts: 0, memoryMbPerHour: 0, uptimePercent: 0 },
-  ...measureSamples(samples, 1e9, 1e9 + hour),
+  ...measureSamples(samples, { from: 1e9, to: 1e9 + hour }, BURNIN.samples),
   uptimePercent: (100 * samples.filter(([, value]) => value === "1").length) / samples.length,
 });
 const interval = fc.constantFrom(5, 10, 15, 30, 60);
@@ -405,8 +407,8 @@ test("measureSamples() bounds what was really out, but for what falls between tw
       (every, phase, outages, seed) => {
         const { downSeconds } = measureSamples(
           scrape(every, phase, outages, seeded(seed)),
-          1e9,
-          1e9 + hour,
+          { from: 1e9, to: 1e9 + hour },
+          BURNIN.samples,
         );
         const truth = lengthOf(outages);
         assert.ok(downSeconds);
@@ -603,7 +605,7 @@ for (const [name, samples, problems] of [
   ],
 ] as const) {
   test(`measureSamples() ${problems.length ? "tells of" : "is silent of"} ${name}`, () => {
-    const found = measureSamples(samples, 1e9, 1e9 + day).problems;
+    const found = measureSamples(samples, { from: 1e9, to: 1e9 + day }, BURNIN.samples).problems;
     assert.equal(found.length, problems.length, found.join());
     for (const [index, problem] of problems.entries()) assert.match(found[index] ?? "", problem);
   });
@@ -614,15 +616,22 @@ test("measureSamples() does not say what a bot was between two samples that are 
     ([time], index): Sample => [time, index === 1000 || index === 1001 ? "0" : "1"],
   );
   const around = 2 * everySeconds;
-  assert.deepEqual(measureSamples(samples, 1e9, 1e9 + day).downSeconds, {
-    low: 0,
-    high: 1500 + around,
-  });
+  assert.deepEqual(
+    measureSamples(samples, { from: 1e9, to: 1e9 + day }, BURNIN.samples).downSeconds,
+    {
+      low: 0,
+      high: 1500 + around,
+    },
+  );
 });
 
 test("measureSamples() takes a scrape a minute for what it is", () => {
   const rare = Array.from({ length: 1440 }, (_, index): Sample => [1e9 + index * 60, "1"]);
-  const { everySeconds: every, problems } = measureSamples(rare.slice(0, -1), 1e9, 1e9 + day);
+  const { everySeconds: every, problems } = measureSamples(
+    rare.slice(0, -1),
+    { from: 1e9, to: 1e9 + day },
+    BURNIN.samples,
+  );
   assert.deepEqual([every, problems], [60, []]);
 });
 

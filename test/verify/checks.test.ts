@@ -1086,6 +1086,7 @@ function randomOf(seed: number): () => number {
 }
 
 describe("steadyGrowth()", () => {
+  const { trend } = BURNIN;
   test("never calls a sawtooth heap growth, whatever its period, height and phase", () => {
     fc.assert(
       fc.property(
@@ -1101,7 +1102,7 @@ describe("steadyGrowth()", () => {
             { length: count },
             (_, index) => 80 + (height * ((index + phase) % period)) / period,
           );
-          assert.equal(steadyGrowth(values), 0);
+          assert.equal(steadyGrowth(values, trend), 0);
         },
       ),
       { numRuns: 500 },
@@ -1112,22 +1113,37 @@ describe("steadyGrowth()", () => {
     for (let seed = 1; seed <= 300; seed++) {
       const random = randomOf(seed);
       const values = Array.from({ length: 60 }, () => 80 + 5 * random());
-      assert.ok(steadyGrowth(values) <= 5, `seed ${seed}`);
+      assert.ok(steadyGrowth(values, trend) <= 5, `seed ${seed}`);
     }
   });
 
   test("does not call one step growth, for a cache is filled once", () => {
     for (let at = 1; at < 40; at++)
       assert.equal(
-        steadyGrowth(Array.from({ length: 40 }, (_, index) => (index < at ? 80 : 140))),
+        steadyGrowth(
+          Array.from({ length: 40 }, (_, index) => (index < at ? 80 : 140)),
+          trend,
+        ),
         0,
         `step at ${at}`,
       );
   });
 
   test("does not call a fall growth, nor a line that is flat", () => {
-    assert.equal(steadyGrowth(Array.from({ length: 40 }, (_, index) => 200 - index)), 0);
-    assert.equal(steadyGrowth(Array.from({ length: 40 }, () => 80)), 0);
+    assert.equal(
+      steadyGrowth(
+        Array.from({ length: 40 }, (_, index) => 200 - index),
+        trend,
+      ),
+      0,
+    );
+    assert.equal(
+      steadyGrowth(
+        Array.from({ length: 40 }, () => 80),
+        trend,
+      ),
+      0,
+    );
   });
 
   test("always sees a leak of 60 MB in a watch under 5 MB of noise, and states its size within a quarter", () => {
@@ -1136,6 +1152,7 @@ describe("steadyGrowth()", () => {
       const count = 12 + (seed % 60);
       const grown = steadyGrowth(
         Array.from({ length: count }, (_, index) => 80 + (60 * index) / (count - 1) + 5 * random()),
+        trend,
       );
       // Block medians stand in the middle of the first and of the last fifth, so four fifths of the
       // leak lie between them.
@@ -1146,9 +1163,9 @@ describe("steadyGrowth()", () => {
   test("needs ten values", () => {
     const line = (count: number): number[] =>
       Array.from({ length: count }, (_, index) => 10 * index);
-    assert.equal(steadyGrowth(line(9)), 0);
-    assert.ok(steadyGrowth(line(10)) > 0);
-    assert.equal(steadyGrowth([]), 0);
+    assert.equal(steadyGrowth(line(9), trend), 0);
+    assert.ok(steadyGrowth(line(10), trend) > 0);
+    assert.equal(steadyGrowth([], trend), 0);
   });
 
   test("blockMedians() cuts a list into equal parts, losing nothing", () => {
