@@ -8,6 +8,7 @@ import { join, relative } from "node:path";
 import { test } from "node:test";
 import { readHelp } from "../lib/commands/help.ts";
 import { CHECK_CODES } from "../lib/vocabulary.ts";
+import { blank, functionsIn } from "./support/code.ts";
 import { projectDirectory } from "./support/harness.ts";
 
 const read = (file: string): string => readFileSync(join(projectDirectory, file), "utf8");
@@ -124,69 +125,6 @@ for (const file of ownFiles.filter((name) => /\.test\.ts$/.test(name))) {
 
 // ---------------------------------------------------------------------------- code without its words
 
-/**
- * The code with comments, strings, templates' text and regular expressions as blanks, so that words
- * in them are no names. Offsets and lines stay.
- */
-function blank(code: string): string {
-  const out = [...code];
-  const wipe = (from: number, to: number): void => {
-    for (let at = from; at < to; at++) if (out[at] !== "\n") out[at] = " ";
-  };
-  // A slash begins a regular expression where a value may begin: after an operator, an opening
-  // bracket, or a word such as return.
-  const startsValue = (at: number): boolean =>
-    /(?:^|[=(,:;[!&|?{}+>%*<-]|\b(?:return|typeof|case|of|in))\s*$/.test(
-      code.slice(Math.max(0, at - 40), at),
-    );
-  const braces: ("code" | "template")[] = [];
-  let at = 0;
-  const skipQuoted = (quote: string): void => {
-    const from = at++;
-    while (at < code.length && code[at] !== quote) at += code[at] === "\\" ? 2 : 1;
-    wipe(from, ++at);
-  };
-  const skipTemplate = (): void => {
-    const from = at;
-    for (at++; at < code.length && code[at] !== "`"; at += code[at] === "\\" ? 2 : 1) {
-      if (!code.startsWith("${", at)) continue;
-      wipe(from, at + 2);
-      braces.push("template");
-      at += 2;
-      return;
-    }
-    wipe(from, ++at);
-  };
-  const skipRegex = (): void => {
-    const from = at++;
-    for (let inClass = false; at < code.length && (inClass || code[at] !== "/"); at++) {
-      if (code[at] === "\\") at++;
-      else if (code[at] === "[") inClass = true;
-      else if (code[at] === "]") inClass = false;
-    }
-    wipe(from, ++at);
-  };
-  const skipTo = (end: number): void => {
-    const stop = end < 0 ? code.length : end;
-    wipe(at, stop);
-    at = stop;
-  };
-  while (at < code.length) {
-    const character = code[at] as string;
-    if (code.startsWith("//", at)) skipTo(code.indexOf("\n", at));
-    else if (code.startsWith("/*", at)) skipTo(code.indexOf("*/", at) + 2);
-    else if (character === '"' || character === "'") skipQuoted(character);
-    else if (character === "`") skipTemplate();
-    else if (character === "/" && startsValue(at)) skipRegex();
-    else if (character === "}" && braces.pop() === "template") skipTemplate();
-    else {
-      if (character === "{") braces.push("code");
-      at++;
-    }
-  }
-  return out.join("");
-}
-
 test("blank() leaves the code and takes away everything else", () => {
   const quote = "`";
   assert.equal(blank('a("x // y") // z'), "a(        )     ");
@@ -240,32 +178,6 @@ test("main is the last function with a name", () => {
 });
 
 // ---------------------------------------------------------------------------- every source
-
-interface Function {
-  name: string;
-  length: number;
-}
-
-/**
- * The functions of the top level with their lengths in lines; those within them count as theirs.
- */
-function functionsIn(text: string): Function[] {
-  const rows = blank(text).split("\n");
-  return rows.flatMap((row, from) => {
-    const [, name = ""] =
-      /^(?:export )?(?:async )?function\*? (\w+)/.exec(row) ??
-      /^(?:export )?const (\w+)\b.*=> [{(]$/.exec(row) ??
-      [];
-    const end = rows.findIndex(
-      (later, index) =>
-        index > from &&
-        /^[})]/.test(later) &&
-        !/^\)(?:: .*)? \{$/.test(later) &&
-        !/^\}.*\) *(?:: .*)?\{$/.test(later),
-    );
-    return name ? [{ name, length: (end < 0 ? from : end) - from + 1 }] : [];
-  });
-}
 
 test("functionsIn() finds functions and what they hold", () => {
   const text =
