@@ -5,9 +5,18 @@
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize, relative } from "node:path";
+import { join, relative } from "node:path";
 import { test } from "node:test";
 import { projectDirectory } from "./support/harness.ts";
+import {
+  arrowsOf,
+  circlesIn,
+  filesOfOtherKind,
+  filesWithoutRoom,
+  importsOfNothing,
+  importsOfTheScript,
+  importsUpward,
+} from "./support/layers.ts";
 
 const entries = readdirSync(join(projectDirectory, "lib"), {
   recursive: true,
@@ -16,90 +25,35 @@ const entries = readdirSync(join(projectDirectory, "lib"), {
 const library = entries
   .filter((entry) => entry.isFile())
   .map((entry) => relative(projectDirectory, join(entry.parentPath, entry.name)));
-const files = ["verify.ts", ...library];
-const textOf = new Map(
-  files.map((file) => [file, readFileSync(join(projectDirectory, file), "utf8")]),
+const sources = new Map(
+  ["verify.ts", ...library].map((file) => [
+    file,
+    readFileSync(join(projectDirectory, file), "utf8"),
+  ]),
 );
 
-/** What a file imports, types too, also where it does so late. */
-function importsOf(file: string): string[] {
-  const text = textOf.get(file) as string;
-  return [
-    ...text.matchAll(
-      /(?:^|[;\n]) *(?:import|export)\b[^"'();]*?\bfrom "([^"]+)"|\b(?:import|load)\("([^"]+)"\)|^import "([^"]+)"/gm,
-    ),
-  ].map(([, named, late, bare]) => (named ?? late ?? bare) as string);
-}
-
-const resolve = (file: string, target: string): string => normalize(join(dirname(file), target));
-const ownImportsOf = (file: string): string[] =>
-  [...new Set(importsOf(file).filter((target) => target.startsWith(".")))].map((target) =>
-    resolve(file, target),
-  );
-const roomOf = (file: string): string => {
-  const [, room = "", below] = file.split("/");
-  if (below !== undefined) return room;
-  return room === "run.ts" ? "run" : "foundation";
-};
-
-/** From the bottom up: a room may import itself and every room above it in this list. */
-const rooms = [
-  "foundation",
-  "probes",
-  "burnin",
-  "run",
-  "releases",
-  "outputs",
-  "alerts",
-  "report",
-  "commands",
-];
+test("the imports of the program are found", () => {
+  const arrows = [...sources].flatMap(([file, text]) => arrowsOf(file, text));
+  assert.ok(arrows.length > 300, `only ${arrows.length}`);
+});
 
 test("every room of lib/ has its place among the layers", () => {
-  assert.deepEqual(
-    library.filter((file) => !rooms.includes(roomOf(file))),
-    [],
-  );
+  assert.deepEqual(filesWithoutRoom(sources), []);
 });
 
 test("lib/ holds TypeScript only, and verify.ts is imported by none of it", () => {
-  assert.deepEqual(
-    library.filter((file) => !file.endsWith(".ts")),
-    [],
-  );
-  assert.deepEqual(
-    library.filter((file) => ownImportsOf(file).includes("verify.ts")),
-    [],
-  );
+  assert.deepEqual(filesOfOtherKind(sources), []);
+  assert.deepEqual(importsOfTheScript(sources), []);
 });
 
 test("an import only ever points down", () => {
-  const upward = library.flatMap((file) =>
-    ownImportsOf(file)
-      .filter((target) => rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(file)))
-      .map((target) => `${file} imports ${target}`),
-  );
-  assert.deepEqual(upward, []);
+  assert.deepEqual(importsUpward(sources), []);
 });
 
 test("no import leads back to where it came from", () => {
-  const circles: string[] = [];
-  const done = new Set<string>();
-  const visit = (file: string, way: string[]): void => {
-    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(" → "));
-    if (way.includes(file) || done.has(file)) return;
-    for (const target of ownImportsOf(file)) visit(target, [...way, file]);
-    done.add(file);
-  };
-  for (const file of files) visit(file, []);
-  assert.deepEqual(circles, []);
+  assert.deepEqual(circlesIn(sources), []);
 });
 
 test("every import of lib/ leads to a file that is there", () => {
-  const lost = files.flatMap((file) =>
-    ownImportsOf(file).flatMap((target) =>
-      textOf.has(target) ? [] : [`${file} imports ${target}`],
-    ),
-  );
-  assert.deepEqual(lost, []);
+  assert.deepEqual(importsOfNothing(sources), []);
 });

@@ -3,15 +3,20 @@
  * functions it has. It judges nothing.
  */
 
-/**
- * The code with comments, strings, templates' text and regular expressions as blanks, so that words
- * in them are no names. Offsets and lines stay.
- */
-export function blank(code: string): string {
-  const out = [...code];
-  const wipe = (from: number, to: number): void => {
-    for (let at = from; at < to; at++) if (out[at] !== "\n") out[at] = " ";
-  };
+/** Text by its file's path from the project's root. */
+export type Sources = ReadonlyMap<string, string>;
+
+/** A piece of a source that is no code; of a template, its text without what is put into it. */
+type Words = {
+  kind: "comment" | "string" | "template" | "regex";
+  /** Where it begins, and the first place behind it. */
+  from: number;
+  to: number;
+};
+
+/** The comments, strings, templates' text and regular expressions of a source, in their order. */
+export function wordsIn(code: string): Words[] {
+  const words: Words[] = [];
   // A slash begins a regular expression where a value may begin: after an operator, an opening
   // bracket, or a word such as return.
   const startsValue = (at: number): boolean =>
@@ -20,54 +25,73 @@ export function blank(code: string): string {
     );
   const braces: ("code" | "template")[] = [];
   let at = 0;
-  const skipQuoted = (quote: string): void => {
-    const from = at++;
-    while (at < code.length && code[at] !== quote) at += code[at] === "\\" ? 2 : 1;
-    wipe(from, ++at);
+  const take = (kind: Words["kind"], end: number): void => {
+    const to = Math.min(end, code.length);
+    words.push({ kind, from: at, to });
+    at = to;
   };
-  const skipTemplate = (): void => {
-    const from = at;
-    for (at++; at < code.length && code[at] !== "`"; at += code[at] === "\\" ? 2 : 1) {
-      if (!code.startsWith("${", at)) continue;
-      wipe(from, at + 2);
-      braces.push("template");
-      at += 2;
-      return;
+  const takeQuoted = (quote: string): void => {
+    let end = at + 1;
+    while (end < code.length && code[end] !== quote) end += code[end] === "\\" ? 2 : 1;
+    take("string", end + 1);
+  };
+  const takeTemplate = (): void => {
+    let end = at + 1;
+    while (end < code.length && code[end] !== "`" && !code.startsWith("${", end))
+      end += code[end] === "\\" ? 2 : 1;
+    const isOpen = code.startsWith("${", end);
+    if (isOpen) braces.push("template");
+    take("template", end + (isOpen ? 2 : 1));
+  };
+  const takeRegex = (): void => {
+    let end = at + 1;
+    for (let inClass = false; end < code.length && (inClass || code[end] !== "/"); end++) {
+      if (code[end] === "\\") end++;
+      else if (code[end] === "[") inClass = true;
+      else if (code[end] === "]") inClass = false;
     }
-    wipe(from, ++at);
+    take("regex", end + 1);
   };
-  const skipRegex = (): void => {
-    const from = at++;
-    for (let inClass = false; at < code.length && (inClass || code[at] !== "/"); at++) {
-      if (code[at] === "\\") at++;
-      else if (code[at] === "[") inClass = true;
-      else if (code[at] === "]") inClass = false;
-    }
-    wipe(from, ++at);
-  };
-  const skipTo = (end: number): void => {
-    const stop = end < 0 ? code.length : end;
-    wipe(at, stop);
-    at = stop;
+  const takeComment = (end: string): void => {
+    const found = code.indexOf(end, at);
+    take("comment", found < 0 ? code.length : found + (end === "\n" ? 0 : end.length));
   };
   while (at < code.length) {
     const character = code[at] as string;
-    if (code.startsWith("//", at)) skipTo(code.indexOf("\n", at));
-    else if (code.startsWith("/*", at)) skipTo(code.indexOf("*/", at) + 2);
-    else if (character === '"' || character === "'") skipQuoted(character);
-    else if (character === "`") skipTemplate();
-    else if (character === "/" && startsValue(at)) skipRegex();
-    else if (character === "}" && braces.pop() === "template") skipTemplate();
+    if (code.startsWith("//", at)) takeComment("\n");
+    else if (code.startsWith("/*", at)) takeComment("*/");
+    else if (character === '"' || character === "'") takeQuoted(character);
+    else if (character === "`") takeTemplate();
+    else if (character === "/" && startsValue(at)) takeRegex();
+    else if (character === "}" && braces.pop() === "template") takeTemplate();
     else {
       if (character === "{") braces.push("code");
       at++;
     }
+  }
+  return words;
+}
+
+/**
+ * The code with these kinds of words as blanks, so that what they say is no name. Offsets and lines
+ * stay.
+ */
+export function blank(
+  code: string,
+  kinds: readonly Words["kind"][] = ["comment", "string", "template", "regex"],
+): string {
+  const out = code.split("");
+  for (const { kind, from, to } of wordsIn(code)) {
+    if (!kinds.includes(kind)) continue;
+    for (let at = from; at < to; at++) if (out[at] !== "\n") out[at] = " ";
   }
   return out.join("");
 }
 
 interface Function {
   name: string;
+  /** Where it begins, counted from 1. */
+  line: number;
   length: number;
 }
 
@@ -88,6 +112,43 @@ export function functionsIn(text: string): Function[] {
         !/^\)(?:: .*)? \{$/.test(later) &&
         !/^\}.*\) *(?:: .*)?\{$/.test(later),
     );
-    return name ? [{ name, length: (end < 0 ? from : end) - from + 1 }] : [];
+    return name ? [{ name, line: from + 1, length: (end < 0 ? from : end) - from + 1 }] : [];
   });
+}
+
+/** One import of a file. */
+export interface Import {
+  /** As it is written: a package, `node:fs`, or `./x.ts`. */
+  target: string;
+  /** Where it stands, counted from 1. */
+  line: number;
+  /** The names that it takes and that are there at run time; of a late import, none are known. */
+  values: string[];
+  /** Whether only types are taken, so that nothing is loaded. */
+  isType: boolean;
+}
+
+/** What a file imports or passes on, types too, also where it does so late. */
+export function importsOf(text: string): Import[] {
+  const code = blank(text, ["comment"]);
+  const lineOf = (at: number): number => code.slice(0, at).split("\n").length;
+  const early = /^(?:import|export)\b(?: (type)\b)?([^"'();]*?)\bfrom "([^"]+)"/gm;
+  const bare = /^import "([^"]+)"/gm;
+  const late = /(typeof |: *)?\bimport\("([^"]+)"\)(\.[A-Z])?/g;
+  const imports: Import[] = [];
+  for (const { index, 1: type, 2: what = "", 3: target = "" } of code.matchAll(early)) {
+    const names = what
+      .replace(/[{}]/g, "")
+      .split(",")
+      .map((name) => name.trim());
+    const values = type ? [] : names.filter((name) => name && !name.startsWith("type "));
+    imports.push({ target, line: lineOf(index), values, isType: values.length === 0 });
+  }
+  for (const { index, 1: target = "" } of code.matchAll(bare))
+    imports.push({ target, line: lineOf(index), values: [], isType: false });
+  for (const { index, 1: before, 2: target = "", 3: member } of code.matchAll(late)) {
+    const isType = before !== undefined || member !== undefined;
+    imports.push({ target, line: lineOf(index), values: [], isType });
+  }
+  return imports;
 }

@@ -1,0 +1,183 @@
+/**
+ * Shows that each rule of the shape of the sources fails where something is planted that it
+ * forbids, and is content with the look-alike beside it. That the project itself keeps the rules is
+ * for tidy.test.ts and layers.test.ts.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import type { Sources } from "./support/code.ts";
+import { projectDirectory } from "./support/harness.ts";
+import {
+  circlesIn,
+  filesOfOtherKind,
+  filesWithoutRoom,
+  importsOfNothing,
+  importsOfTheScript,
+  importsUpward,
+} from "./support/layers.ts";
+import {
+  badLineEnds,
+  filesWithoutOpening,
+  longFunctions,
+  strangersAmong,
+  suppressedRules,
+  syntaxNotErased,
+  testsLeftOut,
+  unfinishedWork,
+} from "./support/rules.ts";
+
+const sourcesOf = (files: Record<string, string>): Sources => new Map(Object.entries(files));
+const oneFile = (text: string, file = "lib/x.ts"): Sources => new Map([[file, text]]);
+
+// ---------------------------------------------------------------------------- the repository
+
+test("strangersAmong() finds a second name at the top level", () => {
+  const kept = ["verify.ts", "lib"];
+  assert.deepEqual(strangersAmong(["lib", "verify.ts", "helpers.ts"], kept), ["helpers.ts"]);
+  assert.deepEqual(strangersAmong(["lib", "verify.ts"], kept), []);
+});
+
+test("unfinishedWork() and badLineEnds() name file and line", () => {
+  const mark = ["TO", "DO"].join("");
+  assert.deepEqual(unfinishedWork(oneFile(`a\n// ${mark}: b\n`)), [`lib/x.ts:2: // ${mark}: b`]);
+  assert.deepEqual(unfinishedWork(oneFile(`a\n// ${mark}ist\n`)), []);
+  assert.deepEqual(badLineEnds(oneFile("a\nb \nc\r\n")), ["lib/x.ts:2: b", "lib/x.ts:3: c"]);
+  assert.deepEqual(badLineEnds(oneFile("a")), ["lib/x.ts: its last line has no end"]);
+  assert.deepEqual(badLineEnds(oneFile("a\n b\n")), []);
+});
+
+test("testsLeftOut() finds tests that are skipped, or run alone", () => {
+  for (const planted of ["test.only(f);", "it.skip(f);", "test(f, { todo: true });"])
+    assert.deepEqual(testsLeftOut(oneFile(planted)), [`lib/x.ts:1: ${planted}`]);
+  assert.deepEqual(testsLeftOut(oneFile('test("only: x", { skip: reason }, f);')), []);
+});
+
+// ---------------------------------------------------------------------------- every source
+
+test("syntaxNotErased() finds any, and what Node cannot just strip", () => {
+  const forbidden = [
+    "const a = b as any;",
+    "function f(a: any) {}",
+    "export enum A { b }",
+    "const enum A { b }",
+    "namespace A {",
+    "declare module A {",
+  ];
+  for (const planted of forbidden)
+    assert.deepEqual(syntaxNotErased(oneFile(planted)), [`lib/x.ts:1: ${planted}`]);
+  assert.deepEqual(syntaxNotErased(oneFile("class A { constructor(private a: b) {} }")), [
+    "lib/x.ts: a constructor declares properties",
+  ]);
+  assert.deepEqual(syntaxNotErased(oneFile('const a = "b as any"; // enum A\n')), []);
+});
+
+test("suppressedRules() finds what switches a check off", () => {
+  for (const planted of ["// @ts-ignore", "// biome-ignore lint: b", "/* eslint-disable */"])
+    assert.deepEqual(suppressedRules(oneFile(planted)), [`lib/x.ts:1: ${planted}`]);
+});
+
+test("filesWithoutOpening() finds a file that says too little, or nothing", () => {
+  const opening = "/** Looks at nothing, decides nothing, and writes nothing down. */\n";
+  assert.deepEqual(filesWithoutOpening(oneFile(opening)), []);
+  assert.deepEqual(filesWithoutOpening(oneFile("/** Things. */\n")), ["lib/x.ts"]);
+  assert.deepEqual(filesWithoutOpening(oneFile(`const a = 1;\n${opening}`)), ["lib/x.ts"]);
+});
+
+test("longFunctions() finds one line too many", () => {
+  const ofLength = (lines: number): string =>
+    `a;\nexport function f() {\n${"  b();\n".repeat(lines - 2)}}\n`;
+  assert.deepEqual(longFunctions(oneFile(ofLength(60)), 60), []);
+  assert.deepEqual(longFunctions(oneFile(ofLength(61)), 60), ["lib/x.ts:2: f has 61 lines"]);
+});
+
+// ---------------------------------------------------------------------------- layers
+
+test("a file of lib/ that imports verify.ts is found, however it does so", () => {
+  const forbidden = [
+    'import { LIMITS } from "../verify.ts";',
+    'import type { Limits } from "../verify.ts";',
+    'export { LIMITS } from "../verify.ts";',
+    'import "../verify.ts";',
+    'const { LIMITS } = await import("../verify.ts");',
+    'type Limits = import("../verify.ts").Limits;',
+  ];
+  for (const planted of forbidden)
+    assert.deepEqual(importsOfTheScript(oneFile(`// first\n${planted}\n`)), [
+      "lib/x.ts:2: imports verify.ts",
+    ]);
+  const innocent = '// import "../verify.ts"\nimport { a } from "./verify.ts";\n';
+  assert.deepEqual(importsOfTheScript(oneFile(innocent)), []);
+});
+
+test("an import of a lower room from a higher one is found, types too", () => {
+  const probe = (target: string): Sources =>
+    oneFile(`import type { A } from "${target}";\n`, "lib/probes/x.ts");
+  const upward = ["../burnin/y.ts", "../run.ts", "../outputs/y.ts", "../commands/y.ts"];
+  for (const target of upward)
+    assert.deepEqual(importsUpward(probe(target)), [
+      `lib/probes/x.ts:1: imports lib/${target.slice("../".length)}`,
+    ]);
+  for (const target of ["../y.ts", "./y.ts"]) assert.deepEqual(importsUpward(probe(target)), []);
+  assert.deepEqual(importsUpward(oneFile('import { a } from "./probes/y.ts";\n')), [
+    "lib/x.ts:1: imports lib/probes/y.ts",
+  ]);
+});
+
+test("a circle is found, also one of types, or through a late import", () => {
+  const circle = sourcesOf({
+    "lib/a.ts": 'import { b } from "./b.ts";\n',
+    "lib/b.ts": 'import type { C } from "./c.ts";\n',
+    "lib/c.ts": 'export const c = () => import("./a.ts");\n',
+  });
+  assert.deepEqual(circlesIn(circle), ["lib/a.ts → lib/b.ts → lib/c.ts → lib/a.ts"]);
+  const fork = sourcesOf({
+    "lib/a.ts": 'import { b } from "./b.ts";\nimport { c } from "./c.ts";\n',
+    "lib/b.ts": 'import { c } from "./c.ts";\n',
+    "lib/c.ts": "",
+  });
+  assert.deepEqual(circlesIn(fork), []);
+});
+
+test("a room without a place, a file that is no TypeScript, and a lost import are found", () => {
+  assert.deepEqual(filesWithoutRoom(oneFile("", "lib/helpers/x.ts")), ["lib/helpers/x.ts"]);
+  assert.deepEqual(filesOfOtherKind(oneFile("", "lib/x.json")), ["lib/x.json"]);
+  assert.deepEqual(importsOfNothing(oneFile('import { a } from "./gone.ts";\n')), [
+    "lib/x.ts:1: imports lib/gone.ts",
+  ]);
+});
+
+// ---------------------------------------------------------------------------- the linter
+
+/** What the project's linter, with the project's settings, says of a file at that place. */
+function lint(file: string, text: string): { exit: number | null; says: string } {
+  const directory = mkdtempSync(join(tmpdir(), "cytube-verify-planted-"));
+  try {
+    cpSync(join(projectDirectory, "biome.json"), join(directory, "biome.json"));
+    mkdirSync(join(directory, dirname(file)), { recursive: true });
+    writeFileSync(join(directory, file), text);
+    const biome = join(projectDirectory, "node_modules/.bin/biome");
+    const { status, stdout, stderr } = spawnSync(biome, ["check", "--error-on-warnings"], {
+      cwd: directory,
+      encoding: "utf8",
+    });
+    return { exit: status, says: stdout + stderr };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+for (const file of ["verify.ts", "lib/probes/x.ts", "test/x.test.ts"]) {
+  test(`the linter refuses a nested ternary in ${file}`, () => {
+    const returning = (size: string): string =>
+      `export function sizeOf(lines: number): string {\n  return ${size};\n}\n`;
+    const nested = lint(file, returning('lines > 9 ? "long" : lines > 3 ? "medium" : "short"'));
+    assert.equal(nested.exit, 1, nested.says);
+    assert.match(nested.says, /noNestedTernary/);
+    const plain = lint(file, returning('lines > 9 ? "long" : "short"'));
+    assert.equal(plain.exit, 0, plain.says);
+  });
+}

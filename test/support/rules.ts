@@ -1,0 +1,82 @@
+/**
+ * The rules of the tidy test. Each takes texts, and returns what breaks it, with file and line, so
+ * that it can be shown to fail on a planted text as well as to hold for the project.
+ */
+import { blank, functionsIn, type Sources } from "./code.ts";
+
+/** The lines that a pattern matches, in the text or in what `shape` leaves of it. */
+function placesOf(
+  sources: Sources,
+  pattern: RegExp,
+  shape: (text: string) => string = (text) => text,
+): string[] {
+  const places: string[] = [];
+  for (const [file, text] of sources) {
+    const written = text.split("\n");
+    for (const [index, line] of shape(text).split("\n").entries()) {
+      if (pattern.test(line)) places.push(`${file}:${index + 1}: ${written[index]?.trim()}`);
+    }
+  }
+  return places;
+}
+
+// ---------------------------------------------------------------------------- the repository
+
+/** Names of the top level that the layout does not have. */
+export const strangersAmong = (names: readonly string[], kept: readonly string[]): string[] =>
+  names.filter((name) => !kept.includes(name));
+
+export const unfinishedWork = (sources: Sources): string[] =>
+  placesOf(sources, /\b(TODO|FIXME|XXX|HACK)\b/);
+
+export function badLineEnds(sources: Sources): string[] {
+  const endless = [...sources].filter(([, text]) => !text.endsWith("\n"));
+  return [
+    ...placesOf(sources, /[ \t\r]$/),
+    ...endless.map(([file]) => `${file}: its last line has no end`),
+  ];
+}
+
+/**
+ * Only a suite that says why it cannot run on this machine is left out there, and CI then fails.
+ */
+export const testsLeftOut = (sources: Sources): string[] =>
+  placesOf(
+    sources,
+    /\b(?:test|it|describe)\.(?:skip|todo|only)\b|\b(?:skip(?!: reason)|todo|only): /,
+    blank,
+  );
+
+// ---------------------------------------------------------------------------- every source
+
+/** `any`, and syntax that has to be compiled, of which Node could not just erase the types. */
+export function syntaxNotErased(sources: Sources): string[] {
+  const code = new Map([...sources].map(([file, text]) => [file, blank(text)]));
+  const properties = [...code].flatMap(([file, text]) =>
+    /constructor\([^)]*\b(?:private|public|protected|readonly) /.test(text)
+      ? [`${file}: a constructor declares properties`]
+      : [],
+  );
+  return [
+    ...placesOf(sources, /(?:[:<|&(,]|\bas) *any\b/, blank),
+    ...placesOf(sources, /^\s*(?:export )?(?:declare |const )?(?:enum|namespace|module) \w/, blank),
+    ...properties,
+  ];
+}
+
+export const suppressedRules = (sources: Sources): string[] =>
+  placesOf(sources, /@ts-(?:ignore|expect-error|nocheck)|biome-ignore|eslint-disable/);
+
+/** Files that do not begin with a sentence on what they look at or do, and leave to others. */
+export const filesWithoutOpening = (sources: Sources): string[] =>
+  [...sources.keys()].filter((file) => {
+    const [, comment = ""] = /^\/\*\*([\s\S]*?)\*\//.exec(sources.get(file) ?? "") ?? [];
+    return comment.replace(/\s+/g, " ").length <= 40;
+  });
+
+export const longFunctions = (sources: Sources, linesMax: number): string[] =>
+  [...sources].flatMap(([file, text]) =>
+    functionsIn(text)
+      .filter(({ length }) => length > linesMax)
+      .map(({ name, line, length }) => `${file}:${line}: ${name} has ${length} lines`),
+  );
