@@ -124,7 +124,8 @@ export const HTTP_MEANINGS: Readonly<Record<string, string>> = {
 export const DECISION_ADVICE = {
   PASS: "Declare success: this release is signed off.",
   PARTIAL:
-    "Fix the issues and extend the monitoring: the next verification that passes begins another burn-in.",
+    "Fix the issues and extend the monitoring: " +
+    "the next verification that passes begins another burn-in.",
   FAIL: "Roll back, investigate, retry.",
   RUNNING: "Continue monitoring.",
 };

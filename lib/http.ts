@@ -135,7 +135,8 @@ export async function readHttp(
     }
   } catch (error) {
     if (signal.aborted) {
-      answer.problem = `no whole response within ${timeoutMs} ms${describeRest(bytes, answer.status)}`;
+      const rest = describeRest(bytes, answer.status);
+      answer.problem = `no whole response within ${timeoutMs} ms${rest}`;
     } else {
       const first = firstErrorOf(error);
       answer.code = codeOf(first);

@@ -66,18 +66,26 @@ export const BASIC = /(?<=\bbasic[ \t]{1,8})[A-Za-z0-9+/_-]{4,}={0,2}/gi;
 
 // --- secrets by their key
 
+// What kinds of "key" are secrets.
+const NAMED_KEY =
+  "api|access|private|secret|signing|encryption|account|master|auth|shared|storage|license";
 // Last words of a key whose value is a secret. Anything may stand before them (DB_PASSWORD,
 // accessToken, PGPASSWORD).
 const KEY_WORD = [
   "pass(?:word|wd|phrase|code)|pw|pwd|requirepass|masterauth|(?<!by|com|tres|sur|over|under)pass",
-  String.raw`secret|token|credentials?|otp|_auth|secret_?key_?base|connect\.sid|sess(?:ion)?[ _.-]?id|authori[sz]ation|cookie`,
-  "(?:api|access|private|secret|signing|encryption|account|master|auth|shared|storage|license)[ _.-]?key",
+  "secret|token|credentials?|otp|_auth|secret_?key_?base",
+  String.raw`connect\.sid|sess(?:ion)?[ _.-]?id|authori[sz]ation|cookie`,
+  `(?:${NAMED_KEY})[ _.-]?key`,
 ].join("|");
 const KEY_END = String.raw`(s?)(?:\d{1,2}|[_-]?(?:confirm(?:ation)?|hash))?(?:\[\d{0,3}\])?\]?`;
 // Between key and value: `:` but not `::` or `://`, `=`, `=>`, `:=`, the `>` of an XML tag,
 // `"value":` of a {name, value} pair, and the comma or blank of a command line; a URL-encoded
 // blank only before a quote.
-const SIGN = String.raw`=>|:=|={1,3}|:(?!:|//)|>|,[ \t]{0,8}["']?value["']?[ \t]{0,8}[:=]|,(?=[ \t]{0,8}["'])|(?<=[ \t])`;
+const SIGN = [
+  "=>|:=|={1,3}|:(?!:|//)|>",
+  String.raw`,[ \t]{0,8}["']?value["']?[ \t]{0,8}[:=]`,
+  String.raw`,(?=[ \t]{0,8}["'])|(?<=[ \t])`,
+].join("|");
 const BETWEEN = String.raw`[ \t]{0,8}(${SIGN})(?:(?:%20|(?<=:)\+|\+(?=["'\`])){1,8}|[ \t]{0,8})`;
 export const KEYED = new RegExp(
   String.raw`(${KEY_WORD})${KEY_END}(?![A-Za-z0-9_-])["'\`*]{0,2}\]?${BETWEEN}`,
@@ -98,7 +106,9 @@ export const COUNT = /^(?:[\d.,/%]+\w{0,2}|\p{L}+)$/u;
 export const SCHEME =
   /(?:bearer|basic|digest|token|negotiate|ntlm|api-?key|bot|oauth|hawk|aws4-hmac-sha256|sharedkey|splunk|client-id|dpop|mac|jwt|key)[ \t]+/iy;
 export const PARAMETERS = /(?:[\w-]{1,40}=(?:"[^"\r\n]*"|[^\s,"']+),?[ \t]*)+(?<![ \t])/y;
-const COOKIE = String.raw`(?:expires=\w{3}, [\w: -]{10,30}GMT|[^\s;,"'=\\]+(?:=(?:"[^"\r\n]*"|[^\s;"'\\]*))?)`;
+const EXPIRY = String.raw`expires=\w{3}, [\w: -]{10,30}GMT`;
+const PAIR = String.raw`[^\s;,"'=\\]+(?:=(?:"[^"\r\n]*"|[^\s;"'\\]*))?`;
+const COOKIE = `(?:${EXPIRY}|${PAIR})`;
 export const COOKIES = new RegExp(String.raw`${COOKIE}(?:;[ \t]*${COOKIE})*`, "iy");
 export const ELEMENT = /[^<\r\n]+/y;
 // A quoted value ends at its quote, unless that is escaped (in JSON, twice), doubled, or inside
@@ -138,8 +148,12 @@ export const BARE_LINE = new RegExp(
 // JSON, JavaScript and Python escape alike.
 export const ESCAPE = /\\(?:u[0-9a-f]{4}|x[0-9a-f]{2}|[^\r\n])/gi;
 // URL encoding, except blanks: encoded, they do not end a value.
-const PERCENT =
-  "%[0-7][0-9a-f]|%[cd][0-9a-f]%[89ab][0-9a-f]|%e[0-9a-f](?:%[89ab][0-9a-f]){2}|%f[0-4](?:%[89ab][0-9a-f]){3}";
+const PERCENT = [
+  "%[0-7][0-9a-f]",
+  "%[cd][0-9a-f]%[89ab][0-9a-f]",
+  "%e[0-9a-f](?:%[89ab][0-9a-f]){2}",
+  "%f[0-4](?:%[89ab][0-9a-f]){3}",
+].join("|");
 export const PERCENT_BUT_BLANKS = new RegExp(`(?!%20|%09)(?:${PERCENT})`, "gi");
 // HTML and XML reports.
 export const ENTITY = /&(?:quot|apos|amp|lt|gt|#\d{1,4}|#x[0-9a-f]{1,4});/gi;

@@ -20,14 +20,16 @@ export const HERE = path.dirname(PROGRAM);
 export const IS_INSTALLED = HERE.startsWith("/usr/local/lib/cytube-verify/");
 /** How help and usage name this program. */
 export const INVOKED_AS = IS_INSTALLED ? "cytube-verify" : "verify.ts";
-/** How a hint that a person may copy names it: on a host from anywhere, in a checkout from there. */
+/** How a hint that a person may copy names it: on a host from anywhere, else from the checkout. */
 export const RUN_AS = IS_INSTALLED ? "cytube-verify" : "npx tsx verify.ts";
-const SERVICE_GROUP_REMEDY = ": sudo usermod --append --groups cytube-verify USER";
+const PLAIN_REMEDY = "Try with sudo, or as a member of its group";
 /**
  * What helps a person who may not read or write what the verifier keeps. The service's group is
  * there only where the program is installed.
  */
-export const ACCESS_REMEDY = `Try with sudo, or as a member of its group${IS_INSTALLED ? SERVICE_GROUP_REMEDY : ""}`;
+export const ACCESS_REMEDY = IS_INSTALLED
+  ? `${PLAIN_REMEDY}: sudo usermod --append --groups cytube-verify USER`
+  : PLAIN_REMEDY;
 export const SHIPPED = path.join(
   fs.existsSync(path.join(HERE, "config")) ? HERE : path.dirname(HERE),
   "config",

@@ -16,7 +16,9 @@ import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 
 const project = resolve(fileURLToPath(import.meta.url), "../..");
 
-/** Packages that are CommonJS call require() for Node's own modules, which a module does not have. */
+/**
+ * Packages that are CommonJS call require() for Node's own modules, which a module does not have.
+ */
 const BANNER = [
   'import { createRequire as cytubeRequire } from "node:module";',
   "const require = cytubeRequire(import.meta.url);",
@@ -103,7 +105,9 @@ function renderLicence(directory: string): string {
   return [head, "-".repeat(head.length), ...texts].join("\n\n");
 }
 
-/** Builds into `directory`; whoever looks meanwhile sees the old file or the new one, never a half. */
+/**
+ * Builds into `directory`; whoever looks meanwhile sees the old file or the new one, never a half.
+ */
 export async function buildProgram(directory: string): Promise<void> {
   const inputs: Metafile["inputs"] = {};
   const { outputFiles, metafile } = await build({

@@ -29,7 +29,9 @@ const UNSEEN_MAX = 50;
 /** The clocks' own doubt: less than this between two accounts is no hole. */
 const HOLE_SECONDS_MIN = 1;
 
-/** A time that no account covers, as an outage that is a mere bound: the uptime takes both alike. */
+/**
+ * A time that no account covers, as an outage that is a mere bound: the uptime takes both alike.
+ */
 const holeAsOutage = ({ at, to: from }: Account, to: number): Outage => ({
   from,
   to,

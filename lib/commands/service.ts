@@ -76,9 +76,9 @@ export function removeVerdict({ state }: Config): void {
 }
 
 /**
- * Leaves which start of the bot's unit was judged, as `UNIT INVOCATION`. A start between the verdict
- * and the end of this process finds the verification's unit active, so that its hook does nothing;
- * by this, ExecStopPost= of that unit sees the start, and has it verified.
+ * Leaves which start of the bot's unit was judged, as `UNIT INVOCATION`. A start between the
+ * verdict and the end of this process finds the verification's unit active, so that its hook does
+ * nothing; by this, ExecStopPost= of that unit sees the start, and has it verified.
  */
 export function leaveJudged(config: Config, result: Result): void {
   const { unit } = config.process;

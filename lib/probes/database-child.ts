@@ -109,7 +109,7 @@ const ROLLBACK_CHECK_BYTES_MAX = 50 << 20;
 // Its format's write version, 2 is WAL (sqlite.org/fileformat2).
 const isWal = (file: string): boolean => readPart(file, 18, 1)[0] === 2;
 
-/** SQLite's binding. serveDatabase() loads it before the first look, and nobody else calls these. */
+/** SQLite's binding, which serveDatabase() loads before the first look; nobody else calls these. */
 let Sqlite: typeof import("better-sqlite3") | null = null;
 
 /** Why the binding cannot be used, as a sentence with what to do; null where it can. */

@@ -8,8 +8,7 @@
 const ERROR = "emergency|emerg|alert|critical|crit|fatal|severe|panic|error|err";
 const WARNING = "warning|warn";
 const LEVEL = `${ERROR}|${WARNING}|notice|success|info|debug|trace|verbose`;
-const CAPITALS =
-  "EMERGENCY|EMERG|ALERT|CRITICAL|CRIT|FATAL|SEVERE|PANIC|ERROR|ERR|WARNING|WARN|NOTICE|SUCCESS|INFO|DEBUG|TRACE|VERBOSE";
+const CAPITALS = LEVEL.toUpperCase();
 export const SEVERE = new RegExp(`^(?:(${ERROR})|${WARNING})$`, "i");
 export const IS_LEVEL = new RegExp(String.raw`^(?:${LEVEL}|\d+)$`, "i");
 // A timestamp with or without brackets.
@@ -17,7 +16,9 @@ export const STAMP =
   /^\s?\[?(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?\b))?)\]?/;
 // Between timestamp and level: loggers in brackets, or one between dashes as Python's default
 // has it. Nothing of the message can match.
-const LOGGERS = String.raw`(?:\s*\[(?!\s*(?:${LEVEL})\s*\])[^\]\n]{0,80}\]){0,3}\s*(?:[-|:]\s*)?(?:(?!(?:${LEVEL})[\s:|])[\w.$:/-]{1,80}\s+-\s+)?`;
+const BRACKETED = String.raw`\s*\[(?!\s*(?:${LEVEL})\s*\])[^\]\n]{0,80}\]`;
+const BEFORE_DASH = String.raw`(?!(?:${LEVEL})[\s:|])[\w.$:/-]{1,80}\s+-\s+`;
+const LOGGERS = String.raw`(?:${BRACKETED}){0,3}\s*(?:[-|:]\s*)?(?:${BEFORE_DASH})?`;
 export const AFTER_STAMP = new RegExp(String.raw`^${LOGGERS}(\[\s*)?(${LEVEL})\b(\s*:)?`, "i");
 // A line that begins with its level: `ERROR:root:text`, `[ERROR] text`, `FATAL text`. Upper case
 // only, for sentences begin with such words.
@@ -48,9 +49,9 @@ export const LAST_WORDS =
 // As the public bot (grobertson/Rosey-Robot) logs it: behind a prefix in brackets, so that chat
 // cannot say it.
 const IN_BRACKETS = String.raw`^(?:\[[^\]]{1,60}\] ?){1,4}`;
-export const LINK_LOST = new RegExp(
-  String.raw`${IN_BRACKETS}(?:connection error: |Disconnected$|ping timeout$|restarting in [\d.]+ seconds)`,
-);
+const LOSS = "connection error: |Disconnected$|ping timeout$";
+const RESTART = String.raw`restarting in [\d.]+ seconds`;
+export const LINK_LOST = new RegExp(`${IN_BRACKETS}(?:${LOSS}|${RESTART})`);
 export const LINK_BACK = new RegExp(
   `${IN_BRACKETS}(?:Connected successfully|Successfully joined )`,
 );

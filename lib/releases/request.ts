@@ -1,6 +1,6 @@
 /**
- * Whether a verdict, or a red flag of the burn-in, leads to a rollback, and the request that it then
- * leaves for the unit that rolls back. It switches nothing.
+ * Whether a verdict, or a red flag of the burn-in, leads to a rollback, and the request that it
+ * then leaves for the unit that rolls back. It switches nothing.
  */
 
 import type { Config } from "../config.ts";

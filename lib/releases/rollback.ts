@@ -210,7 +210,8 @@ export async function runSwitch(config: Config, narrator: Narrator): Promise<num
   return command ? runSiteCommand(rolling, marked, command) : switchRelease(rolling, marked);
 }
 
-// A start is known to one tick of the kernel's clock (10 ms), and so is the boot it is counted from.
+// A start is known to one tick of the kernel's clock (10 ms), and so is the boot that it is counted
+// from.
 const START_SLACK_MS = 20;
 /**
  * Why what runs is not the target of a rollback, or null where it is. That it was started after the
@@ -294,10 +295,10 @@ function judgeConfirmed(request: RollbackUnderWay, { findings, doubt, exit }: Co
   const again = failedChecks(findings).filter((check) => checks.includes(check));
   const lifted = again.length > 0;
   const why = doubt ? `exit ${exit}: ${doubt}` : `exit ${exit}`;
-  const unhealthy = `Rolled back to ${to}, which is not healthy either (${why}); nothing more is done.`;
+  const stillBad = `Rolled back to ${to}, which is not healthy either (${why})`;
   const environment = `${again.join(", ")} fails with ${to} too, so the environment is suspected`;
   const suspected = lifted ? `${environment} and ${from} is not quarantined` : "";
-  const action = `${unhealthy} ${suspected}`;
+  const action = `${stillBad}; nothing more is done. ${suspected}`;
   return { verdict: "fail", exit: EXIT.stillUnhealthy, action, lifted };
 }
 

@@ -124,7 +124,9 @@ function gatherRecord(gathering: Gathering, record: Entry): void {
   gatherFindings(gathering, at, record.findings);
 }
 
-/** The burn-in that was asked for. The log may have lost what the state still knows of an open one. */
+/**
+ * The burn-in that was asked for. The log may have lost what the state still knows of an open one.
+ */
 function groupIn({ open, since, sought, group }: Gathering): Group | null {
   if (since !== null && sought === null) return null;
   if (group !== null || open === null || open.id !== sought) return group;
