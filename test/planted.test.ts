@@ -28,6 +28,7 @@ import {
   syntaxNotErased,
   testsLeftOut,
   unfinishedWork,
+  wideLines,
 } from "./support/rules.ts";
 
 const sourcesOf = (files: Record<string, string>): Sources => new Map(Object.entries(files));
@@ -85,6 +86,17 @@ test("filesWithoutOpening() finds a file that says too little, or nothing", () =
   assert.deepEqual(filesWithoutOpening(oneFile(opening)), []);
   assert.deepEqual(filesWithoutOpening(oneFile("/** Things. */\n")), ["lib/x.ts"]);
   assert.deepEqual(filesWithoutOpening(oneFile(`const a = 1;\n${opening}`)), ["lib/x.ts"]);
+});
+
+test("wideLines() finds the 101st column, whatever stands there but a pattern of its own", () => {
+  const fill = (line: string): string => line.replace("~", "~".repeat(102 - line.length));
+  for (const line of ['const a = "~";', "// ~", "const a = /~/;", "const a = `~`;", "  /~/gi, b,"])
+    assert.deepEqual(wideLines(oneFile(`a;\n${fill(line)}\n`), 100), [
+      "lib/x.ts:2: 101 columns, 100 are the most",
+    ]);
+  for (const line of ["  /~/gi,", "  /~/;"])
+    assert.deepEqual(wideLines(oneFile(`const a =\n${fill(line)}\n`), 100), []);
+  assert.deepEqual(wideLines(oneFile(`// ${"~".repeat(97)}\n// ${"🙂".repeat(97)}\n`), 100), []);
 });
 
 test("longFunctions() finds one line too many", () => {

@@ -19,6 +19,7 @@ import {
   syntaxNotErased,
   testsLeftOut,
   unfinishedWork,
+  wideLines,
 } from "./support/rules.ts";
 
 const read = (file: string): string => readFileSync(join(projectDirectory, file), "utf8");
@@ -132,6 +133,7 @@ test("blank() leaves the code and takes away everything else", () => {
   );
   assert.equal(blank("a / b / c"), "a / b / c");
   assert.equal(blank("/* a\nb */ c"), "    \n     c");
+  assert.equal(blank("a = [ // b\n/* c */ /d/g]").replace(/ +/g, " "), "a = [ \n g]");
 });
 
 // ---------------------------------------------------------------------------- verify.ts
@@ -180,6 +182,10 @@ test("functionsIn() finds functions and what they hold", () => {
     { name: "a", line: 1, length: 5 },
     { name: "e", line: 7, length: 3 },
   ]);
+});
+
+test("no line is wider than 100 columns, strings and comments too", () => {
+  assert.deepEqual(wideLines(sourcesOf([...sources, "units/build.ts"]), 100), []);
 });
 
 test("no function is longer than 60 lines", () => {

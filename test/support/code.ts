@@ -18,11 +18,17 @@ type Words = {
 export function wordsIn(code: string): Words[] {
   const words: Words[] = [];
   // A slash begins a regular expression where a value may begin: after an operator, an opening
-  // bracket, or a word such as return.
-  const startsValue = (at: number): boolean =>
-    /(?:^|[=(,:;[!&|?{}+>%*<-]|\b(?:return|typeof|case|of|in))\s*$/.test(
-      code.slice(Math.max(0, at - 40), at),
+  // bracket, or a word such as return; comments between the two say nothing.
+  const startsValue = (at: number): boolean => {
+    let end = at;
+    for (const { kind, from, to } of words.toReversed()) {
+      if (kind !== "comment" || code.slice(to, end).trim() !== "") break;
+      end = from;
+    }
+    return /(?:^|[=(,:;[!&|?{}+>%*<-]|\b(?:return|typeof|case|of|in))\s*$/.test(
+      code.slice(Math.max(0, end - 40), end),
     );
+  };
   const braces: ("code" | "template")[] = [];
   let at = 0;
   const take = (kind: Words["kind"], end: number): void => {

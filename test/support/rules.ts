@@ -80,3 +80,24 @@ export const longFunctions = (sources: Sources, linesMax: number): string[] =>
       .filter(({ length }) => length > linesMax)
       .map(({ name, line, length }) => `${file}:${line}: ${name} has ${length} lines`),
   );
+
+// ---------------------------------------------------------------------------- size
+
+const widthOf = (line: string): number => [...line].length;
+
+/**
+ * Lines of more columns than that, strings and comments too. Only a regular expression that has a
+ * line for itself may be wider: it cannot be broken.
+ */
+export function wideLines(sources: Sources, columnsMax: number): string[] {
+  const places: string[] = [];
+  for (const [file, text] of sources) {
+    const withoutPatterns = blank(text, ["regex"]).split("\n");
+    for (const [index, line] of text.split("\n").entries()) {
+      const isPattern = /^\s*[dgimsuvy]*[,;)]*$/.test(withoutPatterns[index] ?? "");
+      if (widthOf(line) > columnsMax && !isPattern)
+        places.push(`${file}:${index + 1}: ${widthOf(line)} columns, ${columnsMax} are the most`);
+    }
+  }
+  return places;
+}
