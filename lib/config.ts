@@ -163,7 +163,10 @@ export function readConfig(name: string, given: string | undefined, rules: Rules
     release: resolveRelease(whole),
     state: resolveState(name, whole),
     burnin: {
-      timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      // Only where a burn-in is judged: the first call of Intl costs as much as Node's start.
+      get timeZone(): string {
+        return Intl.DateTimeFormat().resolvedOptions().timeZone;
+      },
       rollback: false,
       ...burnin,
     },

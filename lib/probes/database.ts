@@ -3,9 +3,9 @@
  * makes none of them.
  */
 
-// The one command that zx does not run: it is asked and answers by messages (IPC), which only
-// Node's own fork has.
-import { type ChildProcess, fork } from "node:child_process";
+// The one command that zx does not run: it is asked and answers by messages (IPC), which only a
+// Node that was started by Node has.
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, observe, Unobservable, UserError } from "../attempt.ts";
@@ -28,11 +28,11 @@ export type DatabaseReader = {
   query(sql: string, timeoutMs: number): Promise<QueryAnswer>;
   close(): void;
 };
+/** The code of a query that the child did not answer, because the disk hangs or the child died. */
+const NO_ANSWER = "NO_ANSWER";
+
 // Milliseconds beyond SQLite's own busy timeout: the start of the child process, and the look at
 // the schema.
-/** The code of a query that the child did not answer, because the disk hangs or the child died. */
-export const NO_ANSWER = "NO_ANSWER";
-
 const CHILD_SLACK_MS = 3000;
 // A database of the largest size that is checked in place takes 2 s from a disk that is not cached.
 const INTEGRITY_MS_MAX = 20_000;
@@ -47,15 +47,28 @@ type Asked = {
   queue: Promise<unknown>;
 };
 
+/**
+ * The child's own code, which units/build.ts puts here: to load the whole program once more costs
+ * more than the look at the database. A checkout has none.
+ */
+declare const DATABASE_CHILD_CODE: string | undefined;
+
 function startChild(): ChildProcess {
-  const child = fork(PROGRAM, [DATABASE_CHILD], {
-    // From there, `--import tsx` is found again.
-    cwd: HERE,
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
-  });
-  // Without a listener, the error of a child that cannot be started would end this process; the
-  // request gets it as its own.
-  return child.on("error", () => {});
+  // There, `--import tsx` is found again, and better-sqlite3 by the child's own code.
+  const cwd = HERE;
+  const isBuilt = typeof DATABASE_CHILD_CODE === "string";
+  const child = isBuilt
+    ? spawn(process.execPath, ["-", DATABASE_CHILD], {
+        cwd,
+        stdio: ["pipe", "ignore", "ignore", "ipc"],
+      })
+    : fork(PROGRAM, [DATABASE_CHILD], { cwd, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+  // Without a listener, the error of a child that cannot be started, or that ended before it had
+  // read its code, would end this process; the request gets it as its own.
+  child.on("error", () => {});
+  child.stdin?.on("error", () => {});
+  if (isBuilt) child.stdin?.end(DATABASE_CHILD_CODE);
+  return child;
 }
 
 function killChild(asked: Asked): void {
