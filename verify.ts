@@ -1536,9 +1536,9 @@ function endRun(run: Run, verdict: Verdict): Result {
 
 /** Leaves what is known where the site's node_exporter looks for it. */
 async function writeMetrics({ config, identity, narrate }: Run): Promise<void> {
-  const { metrics: verification, last, burnin: open } = readState(config);
   const { metrics } = config;
   if (!metrics) return;
+  const { metrics: verification, last, burnin: open } = readState(config);
   const standing = open && judgeStanding(open, config);
   const view: MetricsView = {
     env: config.name,
