@@ -21,7 +21,9 @@ import {
 } from "./support/layers.ts";
 import {
   badLineEnds,
+  checksOutside,
   filesWithoutOpening,
+  longFiles,
   longFunctions,
   strangersAmong,
   suppressedRules,
@@ -29,6 +31,7 @@ import {
   testsLeftOut,
   unfinishedWork,
   wideLines,
+  wideTestLines,
 } from "./support/rules.ts";
 
 const sourcesOf = (files: Record<string, string>): Sources => new Map(Object.entries(files));
@@ -99,11 +102,49 @@ test("wideLines() finds the 101st column, whatever stands there but a pattern of
   assert.deepEqual(wideLines(oneFile(`// ${"~".repeat(97)}\n// ${"🙂".repeat(97)}\n`), 100), []);
 });
 
+test("wideTestLines() finds wide code and comments, but no title and no lone literal", () => {
+  const wide = (line: string): string => line.replace("~", "~".repeat(122 - line.length));
+  const call = "receive(firstOfAll, secondOfAll, thirdOfAll)";
+  for (const line of ["// ~ ~", `${call}; ${call}; b = "~";`, `const a = [${call}, "~"];`])
+    assert.deepEqual(wideTestLines(oneFile(wide(line)), 120), [
+      "lib/x.ts:1: 121 columns, 120 are the most",
+    ]);
+  const allowed = ['test("~", async () => {', `  a: \`~\${b(c)}\`,`, 'const a = "~";', "  /~/g,"];
+  for (const line of allowed) assert.deepEqual(wideTestLines(oneFile(wide(line)), 120), []);
+  const script = `const a = \`\n${"~".repeat(130)} \${b} \`;\n`;
+  assert.deepEqual(wideTestLines(oneFile(script), 120), []);
+});
+
+test("longFiles() finds one line too many", () => {
+  assert.deepEqual(longFiles(oneFile("a;\n".repeat(500)), 500), []);
+  assert.deepEqual(longFiles(oneFile("a;\n".repeat(501)), 500), [
+    "lib/x.ts:501: 500 lines are the most",
+  ]);
+});
+
 test("longFunctions() finds one line too many", () => {
   const ofLength = (lines: number): string =>
     `a;\nexport function f() {\n${"  b();\n".repeat(lines - 2)}}\n`;
   assert.deepEqual(longFunctions(oneFile(ofLength(60)), 60), []);
   assert.deepEqual(longFunctions(oneFile(ofLength(61)), 60), ["lib/x.ts:2: f has 61 lines"]);
+});
+
+// ---------------------------------------------------------------------------- what judges a bot
+
+test("checksOutside() finds a check in whatever form it is written", () => {
+  const forbidden = [
+    "export function checkDisk(a: b): Part[] {",
+    "async function checkDisk() {",
+    "export const checkDisk = (a: b): Part[] => [];",
+    "const checkDisk: Check = async (a) => [];",
+    "const checkDisk = a => [];",
+    "  checkDisk(a: b): Part[] {",
+  ];
+  for (const planted of forbidden)
+    assert.deepEqual(checksOutside(oneFile(planted)), [`lib/x.ts:1: ${planted.trim()}`]);
+  const innocent =
+    'const checks = [];\ncheckDisk(a);\n// function checkDisk\nconst a = "checkA(";\n';
+  assert.deepEqual(checksOutside(oneFile(innocent)), []);
 });
 
 // ---------------------------------------------------------------------------- layers

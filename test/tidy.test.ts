@@ -7,12 +7,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { readHelp } from "../lib/commands/help.ts";
-import { CHECK_CODES } from "../lib/vocabulary.ts";
+import { CHECK_CODES, CHECK_NAMES } from "../lib/vocabulary.ts";
 import { blank, functionsIn, type Sources } from "./support/code.ts";
 import { projectDirectory } from "./support/harness.ts";
 import {
   badLineEnds,
+  checksOutside,
   filesWithoutOpening,
+  longFiles,
   longFunctions,
   strangersAmong,
   suppressedRules,
@@ -20,6 +22,7 @@ import {
   testsLeftOut,
   unfinishedWork,
   wideLines,
+  wideTestLines,
 } from "./support/rules.ts";
 
 const read = (file: string): string => readFileSync(join(projectDirectory, file), "utf8");
@@ -38,7 +41,10 @@ function filesBelow(directory: string): string[] {
     .map((entry) => relative(projectDirectory, join(entry.parentPath, entry.name)));
 }
 
-const sources = ["verify.ts", ...filesBelow("lib").filter((file) => file.endsWith(".ts"))].sort();
+const library = filesBelow("lib")
+  .filter((file) => file.endsWith(".ts"))
+  .sort();
+const sources = [...library, "verify.ts"];
 const source = read("verify.ts");
 const lines = source.split("\n");
 
@@ -188,6 +194,16 @@ test("no line is wider than 100 columns, strings and comments too", () => {
   assert.deepEqual(wideLines(sourcesOf([...sources, "units/build.ts"]), 100), []);
 });
 
+test("no line of a test is wider than 120 columns, but for a title and one literal", () => {
+  const tests = filesBelow("test").filter((file) => file.endsWith(".ts"));
+  assert.deepEqual(wideTestLines(sourcesOf(tests), 120), []);
+});
+
+test("verify.ts has at most 2,400 lines, and no file of lib/ more than 500", () => {
+  assert.deepEqual(longFiles(sourcesOf(["verify.ts"]), 2400), []);
+  assert.deepEqual(longFiles(sourcesOf(library), 500), []);
+});
+
 test("no function is longer than 60 lines", () => {
   const all = sources.flatMap((file) => functionsIn(read(file)));
   assert.ok(all.length > 250, `only ${all.length} functions were found`);
@@ -211,3 +227,10 @@ for (const file of sources) {
     });
   }
 }
+
+// ---------------------------------------------------------------------------- what judges a bot
+
+test("every check stands in verify.ts", () => {
+  assert.deepEqual(checksOutside(sourcesOf(library)), []);
+  assert.ok(checksOutside(sourcesOf(["verify.ts"])).length >= CHECK_NAMES.length);
+});

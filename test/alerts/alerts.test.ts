@@ -38,7 +38,7 @@ import {
 
 type Record_ = Record<string, unknown>;
 
-// ---------------------------------------------------------------------------- records and units as the program writes them
+// ------------------------------------------------------------------------ records and units as the program writes them
 
 const uuid = "00000000-0000-4000-8000-000000000000";
 let count = 0;

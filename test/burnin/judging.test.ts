@@ -375,7 +375,7 @@ test("judgeMetrics() shows the seed's limits beside each value", () => {
   ]);
 });
 
-// ---------------------------------------------------------------------------- what keeps a burn-in from passing, and when it is decided
+// ----------------------------------------------------------- what keeps a burn-in from passing, and when it is decided
 
 const decisions: [string, Account[], "PASS" | "PARTIAL" | "FAIL" | "RUNNING"][] = [
   ["no account at all", [], "RUNNING"],

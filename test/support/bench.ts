@@ -619,7 +619,7 @@ function benchAppend(): void {
   rowAtMost("  to the bare one", divide(record, bare), "x");
 }
 
-// ---------------------------------------------------------------------------- 7. commands, a tick and a report beside a long log
+// ------------------------------------------------------------------ 7. commands, a tick and a report beside a long log
 
 const tickRecordCount = flags.quick ? 200_000 : 1_000_000;
 const reportRecordCount = 200_000;

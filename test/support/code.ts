@@ -122,6 +122,21 @@ export function functionsIn(text: string): Function[] {
   });
 }
 
+/** The code without its literals: of a template, without what is put into it too. */
+export function withoutLiterals(code: string): string {
+  const out = code.split("");
+  const templates: number[] = [];
+  for (const { kind, from, to } of wordsIn(code)) {
+    if (kind === "comment") continue;
+    const isOpening = kind === "template" && code[from] === "`";
+    if (isOpening) templates.push(from);
+    const isClosing = kind === "template" && !code.slice(from, to).endsWith("${");
+    const begin = isClosing ? (templates.pop() ?? from) : from;
+    for (let at = begin; at < to; at++) if (out[at] !== "\n") out[at] = " ";
+  }
+  return out.join("");
+}
+
 /** One import of a file. */
 export interface Import {
   /** As it is written: a package, `node:fs`, or `./x.ts`. */

@@ -44,7 +44,7 @@ import {
   type Settings,
 } from "./harness.ts";
 
-// ---------------------------------------------------------------------------- the program, where a container and another user can read it
+// --------------------------------------------------------- the program, where a container and another user can read it
 
 /**
  * Not in /tmp, which a container covers. The pid in the name lets the next run remove what a `kill
@@ -258,7 +258,7 @@ export const timerOf = (seconds: readonly number[]): string =>
 export const quickTimerFile = "/etc/systemd/system/cytube-burnin@.timer.d/quick.conf";
 const quickTimer = timerOf(scheduleMinutes.map((minutes) => minutes / 5));
 
-// ---------------------------------------------------------------------------- who is outside: the pager and the chat server
+// ----------------------------------------------------------------------- who is outside: the pager and the chat server
 
 export type Alert = { at: number; path: string; text: string };
 

@@ -2,7 +2,7 @@
  * The rules of the tidy test. Each takes texts, and returns what breaks it, with file and line, so
  * that it can be shown to fail on a planted text as well as to hold for the project.
  */
-import { blank, functionsIn, type Sources } from "./code.ts";
+import { blank, functionsIn, type Sources, withoutLiterals } from "./code.ts";
 
 /** The lines that a pattern matches, in the text or in what `shape` leaves of it. */
 function placesOf(
@@ -83,7 +83,13 @@ export const longFunctions = (sources: Sources, linesMax: number): string[] =>
 
 // ---------------------------------------------------------------------------- size
 
+/** What may stand on a line beside a literal, such as `const script = ;`. */
+const NAME_COLUMNS_MAX = 40;
+
 const widthOf = (line: string): number => [...line].length;
+
+const sayWidth = (file: string, index: number, line: string, columnsMax: number): string =>
+  `${file}:${index + 1}: ${widthOf(line)} columns, ${columnsMax} are the most`;
 
 /**
  * Lines of more columns than that, strings and comments too. Only a regular expression that has a
@@ -96,8 +102,43 @@ export function wideLines(sources: Sources, columnsMax: number): string[] {
     for (const [index, line] of text.split("\n").entries()) {
       const isPattern = /^\s*[dgimsuvy]*[,;)]*$/.test(withoutPatterns[index] ?? "");
       if (widthOf(line) > columnsMax && !isPattern)
-        places.push(`${file}:${index + 1}: ${widthOf(line)} columns, ${columnsMax} are the most`);
+        places.push(sayWidth(file, index, line, columnsMax));
     }
   }
   return places;
 }
+
+/**
+ * Lines of tests of more columns than that. The title of a test may be wider, and so may one
+ * literal with a name before it: a sentence that is expected, a line of a script.
+ */
+export function wideTestLines(sources: Sources, columnsMax: number): string[] {
+  const places: string[] = [];
+  for (const [file, text] of sources) {
+    const code = withoutLiterals(text).split("\n");
+    for (const [index, line] of text.split("\n").entries()) {
+      const rest = (code[index] ?? "").replace(/\s+/g, " ").trim();
+      const isTitle = /^(?:await )?(?:test|it|describe)\(/.test(rest);
+      if (widthOf(line) > columnsMax && !isTitle && widthOf(rest) > NAME_COLUMNS_MAX)
+        places.push(sayWidth(file, index, line, columnsMax));
+    }
+  }
+  return places;
+}
+
+/** Files of more lines than that. */
+export const longFiles = (sources: Sources, linesMax: number): string[] =>
+  [...sources].flatMap(([file, text]) => {
+    const lines = text.split("\n").length - 1;
+    return lines > linesMax ? [`${file}:${lines}: ${linesMax} lines are the most`] : [];
+  });
+
+// ---------------------------------------------------------------------------- what judges a bot
+
+/** Functions that are called as the checks are; those stand in verify.ts. */
+export const checksOutside = (sources: Sources): string[] =>
+  placesOf(
+    sources,
+    /\bfunction\*? check[A-Z]|\b(?:const|let) check[A-Z]\w*\b[^=]*= *(?:async *)?(?:\(|<|\w+ *=>|function\b)|^\s*(?:async )?check[A-Z]\w*\(.*\{$/,
+    blank,
+  );
