@@ -21,6 +21,7 @@ import {
 } from "./support/layers.ts";
 import {
   badLineEnds,
+  boundsWithoutReason,
   checksOutside,
   filesWithoutOpening,
   longFiles,
@@ -145,6 +146,21 @@ test("checksOutside() finds a check in whatever form it is written", () => {
   const innocent =
     'const checks = [];\ncheckDisk(a);\n// function checkDisk\nconst a = "checkA(";\n';
   assert.deepEqual(checksOutside(oneFile(innocent)), []);
+});
+
+test("boundsWithoutReason() finds a limit that is not listed, and a reason for one that is gone", () => {
+  const reasons = { "lib/x.ts": { BODY_BYTES_MAX: "read: the body of a response" } };
+  const listed = "a;\nexport const BODY_BYTES_MAX = 9;\n";
+  assert.deepEqual(boundsWithoutReason(oneFile(listed), reasons), []);
+  for (const name of ["USERS_MIN", "OUTAGE_SECONDS_MAX", "ERRORS_MAX_PROD", "MAX_ERRORS"])
+    assert.deepEqual(boundsWithoutReason(oneFile(`${listed}const ${name}: A = 1;\n`), reasons), [
+      `lib/x.ts:3: ${name} has no reason why it judges no bot`,
+    ]);
+  assert.deepEqual(boundsWithoutReason(oneFile(listed, "lib/y.ts"), reasons), [
+    "lib/y.ts:2: BODY_BYTES_MAX has no reason why it judges no bot",
+    "lib/x.ts: BODY_BYTES_MAX has a reason, but is gone",
+  ]);
+  assert.deepEqual(boundsWithoutReason(oneFile("function f() {\n  const A_MAX = 1;\n}\n"), {}), []);
 });
 
 // ---------------------------------------------------------------------------- layers

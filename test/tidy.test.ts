@@ -12,10 +12,12 @@ import { blank, functionsIn, type Sources } from "./support/code.ts";
 import { projectDirectory } from "./support/harness.ts";
 import {
   badLineEnds,
+  boundsWithoutReason,
   checksOutside,
   filesWithoutOpening,
   longFiles,
   longFunctions,
+  type Reasons,
   strangersAmong,
   suppressedRules,
   syntaxNotErased,
@@ -233,4 +235,106 @@ for (const file of sources) {
 test("every check stands in verify.ts", () => {
   assert.deepEqual(checksOutside(sourcesOf(library)), []);
   assert.ok(checksOutside(sourcesOf(["verify.ts"])).length >= CHECK_NAMES.length);
+});
+
+/** The limits of lib/: none is one for the bot, which stand in verify.ts. */
+const bounds: Reasons = {
+  "lib/alerts/run.ts": {
+    ALERT_ROUNDS_MAX: "looks of one alert's run at what is due",
+  },
+  "lib/alerts/sinks.ts": {
+    TITLE_LENGTH_MAX: "written: what receivers show in one line",
+    LINE_LENGTH_MAX: "written: a line of an alert's text",
+    LINES_MAX: "written: lines of an alert's text",
+    TEXT_BYTES_MAX: "written: what Discord and ntfy take",
+    COMMAND_MS_MAX: "how long a site's own command is waited for",
+  },
+  "lib/alerts/situation.ts": {
+    REMEMBERED_MAX: "written: states and pings that the alert's memory holds",
+  },
+  "lib/burnin/bounding.ts": {
+    HOLES_MAX: "written: short holes of an hour that the state tells apart",
+    UNSEEN_MAX: "written: sentences that a person may want to read",
+    HOLE_SECONDS_MIN: "how exactly the clocks tell where an account ends",
+  },
+  "lib/burnin/interval.ts": {
+    REACH_MS_MAX: "read: how far back logs are read where no cursor says where to begin",
+  },
+  "lib/command.ts": {
+    COMMAND_BYTES_MAX: "read: output of a command",
+    BACKGROUND_MS_MAX: "read: how long the output of what a command left behind is waited for",
+  },
+  "lib/commands/attach.ts": {
+    BEGIN_MS_MAX: "how long a hook's verification is waited for",
+  },
+  "lib/commands/rollback.ts": {
+    START_MS_MAX: "how long systemd is waited for when it starts the rollback",
+  },
+  "lib/commands/usage.ts": {
+    WORDS_MAX: "written: words that a refusal lists",
+  },
+  "lib/http.ts": {
+    RESPONSE_BYTES_MAX: "read: the body of a response",
+    SOURCE_MS_MAX: "how long Prometheus or Alertmanager is waited for",
+    SOURCE_PROBLEM_LENGTH_MAX: "written: what such a source says when it refuses",
+  },
+  "lib/log.ts": {
+    HISTORY_BYTES_MAX: "read: the end of the log",
+    LINE_CHARACTERS_MAX: "read: one record of the log",
+    UNPACKED_BYTES_MAX: "read: a rotated log, unpacked",
+  },
+  "lib/masking.ts": {
+    KNOWN_LENGTH_MIN: "written: a shorter known value is not masked wherever it stands",
+    VIEW_DEPTH_MAX: "read: encodings within encodings that are looked through",
+    ROUNDS_MAX: "read: passes over one text",
+  },
+  "lib/probes/alertmanager.ts": {
+    FIRING_MAX: "read: alerts of one answer",
+    TEXT_CHARACTERS_MAX: "read: the name of an alert, and its severity",
+  },
+  "lib/probes/database-child.ts": {
+    WAL_CHECK_BYTES_MAX: "read: the largest database with a WAL that is checked in place",
+    ROLLBACK_CHECK_BYTES_MAX:
+      "read: the same with a rollback journal, where the check holds up the bot",
+    CELL_CHARACTERS_MAX: "read: one value of a row",
+  },
+  "lib/probes/database.ts": {
+    INTEGRITY_MS_MAX: "how long the check of the whole file is waited for",
+  },
+  "lib/probes/journal.ts": {
+    JOURNAL_LINES_MAX: "read: lines of one question to the journal",
+  },
+  "lib/probes/log-files.ts": {
+    FUTURE_MS_MAX: "read: the stamp of a line, of which a later one was written by another clock",
+    ZONE_HALF_HOURS_MAX: "read: how far the zone of a stamp can be away",
+  },
+  "lib/probes/log-lines.ts": {
+    LINE_BYTES_MAX: "read: one line of a log",
+    EXAMPLES_MAX: "written: errors that are shown of each log",
+    LINKS_MAX: "read: marks of the connection in one interval",
+  },
+  "lib/probes/process.ts": {
+    ANCESTORS_MAX: "read: parents of a process",
+    PID_FILE_BYTES_MAX: "read: a pid file",
+    TREE_MAX: "read: processes below the bot's",
+  },
+  "lib/probes/prometheus.ts": {
+    LABELS_CHARACTERS_MAX: "written: labels of the series among which a person has to choose",
+  },
+  "lib/releases/request.ts": {
+    CHAT_MS_MAX: "how long the chat server is waited for",
+  },
+  "lib/releases/rollback.ts": {
+    REQUEST_BYTES_MAX: "read: the request for a rollback",
+  },
+  "lib/releases/state.ts": {
+    REMEMBERED_MAX: "written: rollbacks, and starts without a verdict, that the state holds",
+  },
+  "lib/report/view.ts": {
+    FINDINGS_SHOWN_MAX: "written: findings that a person reads",
+  },
+};
+
+test("every limit in lib/ has its reason, and none of them judges a bot", () => {
+  assert.deepEqual(boundsWithoutReason(sourcesOf(library), bounds), []);
 });

@@ -142,3 +142,29 @@ export const checksOutside = (sources: Sources): string[] =>
     /\bfunction\*? check[A-Z]|\b(?:const|let) check[A-Z]\w*\b[^=]*= *(?:async *)?(?:\(|<|\w+ *=>|function\b)|^\s*(?:async )?check[A-Z]\w*\(.*\{$/,
     blank,
   );
+
+/** Why each constant named as a bound is one of reading or of writing, by file and name. */
+export type Reasons = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/**
+ * Constants of the top level that are named as a limit and that no reason is given for, and reasons
+ * for those that are gone.
+ */
+export function boundsWithoutReason(sources: Sources, reasons: Reasons): string[] {
+  const places: string[] = [];
+  const found = new Set<string>();
+  for (const [file, text] of sources) {
+    for (const [index, line] of blank(text).split("\n").entries()) {
+      const [, name = ""] =
+        /^(?:export )?(?:const|let) (\w*(?:_(?:MAX|MIN)|(?:MAX|MIN)_)\w*)/.exec(line) ?? [];
+      if (name === "") continue;
+      found.add(`${file} ${name}`);
+      if (!reasons[file]?.[name])
+        places.push(`${file}:${index + 1}: ${name} has no reason why it judges no bot`);
+    }
+  }
+  for (const [file, names] of Object.entries(reasons))
+    for (const name of Object.keys(names))
+      if (!found.has(`${file} ${name}`)) places.push(`${file}: ${name} has a reason, but is gone`);
+  return places;
+}
