@@ -492,7 +492,7 @@ async function copyProgram(libraries: readonly string[]): Promise<string> {
 }
 
 for (const [what, prepare, why] of [
-  ["missing", () => {}, /Cannot find package/],
+  ["missing", () => {}, /Cannot find module/],
   ["built for another Node", breakBinding, /npm rebuild better-sqlite3/],
 ] as const) {
   test(`with better-sqlite3 ${what} a run ends with 70 and one sentence, and leaves a record`, async () => {
