@@ -26,9 +26,11 @@ import {
   filesWithoutOpening,
   longFiles,
   longFunctions,
+  numbersForLimits,
   strangersAmong,
   suppressedRules,
   syntaxNotErased,
+  tablesIn,
   testsLeftOut,
   unfinishedWork,
   wideLines,
@@ -161,6 +163,35 @@ test("boundsWithoutReason() finds a limit that is not listed, and a reason for o
     "lib/x.ts: BODY_BYTES_MAX has a reason, but is gone",
   ]);
   assert.deepEqual(boundsWithoutReason(oneFile("function f() {\n  const A_MAX = 1;\n}\n"), {}), []);
+});
+
+test("tablesIn() finds a table, and no word that only sounds like one", () => {
+  for (const planted of ["export const BURNIN: BurninLimits = {", "const LIMITS = {"])
+    assert.deepEqual(tablesIn(oneFile(planted), ["LIMITS", "BURNIN"]), [`lib/x.ts:1: ${planted}`]);
+  const innocent = "const LIMITS_SHOWN = 3;\n// const LIMITS = {\ntake(LIMITS);\n";
+  assert.deepEqual(tablesIn(oneFile(innocent), ["LIMITS"]), []);
+});
+
+test("numbersForLimits() finds a number in a limit's place, but no limit that is handed down", () => {
+  const limits = ["acceptable", "critical", "outageSecondsMax"];
+  const forbidden = [
+    'const row = { title: "Uptime", acceptable: 99.9 };',
+    "  critical: 0,",
+    "const outageSecondsMax = 60;",
+    "const seconds = limits.outageSecondsMax ?? 60;",
+    "if (row.critical > 5) {",
+    "({ outageSecondsMax = 60 }) => {",
+  ];
+  for (const planted of forbidden)
+    assert.deepEqual(numbersForLimits(oneFile(planted), limits), [`lib/x.ts:1: ${planted.trim()}`]);
+  const allowed = [
+    "type Row = { acceptable: number; critical: number };",
+    "const { acceptable } = limits.metrics.cpu;",
+    "if (seconds > limits.outageSecondsMax) {",
+    "const most = (limits.acceptable ?? 0) + 1;",
+    'const says = "critical: 5";',
+  ];
+  assert.deepEqual(numbersForLimits(oneFile(allowed.join("\n")), limits), []);
 });
 
 // ---------------------------------------------------------------------------- layers

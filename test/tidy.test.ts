@@ -8,6 +8,7 @@ import { join, relative } from "node:path";
 import { test } from "node:test";
 import { readHelp } from "../lib/commands/help.ts";
 import { CHECK_CODES, CHECK_NAMES } from "../lib/vocabulary.ts";
+import { BURNIN, LIMITS } from "../verify.ts";
 import { blank, functionsIn, type Sources } from "./support/code.ts";
 import { projectDirectory } from "./support/harness.ts";
 import {
@@ -17,10 +18,12 @@ import {
   filesWithoutOpening,
   longFiles,
   longFunctions,
+  numbersForLimits,
   type Reasons,
   strangersAmong,
   suppressedRules,
   syntaxNotErased,
+  tablesIn,
   testsLeftOut,
   unfinishedWork,
   wideLines,
@@ -337,4 +340,34 @@ const bounds: Reasons = {
 
 test("every limit in lib/ has its reason, and none of them judges a bot", () => {
   assert.deepEqual(boundsWithoutReason(sourcesOf(library), bounds), []);
+});
+
+/** The names of all numbers below a value, of those in other tables too. */
+function numberNamesIn(value: object): string[] {
+  const names: string[] = [];
+  for (const [name, below] of Object.entries(value)) {
+    if (typeof below === "object" && below !== null) names.push(...numberNamesIn(below));
+    else if (typeof below !== "string" && /\D/.test(name)) names.push(name);
+  }
+  return names;
+}
+
+test("the tables of numbers that judge a bot stand in verify.ts, and in no other file", () => {
+  const tables = ["LIMITS", "POLICY", "TREND", "BURNIN", "RULES", "ROLLBACK_ON"];
+  const found = tablesIn(sourcesOf(["verify.ts"]), tables);
+  assert.equal(found.length, tables.length, found.join("\n"));
+  assert.deepEqual(tablesIn(sourcesOf(library), tables), []);
+});
+
+test("no file of lib/ has a number for what the tables in verify.ts say", () => {
+  const limits = [...Object.keys(LIMITS), ...new Set(numberNamesIn(BURNIN))];
+  for (const name of [
+    "responseMsAvgMax",
+    "acceptable",
+    "critical",
+    "outageSecondsMax",
+    "errorsMax",
+  ])
+    assert.ok(limits.includes(name), name);
+  assert.deepEqual(numbersForLimits(sourcesOf(library), limits), []);
 });

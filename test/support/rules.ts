@@ -168,3 +168,24 @@ export function boundsWithoutReason(sources: Sources, reasons: Reasons): string[
       if (!found.has(`${file} ${name}`)) places.push(`${file}: ${name} has a reason, but is gone`);
   return places;
 }
+
+/** Definitions of these tables. */
+export const tablesIn = (sources: Sources, names: readonly string[]): string[] =>
+  placesOf(sources, new RegExp(`^\\s*(?:export )?(?:const|let) (?:${names.join("|")})\\b`), blank);
+
+/**
+ * Numbers that stand for a limit: as its value, in its place where it is missing, or compared with
+ * it. 0 stands for what is not there.
+ */
+export function numbersForLimits(sources: Sources, limits: readonly string[]): string[] {
+  const key = `(?:${limits.join("|")})`;
+  const number = "-?(?:[1-9]|0[.xb_])";
+  return [
+    ...placesOf(sources, new RegExp(`\\b${key}\\b *(?::|(?:\\?\\?|\\|\\|)?=) *-?\\d`), blank),
+    ...placesOf(
+      sources,
+      new RegExp(`\\b${key}\\b *(?:\\?\\?|\\|\\||[<>]=?|[!=]==) *${number}`),
+      blank,
+    ),
+  ];
+}
