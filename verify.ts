@@ -91,7 +91,13 @@ import type { Config } from "./lib/config.ts";
 import { STATUS_UP } from "./lib/dialects.ts";
 import { writeAtomically } from "./lib/files.ts";
 import { parseInstant } from "./lib/http.ts";
-import { type HistoryEvidence, logTrouble, parseHistory, renderDocument } from "./lib/log.ts";
+import {
+  type HistoryEvidence,
+  headOf,
+  logTrouble,
+  parseHistory,
+  renderDocument,
+} from "./lib/log.ts";
 import { maskDeep, maskOf } from "./lib/masking.ts";
 import {
   blockMedians,
@@ -1619,8 +1625,9 @@ async function accountBurnin(run: Run): Promise<Standing | null> {
   };
   run.flags = standing.flags;
   run.burnin = { id, releaseId, attempt, startedAt };
-  for (const record of judgeDue(standing, burnin.hours, { env: config.name, now: Date.now() })) {
-    writeRecordAndState(config, record, narrate);
+  for (const checkpoint of judgeDue(standing, burnin.hours)) {
+    const head = headOf("checkpoint", config.name, crypto.randomUUID(), Date.now());
+    writeRecordAndState(config, { ...head, ...checkpoint }, narrate);
   }
   return standing;
 }

@@ -13,7 +13,7 @@ import { closedTo, readEnd, readPart, userOf } from "./files.ts";
 import { parseJsonObject, valueAt } from "./http.ts";
 import { rotatedSiblings } from "./rotation.ts";
 import { isoOf } from "./text.ts";
-import { UNIT_INVOCATION, VERSION } from "./vocabulary.ts";
+import { VERSION } from "./vocabulary.ts";
 
 /** The samples of the last release that passed, out of the log. */
 export type HistoryEvidence = {
@@ -191,6 +191,13 @@ export function parseHistory(
   return null;
 }
 
+/**
+ * Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it
+ * starts.
+ */
+export const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT
+  ? (process.env.INVOCATION_ID ?? null)
+  : null;
 /** What every record of the log begins with. `ts` is UTC with milliseconds, `run` a UUID. */
 export type RecordHead<K extends string> = {
   v: 1;

@@ -5,13 +5,6 @@
  */
 
 export const VERSION = "0.1.0";
-/**
- * Of the verifier's own unit; a job runner that is a service hands its own invocation on to what it
- * starts.
- */
-export const UNIT_INVOCATION = process.env.CYTUBE_VERIFY_UNIT
-  ? (process.env.INVOCATION_ID ?? null)
-  : null;
 const SIGNAL_EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 const ROLLBACK_EXITS = {
   redFlag: 30,

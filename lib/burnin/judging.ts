@@ -3,10 +3,9 @@
  * verdict, and the checkpoints that are due. Pure; it looks at nothing.
  */
 
-import { randomUUID } from "node:crypto";
 import { CHECKPOINT_ADVICE, DECISION_ADVICE } from "../advice.ts";
 import type { Config } from "../config.ts";
-import { headOf, type RecordHead } from "../log.ts";
+import type { RecordHead } from "../log.ts";
 import type { Hour } from "../rules.ts";
 import { EXIT, type Verdict } from "../vocabulary.ts";
 import { isOver, judgeCheckpoint } from "./checkpoints.ts";
@@ -114,24 +113,25 @@ export function judgeTick(look: Verdict, { flags, rows, decision }: Standing): V
   return { verdict: "warn", exit: EXIT.belowTarget, action: `Worse than acceptable: ${found}.` };
 }
 
-/** A checkpoint as the log has it. The one at hour 24 is the decision. */
-export type CheckpointRecord = RecordHead<"checkpoint"> &
-  Decision & {
-    /** The run of the verification that began the burn-in. */
-    burnin: string;
-    /** Where no directory is configured, its version. */
-    releaseId: string | null;
-    attempt: number;
-    hour: Hour;
-    /** Whole seconds since the burn-in began. */
-    age: number;
-    uptime: Uptime;
-    verdict: "pass" | "warn" | "fail";
-    exit: number;
-    criteria: Criterion[];
-    metrics: MetricRow[];
-    flags: Flags;
-  };
+/** A checkpoint that was due. The one at hour 24 is the decision. */
+export type Checkpoint = Decision & {
+  /** The run of the verification that began the burn-in. */
+  burnin: string;
+  /** Where no directory is configured, its version. */
+  releaseId: string | null;
+  attempt: number;
+  hour: Hour;
+  /** Whole seconds since the burn-in began. */
+  age: number;
+  uptime: Uptime;
+  verdict: "pass" | "warn" | "fail";
+  exit: number;
+  criteria: Criterion[];
+  metrics: MetricRow[];
+  flags: Flags;
+};
+/** A checkpoint as the log has it. */
+export type CheckpointRecord = RecordHead<"checkpoint"> & Checkpoint;
 
 const CHECKPOINT_VERDICTS = {
   PASS: { verdict: "pass", exit: EXIT.passed },
@@ -144,7 +144,7 @@ const CHECKPOINT_VERDICTS = {
 function judgeOnTheWay(
   hour: Exclude<Hour, 24>,
   criteria: readonly Criterion[],
-): Decision & Pick<CheckpointRecord, "verdict" | "exit"> {
+): Decision & Pick<Checkpoint, "verdict" | "exit"> {
   const isOpen = criteria.some(({ status }) => status === "fail" || status === "unknown");
   return {
     decision: "RUNNING",
@@ -154,12 +154,7 @@ function judgeOnTheWay(
   };
 }
 
-/** The record of a checkpoint that is due. */
-function judgeHour(
-  hour: Hour,
-  standing: Standing,
-  { env, now }: { env: string; now: number },
-): CheckpointRecord {
+function judgeHour(hour: Hour, standing: Standing): Checkpoint {
   const { burnin, summary, rows, flags, decision, reasons, action } = standing;
   const { id, releaseId, attempt } = burnin;
   const criteria = judgeCheckpoint(hour, summary, burnin);
@@ -168,7 +163,6 @@ function judgeHour(
       ? { decision, reasons, action, ...CHECKPOINT_VERDICTS[decision] }
       : judgeOnTheWay(hour, criteria);
   return {
-    ...headOf("checkpoint", env, randomUUID(), now),
     burnin: id,
     releaseId,
     attempt,
@@ -186,16 +180,12 @@ function judgeHour(
  * The checkpoints that are due and not among the `judged` hours yet; the last one is the decision,
  * which a failure brings before its time.
  */
-export function judgeDue(
-  standing: Standing,
-  judged: readonly number[],
-  about: { env: string; now: number },
-): CheckpointRecord[] {
+export function judgeDue(standing: Standing, judged: readonly number[]): Checkpoint[] {
   const { burnin, summary, decision } = standing;
   const due = hoursOf(burnin.limits).filter(
     (hour) =>
       !judged.includes(hour) &&
       (isOver(summary, burnin, hour) || (hour === 24 && decision === "FAIL")),
   );
-  return due.map((hour) => judgeHour(hour, standing, about));
+  return due.map((hour) => judgeHour(hour, standing));
 }

@@ -6,9 +6,9 @@
 import * as fs from "node:fs";
 import { observe } from "../attempt.ts";
 import { readCommand } from "../command.ts";
+import { UNIT_INVOCATION } from "../log.ts";
 import { parseJournal } from "../probes/journal.ts";
 import { isoOf } from "../text.ts";
-import { UNIT_INVOCATION } from "../vocabulary.ts";
 import type { Cursor, Moment } from "./words.ts";
 
 // A process lives in one boot.

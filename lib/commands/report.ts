@@ -2,11 +2,11 @@
 
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import * as path from "node:path";
 import { messageOf, UserError } from "../attempt.ts";
 import type { Config } from "../config.ts";
-import { writeAtomically } from "../files.ts";
+import { userOf, writeAtomically } from "../files.ts";
 import { headOf, renderDocument, renderJson, writeRecord } from "../log.ts";
 import { maskDeep, maskOf } from "../masking.ts";
 import { print } from "../outputs/narrator.ts";
@@ -54,7 +54,8 @@ function requireReadable(logFile: string): void {
 async function readView(config: Config, since: string | undefined): Promise<ReportView> {
   requireReadable(config.logFile);
   const gathered = gatherReport(config, requireState(config).burnin, since);
-  const view = buildReport(config, gathered, Date.now());
+  const making = { host: hostname(), validator: userOf(), now: Date.now() };
+  const view = buildReport(config, gathered, making);
   if (view) return view;
   const when = since ? ` since ${since}` : " yet";
   throw new UserError(

@@ -1,6 +1,5 @@
 /** What a report says, out of what was gathered: the view that both templates are filled with. */
 
-import { hostname } from "node:os";
 import { countCarried } from "../burnin/bounding.ts";
 import { isOver, judgeCheckpoint } from "../burnin/checkpoints.ts";
 import { type CheckpointRecord, judgeStanding, type Standing } from "../burnin/judging.ts";
@@ -14,7 +13,6 @@ import {
   hoursOf,
 } from "../burnin/words.ts";
 import type { Config } from "../config.ts";
-import { userOf } from "../files.ts";
 import { round } from "../numbers.ts";
 import type { Hour } from "../rules.ts";
 import { isoOf, plural, spanOf } from "../text.ts";
@@ -143,8 +141,11 @@ function judgeAgain(about: BurninHead, accounts: Account[], config: Config): Sta
   return judgeStanding({ ...about, accounts, place: null, hours: [], decision: "RUNNING" }, config);
 }
 
+/** Of a report: where, by whom and when, in epoch milliseconds, it is made. */
+type Making = { host: string; validator: string; now: number };
+
 /** What a report says, out of what the log has of a burn-in; null where there is none. */
-export function buildReport(config: Config, gathered: Gathered, now: number): ReportView | null {
+export function buildReport(config: Config, gathered: Gathered, making: Making): ReportView | null {
   const { group, happened, checkpoints, notes, findings, skipped } = gathered;
   if (!group) return null;
   const accounts = group.accounts.toSorted((a, b) => a.from - b.from);
@@ -170,11 +171,11 @@ export function buildReport(config: Config, gathered: Gathered, now: number): Re
     title: `Production Validation Report - Day ${day}`,
     day,
     env: config.name,
-    host: hostname(),
+    host: making.host,
     releaseId: burnin.releaseId ?? "unknown",
     date: to.slice(0, 10),
-    validator: userOf(),
-    generatedAt: isoOf(now),
+    validator: making.validator,
+    generatedAt: isoOf(making.now),
     timeZone,
     verifier: VERSION,
     attempt: burnin.attempt,
