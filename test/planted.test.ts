@@ -23,10 +23,12 @@ import {
   badLineEnds,
   boundsWithoutReason,
   checksOutside,
+  effectsIn,
   filesWithoutOpening,
   longFiles,
   longFunctions,
   numbersForLimits,
+  packagesInSeveralFiles,
   strangersAmong,
   suppressedRules,
   syntaxNotErased,
@@ -192,6 +194,77 @@ test("numbersForLimits() finds a number in a limit's place, but no limit that is
     'const says = "critical: 5";',
   ];
   assert.deepEqual(numbersForLimits(oneFile(allowed.join("\n")), limits), []);
+});
+
+// ---------------------------------------------------------------------------- what a file may use
+
+test("packagesInSeveralFiles() finds the second file, and an entry that is out of date", () => {
+  const twice = sourcesOf({
+    "lib/a.ts": 'import { $ } from "zx/core";\n',
+    "lib/b.ts": 'a;\nconst { $ } = await import("zx");\n',
+    "lib/c.ts": 'import type { ProcessPromise } from "zx/core";\ntype Z = typeof import("zx");\n',
+  });
+  const files = ["lib/a.ts", "lib/b.ts"];
+  assert.deepEqual(packagesInSeveralFiles(twice, {}), [
+    "lib/a.ts:1: imports zx, as others do",
+    "lib/b.ts:2: imports zx, as others do",
+  ]);
+  assert.deepEqual(packagesInSeveralFiles(twice, { zx: { files, why: "b" } }), []);
+  const once = oneFile('import { $ } from "zx";\nimport { a } from "node:fs";\n', "lib/a.ts");
+  assert.deepEqual(packagesInSeveralFiles(once, {}), []);
+  assert.deepEqual(packagesInSeveralFiles(once, { zx: { files, why: "b" } }), [
+    "lib/b.ts: is listed for zx, and has none",
+  ]);
+});
+
+test("effectsIn() finds clock, files, processes and network", () => {
+  const forbidden = [
+    "const now = Date.now();",
+    "const now = new Date();",
+    "const begun = performance.now();",
+    "const name = process.env.USER;",
+    "const { env } = process;",
+    "const answer = await fetch(url);",
+    "setTimeout(end, 5);",
+    "const id = crypto.randomUUID();",
+    "const share = Math.random();",
+    `const says = \`at \${Date.now()}\`;`,
+  ];
+  for (const planted of forbidden)
+    assert.deepEqual(effectsIn(oneFile(`a;\n${planted}\n`)), [`lib/x.ts:2: ${planted}`]);
+  const modules = [
+    "node:fs",
+    "node:child_process",
+    "node:http",
+    "node:os",
+    "node:net",
+    "node:process",
+    "node:timers/promises",
+    "zx/core",
+    "undici",
+  ];
+  for (const target of modules)
+    for (const planted of [`import * as a from "${target}";`, `await import("${target}");`])
+      assert.deepEqual(effectsIn(oneFile(planted)), [`lib/x.ts:1: imports ${target}`]);
+  for (const name of ["readHttp", "writeAtomically", "openRun", "print", "userOf", "headOf"])
+    assert.deepEqual(effectsIn(oneFile(`import { a, ${name} } from "./y.ts";`)), [
+      `lib/x.ts:1: imports ${name}`,
+    ]);
+});
+
+test("effectsIn() lets pass what only sounds like one", () => {
+  const allowed = [
+    'import * as path from "node:path";',
+    'import type { Agent } from "node:http";',
+    'import { type readHttp, parseAnswer, runningOf } from "./http.ts";',
+    "const at = Date.parse(text);",
+    "const day = new Date(now);",
+    "const unit = config.process.unit;",
+    "const parts = { process: [] };",
+    "// Date.now() is the caller's",
+    'const hint = "process.unit";',
+  ];
+  assert.deepEqual(effectsIn(oneFile(allowed.join("\n"))), []);
 });
 
 // ---------------------------------------------------------------------------- layers

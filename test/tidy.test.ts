@@ -15,11 +15,14 @@ import {
   badLineEnds,
   boundsWithoutReason,
   checksOutside,
+  effectsIn,
   filesWithoutOpening,
   longFiles,
   longFunctions,
   numbersForLimits,
+  packagesInSeveralFiles,
   type Reasons,
+  type Shared,
   strangersAmong,
   suppressedRules,
   syntaxNotErased,
@@ -370,4 +373,82 @@ test("no file of lib/ has a number for what the tables in verify.ts say", () => 
   ])
     assert.ok(limits.includes(name), name);
   assert.deepEqual(numbersForLimits(sourcesOf(library), limits), []);
+});
+
+// ---------------------------------------------------------------------------- what a file may use
+
+const shared: Shared = {
+  commander: {
+    files: ["lib/commands/command-line.ts", "lib/commands/help.ts"],
+    why: "The pages of help are not loaded by a run that is not asked for one.",
+  },
+  valibot: {
+    files: ["lib/config-parse.ts", "lib/config-schema.ts"],
+    why: "The schema is written in it, and what it finds is worded by what it calls an issue.",
+  },
+};
+
+test("each package is imported in one file", () => {
+  assert.deepEqual(packagesInSeveralFiles(sourcesOf(sources), shared), []);
+});
+
+/**
+ * What judges, renders, masks or only says words: it takes the clock, and what was read, as
+ * arguments.
+ */
+const pure = [
+  "lib/advice.ts",
+  "lib/attempt.ts",
+  "lib/config-file.ts",
+  "lib/config-keys.ts",
+  "lib/config-parse.ts",
+  "lib/config-schema.ts",
+  "lib/dialects.ts",
+  "lib/masking-patterns.ts",
+  "lib/masking.ts",
+  "lib/numbers.ts",
+  "lib/rules.ts",
+  "lib/text.ts",
+  "lib/vocabulary.ts",
+  "lib/probes/log-lines.ts",
+  "lib/probes/log-patterns.ts",
+  "lib/burnin/bands.ts",
+  "lib/burnin/bounding.ts",
+  "lib/burnin/checkpoints.ts",
+  "lib/burnin/flags.ts",
+  "lib/burnin/judging.ts",
+  "lib/burnin/links.ts",
+  "lib/burnin/metrics.ts",
+  "lib/burnin/spans.ts",
+  "lib/burnin/starts.ts",
+  "lib/burnin/summary.ts",
+  "lib/burnin/words.ts",
+  "lib/outputs/github.ts",
+  "lib/outputs/markdown.ts",
+  "lib/outputs/metrics.ts",
+  "lib/outputs/plan.ts",
+  "lib/outputs/pretty.ts",
+  "lib/outputs/status.ts",
+  "lib/alerts/situation.ts",
+  "lib/report/charts.ts",
+  "lib/report/events.ts",
+  "lib/report/view.ts",
+  "lib/commands/flags.ts",
+  "lib/commands/help.ts",
+  "lib/commands/usage.ts",
+];
+
+for (const file of pure) {
+  test(`${file} uses no clock, file, process or network`, () => {
+    assert.deepEqual(effectsIn(sourcesOf([file])), []);
+  });
+}
+
+test("the checks, their table and the verdict use no clock, file, process or network", () => {
+  const sections = source.split(/^(?=\/\/ --- )/m);
+  for (const title of ["Checks", "Table of checks", "Verdict"]) {
+    const section = sections.find((text) => text.startsWith(`// --- ${title} -`));
+    assert.ok(section, title);
+    assert.deepEqual(effectsIn(new Map([[`verify.ts, ${title}`, section]])), []);
+  }
 });

@@ -2,7 +2,7 @@
  * The rules of the tidy test. Each takes texts, and returns what breaks it, with file and line, so
  * that it can be shown to fail on a planted text as well as to hold for the project.
  */
-import { blank, functionsIn, type Sources, withoutLiterals } from "./code.ts";
+import { blank, functionsIn, importsOf, type Sources, withoutLiterals } from "./code.ts";
 
 /** The lines that a pattern matches, in the text or in what `shape` leaves of it. */
 function placesOf(
@@ -188,4 +188,73 @@ export function numbersForLimits(sources: Sources, limits: readonly string[]): s
       blank,
     ),
   ];
+}
+
+// ---------------------------------------------------------------------------- what a file may use
+
+/** The files in which a package is loaded that is loaded in several, and why. */
+export type Shared = Readonly<Record<string, { files: readonly string[]; why: string }>>;
+
+/**
+ * Packages that are loaded in more than one file, and are not listed with these files; and what is
+ * listed and is not so any more. Types load nothing.
+ */
+export function packagesInSeveralFiles(sources: Sources, shared: Shared): string[] {
+  const users = new Map<string, Map<string, number>>();
+  for (const [file, text] of sources) {
+    for (const { target, line, isType } of importsOf(text)) {
+      if (isType || /^(?:\.|node:)/.test(target)) continue;
+      const name = packageOf(target);
+      users.set(name, (users.get(name) ?? new Map()).set(file, line));
+    }
+  }
+  const places: string[] = [];
+  for (const [name, lines] of users) {
+    const allowed = shared[name]?.files ?? [];
+    if (lines.size < 2) continue;
+    for (const [file, line] of lines)
+      if (!allowed.includes(file)) places.push(`${file}:${line}: imports ${name}, as others do`);
+  }
+  for (const [name, { files }] of Object.entries(shared))
+    for (const file of files)
+      if (!users.get(name)?.has(file)) places.push(`${file}: is listed for ${name}, and has none`);
+  return places;
+}
+
+/** `zx/core` is part of zx, `@scope/name/part` of @scope/name. */
+const packageOf = (target: string): string =>
+  target
+    .split("/")
+    .slice(0, target.startsWith("@") ? 2 : 1)
+    .join("/");
+
+/** Modules that reach out of the program: to files, processes, the network, the clock. */
+const REACHES_OUT =
+  /^node:(?!path$|util$|string_decoder$)|^(?:zx|undici|pidusage|better-sqlite3)(?:\/|$)/;
+/** What does so without an import. */
+const EFFECT = new RegExp(
+  [
+    String.raw`\bDate\.now\b|\bnew Date\(\)|(?<![.\w])Date\(\)|\bperformance\b`,
+    String.raw`(?<![.\w])process(?:\?\.|[.[;])|\bglobalThis\b|(?<![.\w])console\.`,
+    String.raw`(?<![.\w])fetch\(|\bset(?:Timeout|Interval|Immediate)\(`,
+    String.raw`\bMath\.random\b|(?<![.\w])crypto\.`,
+  ].join("|"),
+);
+/** How functions are called that read or write, wait, or know who asks and where. */
+const EFFECTFUL =
+  /^(?:(?:read|write|open|follow|run|print|deliver|send|leave|remove|load|sync|sleep|poll)(?:[A-Z]|$)|(?:headOf|userOf|hostname)$)/;
+
+/** What in these sources uses the clock, files, processes or the network. */
+export function effectsIn(sources: Sources): string[] {
+  const places = placesOf(sources, EFFECT, blank);
+  for (const [file, text] of sources) {
+    for (const { target, line, values, isType } of importsOf(text)) {
+      if (!isType && REACHES_OUT.test(target)) places.push(`${file}:${line}: imports ${target}`);
+      for (const name of target.startsWith(".")
+        ? values.filter((value) => EFFECTFUL.test(value))
+        : [])
+        places.push(`${file}:${line}: imports ${name}`);
+    }
+  }
+  return places;
 }
