@@ -288,7 +288,7 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
     ],
     [
       "late",
-      /^43(?:19|20|21) of 57\d\d samples are missing \/ no sample from \d{4}-.*Z for (?:17 h 59 min|18 h)$/,
+      /^43\d\d of 57\d\d samples are missing \/ no sample from \d{4}-.*Z for (?:17 h 5\d min|18 h)$/,
       [1438, 1442],
     ],
     [
@@ -296,7 +296,7 @@ describe("readPrometheus() on a day of known truth", { concurrency: true }, () =
       /^\d+ of \d+ samples are missing \/ no sample from .* for 20 min(?: \d+ s)? \/ the newest sample is 20 min(?: \d+ s)? old$/,
       [5678, 5682],
     ],
-    ["single", /^there is a single sample$/, [1, 1]],
+    ["single", /^(?:the newest sample is .* old \/ )?there is a single sample$/, [1, 1]],
     ["count", /^it is not always 0 or 1$/, [5759, 5761]],
   ] as const) {
     test(`says so of a history that is ${name}`, async () => {
@@ -654,9 +654,9 @@ describe("readPrometheus() while it scrapes a bot", () => {
     });
     try {
       const url = `${prometheus.url}/prom/`;
-      const when = (what: string, holds: (view: PrometheusView) => boolean) =>
+      const when = (what: string, holds: (view: PrometheusView) => boolean, seconds = 3) =>
         eventually(what, async () => {
-          const view = await read({ url }, 3);
+          const view = await read({ url }, seconds);
           return holds(view) && view;
         });
       await when(
@@ -677,7 +677,10 @@ describe("readPrometheus() while it scrapes a bot", () => {
       within(dead.everySeconds, 0.2, 0.3, "scrape interval");
       Object.assign(bot, { connected: 1, errors: 7, startedAt: performance.now() });
       isDown = false;
-      const back = await when("its start is seen", ({ restarts }) => restarts === 1);
+      // Both lie in the last minute, however long a busy machine takes for the questions.
+      const isBack = ({ restarts, errors }: PrometheusView): boolean =>
+        restarts === 1 && (errors ?? 0) > 0;
+      const back = await when("its start and its errors are seen", isBack, 60);
       within(back.errors, 5, 12, "errors, extrapolated over a gap");
     } finally {
       server.closeAllConnections();
