@@ -114,7 +114,7 @@ export function judgeTick(look: Verdict, { flags, rows, decision }: Standing): V
 }
 
 /** A checkpoint that was due. The one at hour 24 is the decision. */
-export type Checkpoint = Decision & {
+type Checkpoint = Decision & {
   /** The run of the verification that began the burn-in. */
   burnin: string;
   /** Where no directory is configured, its version. */

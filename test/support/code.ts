@@ -15,7 +15,7 @@ type Words = {
 };
 
 /** The comments, strings, templates' text and regular expressions of a source, in their order. */
-export function wordsIn(code: string): Words[] {
+function wordsIn(code: string): Words[] {
   const words: Words[] = [];
   // A slash begins a regular expression where a value may begin: after an operator, an opening
   // bracket, or a word such as return; comments between the two say nothing.
@@ -138,7 +138,7 @@ export function withoutLiterals(code: string): string {
 }
 
 /** One import of a file. */
-export interface Import {
+interface Import {
   /** As it is written: a package, `node:fs`, or `./x.ts`. */
   target: string;
   /** Where it stands, counted from 1. */
