@@ -246,7 +246,7 @@ test("effectsIn() finds clock, files, processes and network", () => {
   for (const target of modules)
     for (const planted of [`import * as a from "${target}";`, `await import("${target}");`])
       assert.deepEqual(effectsIn(oneFile(planted)), [`lib/x.ts:1: imports ${target}`]);
-  for (const name of ["readHttp", "writeAtomically", "openRun", "print", "userOf", "headOf"])
+  for (const name of ["readHttp", "writeAtomically", "scanRecords", "print", "userOf", "SHIPPED"])
     assert.deepEqual(effectsIn(oneFile(`import { a, ${name} } from "./y.ts";`)), [
       `lib/x.ts:1: imports ${name}`,
     ]);

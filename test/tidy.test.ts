@@ -392,57 +392,57 @@ test("each package is imported in one file", () => {
   assert.deepEqual(packagesInSeveralFiles(sourcesOf(sources), shared), []);
 });
 
-/**
- * What judges, renders, masks or only says words: it takes the clock, and what was read, as
- * arguments.
- */
-const pure = [
-  "lib/advice.ts",
-  "lib/attempt.ts",
-  "lib/config-file.ts",
-  "lib/config-keys.ts",
-  "lib/config-parse.ts",
-  "lib/config-schema.ts",
-  "lib/dialects.ts",
-  "lib/masking-patterns.ts",
-  "lib/masking.ts",
-  "lib/numbers.ts",
-  "lib/rules.ts",
-  "lib/text.ts",
-  "lib/vocabulary.ts",
+/** Rooms that look at the world, or act on what a person asks, and what of them does not. */
+const outward = /^lib\/(?:probes|commands)\//;
+const inwardOfThese = [
   "lib/probes/log-lines.ts",
   "lib/probes/log-patterns.ts",
-  "lib/burnin/bands.ts",
-  "lib/burnin/bounding.ts",
-  "lib/burnin/checkpoints.ts",
-  "lib/burnin/flags.ts",
-  "lib/burnin/judging.ts",
-  "lib/burnin/links.ts",
-  "lib/burnin/metrics.ts",
-  "lib/burnin/spans.ts",
-  "lib/burnin/starts.ts",
-  "lib/burnin/summary.ts",
-  "lib/burnin/words.ts",
-  "lib/outputs/github.ts",
-  "lib/outputs/markdown.ts",
-  "lib/outputs/metrics.ts",
-  "lib/outputs/plan.ts",
-  "lib/outputs/pretty.ts",
-  "lib/outputs/status.ts",
-  "lib/alerts/situation.ts",
-  "lib/report/charts.ts",
-  "lib/report/events.ts",
-  "lib/report/view.ts",
   "lib/commands/flags.ts",
   "lib/commands/help.ts",
   "lib/commands/usage.ts",
 ];
+/** What else reaches for files, processes, the network or the clock, and for which of them. */
+const reaching: Readonly<Record<string, string>> = {
+  "lib/alerts/run.ts": "looks at the state and the units, and brings what is due to the sinks",
+  "lib/alerts/sinks.ts": "sends messages",
+  "lib/burnin/accounting.ts": "asks every source of an interval",
+  "lib/burnin/interval.ts": "reads the logs of an interval",
+  "lib/burnin/moments.ts": "reads the clocks and the boot",
+  "lib/command.ts": "runs commands",
+  "lib/config.ts": "reads a site's config",
+  "lib/files.ts": "reads and writes small files",
+  "lib/http.ts": "asks over the network",
+  "lib/log.ts": "reads and writes the log",
+  "lib/outputs/narrator.ts": "writes to the terminal",
+  "lib/releases/plan.ts": "lists the releases there are",
+  "lib/releases/request.ts": "asks the chat server, and leaves the request",
+  "lib/releases/rollback.ts": "switches a release",
+  "lib/releases/state-file.ts": "reads and writes the state",
+  "lib/releases/state.ts": "begins the record of a rollback, and knows its own unit",
+  "lib/report/gather.ts": "scans the log",
+  "lib/report/render.ts": "reads its templates",
+  "lib/rotation.ts": "lists the neighbours of a log",
+  "lib/run.ts": "begins a run, and times it",
+  "lib/shipped.ts": "reads what is shipped",
+};
+/** What judges, renders, masks or only says words; it takes what was read, and the clock. */
+const pure = library.filter(
+  (file) => (!outward.test(file) || inwardOfThese.includes(file)) && !(file in reaching),
+);
 
 for (const file of pure) {
   test(`${file} uses no clock, file, process or network`, () => {
     assert.deepEqual(effectsIn(sourcesOf([file])), []);
   });
 }
+
+test("what is said to reach for files, processes, the network or the clock does so", () => {
+  const idle = Object.keys(reaching).filter(
+    (file) => !library.includes(file) || effectsIn(sourcesOf([file])).length === 0,
+  );
+  assert.deepEqual(idle, []);
+  assert.deepEqual(strangersAmong(inwardOfThese, library), []);
+});
 
 test("the checks, their table and the verdict use no clock, file, process or network", () => {
   const sections = source.split(/^(?=\/\/ --- )/m);

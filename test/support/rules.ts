@@ -240,9 +240,9 @@ const EFFECT = new RegExp(
     String.raw`\bMath\.random\b|(?<![.\w])crypto\.`,
   ].join("|"),
 );
-/** How functions are called that read or write, wait, or know who asks and where. */
+/** How is called what reads or writes, waits, or knows who asks and where. */
 const EFFECTFUL =
-  /^(?:(?:read|write|open|follow|run|print|deliver|send|leave|remove|load|sync|sleep|poll)(?:[A-Z]|$)|(?:headOf|userOf|hostname)$)/;
+  /^(?:(?:read|write|open|follow|run|print|deliver|send|leave|remove|load|scan|sync|sleep|poll)(?:[A-Z]|$)|(?:headOf|userOf|hostname|SHIPPED|HERE)$)/;
 
 /** What in these sources uses the clock, files, processes or the network. */
 export function effectsIn(sources: Sources): string[] {
