@@ -56,23 +56,27 @@ describe("a bot under a real systemd", { skip: reason ?? false }, () => {
   };
 
   /**
-   * Runs the verifier in the machine. `meanwhile` is a shell command that runs a second into the
-   * watch.
+   * Runs the verifier in the machine. `meanwhile` is a shell command that runs once the watch has
+   * begun.
    */
   const verify = async (
     settings: { uid?: number; config?: string; meanwhile?: string } = {},
   ): Promise<Verified> => {
     await machine.writeFile("/etc/cytube-verify/prod.yaml", settings.config ?? config);
+    // What the verifier says while it runs.
+    const told = `/run/verify/told-by-${settings.uid ?? 0}`;
+    const watching = `until grep -q '^watch:' ${told}; do sleep 0.1; done`;
     const meanwhile = settings.meanwhile
-      ? `(sleep 3; ${settings.meanwhile}) >/dev/null 2>&1 &`
+      ? `(${watching}; ${settings.meanwhile}) >/dev/null 2>&1 &`
       : "";
-    const command = `${meanwhile} exec ${process.execPath} ${program}/build/verify.js --env prod --json`;
+    const verifier = `${process.execPath} ${program}/build/verify.js --env prod --json`;
+    const command = `rm -f ${told}; ${meanwhile} exec ${verifier} 2>${told}`;
     const options = {
       timeoutMs: 60_000,
       ...(settings.uid === undefined ? {} : { uid: settings.uid }),
     };
-    const { code, stdout, stderr } = await machine.run(["sh", "-c", command], options);
-    assert.ok(stdout.startsWith("{"), `no result: ${stderr}`);
+    const { code, stdout } = await machine.run(["sh", "-c", command], options);
+    assert.ok(stdout.startsWith("{"), `no result: ${(await machine.run(["cat", told])).stdout}`);
     const { findings } = JSON.parse(stdout) as {
       findings: { check: string; status: string; says: string }[];
     };
