@@ -78,8 +78,14 @@ const waitForRollback = (host: Host, after: number) =>
  */
 const longWatch: Settings = { limits: { watchSeconds: 15 } };
 
-/** Where the release that is rolled back to is bad as well, all of its time is waited for in vain. */
-const badTarget: Settings = { rollback: { secondsMax: 15 } };
+/**
+ * Where the release that is rolled back to is bad as well, all of its time is waited for in vain: it
+ * is short, but a slow machine, too, comes to a judgement within it.
+ */
+const badTarget: Settings = {
+  rollback: { secondsMax: 30 },
+  limits: { startupSecondsMax: 5 },
+};
 
 /** What a person did is told at most as that. */
 function assertNoFailureTold(host: Host): void {
