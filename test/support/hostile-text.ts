@@ -21,3 +21,5 @@ export const hostile = fc.string({
   ),
   maxLength: 12,
 });
+
+export const hostileText = "a\u001b[31mb\r\n::error::c\u009b%0A\u202e";
