@@ -57,7 +57,7 @@ import {
 
 type Status = "pass" | "warn" | "fail" | "unknown" | "skipped" | "off";
 
-export type Expected = {
+type Expected = {
   exit: number;
   /** The check that must say so; without it only the exit status and the texts count. */
   check?: string;
@@ -70,7 +70,7 @@ export type Expected = {
   record?: boolean;
 };
 
-export type Scene = {
+type Scene = {
   dir: string;
   bot: RunningBot;
   /** Nothing listens there. */
@@ -107,7 +107,7 @@ type Play = {
   also?: (run: Run, scene: Scene, result: Result | null) => string[];
 };
 
-export type Group =
+type Group =
   | "process"
   | "database"
   | "health"

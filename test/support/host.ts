@@ -125,10 +125,10 @@ export function median(values: readonly number[]): number {
 export type Place = { env: string; unit: string; directory: string; data: string; port: number };
 
 export const deployer = 1500;
-export const botUser = 1600;
-export const operator = 1700;
+const botUser = 1600;
+const operator = 1700;
 
-export function placeOf(env: string, port: number): Place {
+function placeOf(env: string, port: number): Place {
   const name = env === "prod" ? "cytube-bot" : `cytube-bot-${env.replace(/^prod-/, "")}`;
   return {
     env,
@@ -260,7 +260,7 @@ const quickTimer = timerOf(scheduleMinutes.map((minutes) => minutes / 5));
 
 // ----------------------------------------------------------------------- who is outside: the pager and the chat server
 
-export type Alert = { at: number; path: string; text: string };
+type Alert = { at: number; path: string; text: string };
 
 export type Outside = {
   alerts: Alert[];
@@ -855,7 +855,7 @@ async function installAndPack(host: Host): Promise<Installed> {
  * A host on which r1 is deployed and proven, and the bot is stopped; `virgin`: nothing is deployed,
  * and nothing was ever proven.
  */
-export async function openHost(options: HostOptions = {}): Promise<Host> {
+async function openHost(options: HostOptions = {}): Promise<Host> {
   await installOnce();
   const outside = await openOutside();
   const host = new Host(await boot(), outside, placeOf("prod", await findSteadyPort()));

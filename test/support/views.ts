@@ -716,7 +716,7 @@ export const failed: ReportView = {
 };
 
 /** A day that nothing speaks against, and of which not enough was seen. */
-export const partial: ReportView = {
+const partial: ReportView = {
   ...healthy,
   decision: "PARTIAL",
   healthy: "ISSUES",
@@ -735,7 +735,7 @@ export const partial: ReportView = {
 };
 
 /** After five hours and a quarter. */
-export const running: ReportView = {
+const running: ReportView = {
   ...healthy,
   generatedAt: iso(18_960),
   to: iso(18_900),
@@ -768,7 +768,7 @@ export const running: ReportView = {
 };
 
 /** Nothing is known: no burn-in has begun. */
-export const empty: ReportView = {
+const empty: ReportView = {
   ...common,
   releaseId: "unknown",
   attempt: 0,
