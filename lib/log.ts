@@ -163,6 +163,10 @@ export function* scanRecords(file: string, skipped: Skipped): Generator<Entry> {
   }
 }
 
+/**
+ * The samples of the newest verification that passed under another version, or null where the
+ * records have none; a release is compared with the one before it.
+ */
 export function parseHistory(
   records: readonly Record<string, unknown>[],
   env: string,
@@ -171,21 +175,15 @@ export function parseHistory(
   const numbers = (value: unknown): number[] =>
     Array.isArray(value) ? value.filter((item) => typeof item === "number") : [];
   for (const record of records.toReversed()) {
-    const [before, responseMs, memoryMb] = [
-      "/identity/version",
-      "/series/responseMs",
-      "/series/memoryMb",
-    ].map((pointer) => valueAt(record, pointer));
-    const passed =
-      record.kind === "verify" &&
-      record.env === env &&
-      ["pass", "warn"].includes(String(record.verdict));
-    if (!passed || !record.series || typeof before !== "string" || before === version) continue;
+    const before = valueAt(record, "/identity/version");
+    const isVerification = record.kind === "verify" && record.env === env;
+    const hasPassed = isVerification && ["pass", "warn"].includes(String(record.verdict));
+    if (!hasPassed || !record.series || typeof before !== "string" || before === version) continue;
     return {
       version: before,
       ts: String(record.ts),
-      responseMs: numbers(responseMs),
-      memoryMb: numbers(memoryMb),
+      responseMs: numbers(valueAt(record, "/series/responseMs")),
+      memoryMb: numbers(valueAt(record, "/series/memoryMb")),
     };
   }
   return null;

@@ -133,14 +133,25 @@ export function openRun(
   };
 }
 
+/** Which start of the bot a record is about. */
+type RecordedIdentity = {
+  pid: number;
+  startTicks: number;
+  /** ISO 8601. */
+  startedAt: string;
+  bootId: string;
+  invocation: string | null;
+  /** As in Run. */
+  version: string | null;
+};
+
 /**
  * What --json prints, and a line of the log. config/result.schema.json documents and constrains it.
  */
 export type Result = RecordHead<Run["kind"]> &
   Verdict & {
     config: string;
-    /** `startedAt` is ISO 8601; `version` as in Run. */
-    identity: (Omit<Identity, "startedAt"> & { startedAt: string; version: string | null }) | null;
+    identity: RecordedIdentity | null;
     /**
      * What a rollback knows the release by: the name of its directory, or else, where no directory
      * is configured, its version.

@@ -60,26 +60,37 @@ export const CHECK_CODES = {
 } as const;
 export type CheckName = keyof typeof CHECK_CODES;
 export const CHECK_NAMES = Object.keys(CHECK_CODES) as CheckName[];
+
 type Value = number | string | boolean | null;
-type Measure = { status: Status; measured: Value; limit: Value; unit: string | null };
-/**
- * One thing that a check looked at. `measured` and `limit` are in `unit`; `says` is a sentence;
- * `evidence` is what it rests on, for people.
- */
-export type Part = Measure & {
-  part: string;
+/** What was judged, with what it rests on. */
+type Judged = {
+  status: Status;
+  /** In `unit`, as `limit` is. */
+  measured: Value;
+  limit: Value;
+  unit: string | null;
+  /** A sentence. */
   says: string;
+  /** For people. */
   evidence: string[];
+  /** What to do, or where to look. */
   hint: string | null;
+};
+
+/** One thing that a check looked at. */
+export type Part = Judged & {
+  part: string;
   /** Of a log, the error lines that the evidence shows, for code to compare. */
   examples?: string[];
 };
-// Its worst part speaks for it, and all are listed.
-export type Finding = Omit<Part, "part" | "examples"> & {
+
+/** What a check came to: its worst part speaks for it, and all are listed. */
+export type Finding = Judged & {
   check: CheckName;
   phase: Phase;
   parts: Part[];
 };
+
 /**
  * Which start of which process was looked at. `startTicks` are the kernel's, from boot to the
  * start, so that pid reuse shows.
@@ -91,9 +102,19 @@ export type Identity = {
   bootId: string;
   invocation: string | null;
 };
+
+/** What tells one start of the bot from another. */
+type Start = {
+  pid: number;
+  startTicks: number;
+  bootId: string;
+  invocation: string | null;
+};
+
 /** One word for a start of the bot, equal for two looks at the same one. */
-export const startOf = ({ pid, startTicks, bootId, invocation }: Omit<Identity, "startedAt">) =>
+export const startOf = ({ pid, startTicks, bootId, invocation }: Start): string =>
   invocation ?? `${bootId}/${pid}/${startTicks}`;
+
 export const SINK_KINDS = ["discord", "slack", "ntfy", "json", "command"] as const;
 export type SinkKind = (typeof SINK_KINDS)[number];
 
