@@ -540,6 +540,27 @@ describe("on a host", { skip: reason ?? false, concurrency: 5, timeout: 1_800_00
   );
 
   scene(
+    "a config that is broken after a pass: each start is looked at once, and nothing goes round in circles",
+    async (host) => {
+      await startProven(host);
+      const verifications = await host.startsOf(verification);
+      await host.shell("echo 'nonsense: 1' >> /etc/cytube-verify/prod.yaml");
+      await host.restart();
+      await waitFor(
+        "the verification has failed",
+        async () => (await host.show(verification, "ExecMainStatus")) === "78",
+      );
+      await neverWithin(
+        "it was started again",
+        5000,
+        async () => (await host.startsOf(verification)) > verifications + 1,
+      );
+    },
+    // Ticks fail alike, and alert; they are no part of this.
+    { files: { [quickTimerFile]: timerOf([600]) } },
+  );
+
+  scene(
     "a start whose hook did nothing: a tick notices it, and it gets a verdict of its own",
     async (host) => {
       await startProven(host);
