@@ -114,12 +114,12 @@ export const ELEMENT = /[^<\r\n]+/y;
 // A quoted value ends at its quote, unless that is escaped (in JSON, twice), doubled, or inside
 // a word (it's); without one, at the end of the line.
 export const OPENING =
-  /(?:[bru]{1,2}(?="[^"\r\n]{0,256}"|'[^'\r\n]{0,256}'))?(?:""(?=[^\s"',;:)\]}&])|["'`“„])/iy;
+  /(?:[bru]{1,2}(?="[^"\r\n]{0,256}"|'[^'\r\n]{0,256}'))?(?:""(?=[^\s"',;:)\]}&])|["'`\u201c\u201e])/iy;
 export const IN_DOUBLE = /(?:[^"\\\r\n]|\\[^\r\n]|"(?=[A-Za-z0-9]))*/y;
 export const IN_SINGLE =
   /(?:[^'\\\r\n]|\\\\'(?!\s{0,8}(?:$|[,;](?:[\s"']|\w{1,40}=|$)|[)\]}]+(?:[\s,;."']|$)))|\\[^\r\n]|''|'\\''|'(?=[A-Za-z0-9]))*/y;
 export const IN_BACKTICKS = /[^`\r\n]*/y;
-export const IN_CURLY = /[^”“\r\n]*/y;
+export const IN_CURLY = /[^\u201d\u201c\r\n]*/y;
 // A list or an object under a secret key: its strings are secrets, its own keys, which a colon
 // follows, are not.
 export const NESTED =

@@ -22,11 +22,11 @@ const entries = readdirSync(join(projectDirectory, "lib"), {
   recursive: true,
   withFileTypes: true,
 });
-const library = entries
+const libFiles = entries
   .filter((entry) => entry.isFile())
   .map((entry) => relative(projectDirectory, join(entry.parentPath, entry.name)));
 const sources = new Map(
-  ["verify.ts", ...library].map((file) => [
+  ["verify.ts", ...libFiles].map((file) => [
     file,
     readFileSync(join(projectDirectory, file), "utf8"),
   ]),

@@ -49,10 +49,10 @@ function filesBelow(directory: string): string[] {
     .map((entry) => relative(projectDirectory, join(entry.parentPath, entry.name)));
 }
 
-const library = filesBelow("lib")
+const libFiles = filesBelow("lib")
   .filter((file) => file.endsWith(".ts"))
   .sort();
-const sources = [...library, "verify.ts"];
+const sources = [...libFiles, "verify.ts"];
 const source = read("verify.ts");
 const lines = source.split("\n");
 
@@ -209,7 +209,7 @@ test("no line of a test is wider than 120 columns, but for a title and one liter
 
 test("verify.ts has at most 2,400 lines, and no file of lib/ more than 500", () => {
   assert.deepEqual(longFiles(sourcesOf(["verify.ts"]), 2400), []);
-  assert.deepEqual(longFiles(sourcesOf(library), 500), []);
+  assert.deepEqual(longFiles(sourcesOf(libFiles), 500), []);
 });
 
 test("no function is longer than 60 lines", () => {
@@ -239,7 +239,7 @@ for (const file of sources) {
 // ---------------------------------------------------------------------------- what judges a bot
 
 test("every check stands in verify.ts", () => {
-  assert.deepEqual(checksOutside(sourcesOf(library)), []);
+  assert.deepEqual(checksOutside(sourcesOf(libFiles)), []);
   assert.ok(checksOutside(sourcesOf(["verify.ts"])).length >= CHECK_NAMES.length);
 });
 
@@ -342,7 +342,7 @@ const bounds: Reasons = {
 };
 
 test("every limit in lib/ has its reason, and none of them judges a bot", () => {
-  assert.deepEqual(boundsWithoutReason(sourcesOf(library), bounds), []);
+  assert.deepEqual(boundsWithoutReason(sourcesOf(libFiles), bounds), []);
 });
 
 /** The names of all numbers below a value, of those in other tables too. */
@@ -359,7 +359,7 @@ test("the tables of numbers that judge a bot stand in verify.ts, and in no other
   const tables = ["LIMITS", "POLICY", "TREND", "BURNIN", "RULES", "ROLLBACK_ON"];
   const found = tablesIn(sourcesOf(["verify.ts"]), tables);
   assert.equal(found.length, tables.length, found.join("\n"));
-  assert.deepEqual(tablesIn(sourcesOf(library), tables), []);
+  assert.deepEqual(tablesIn(sourcesOf(libFiles), tables), []);
 });
 
 test("no file of lib/ has a number for what the tables in verify.ts say", () => {
@@ -372,7 +372,7 @@ test("no file of lib/ has a number for what the tables in verify.ts say", () => 
     "errorsMax",
   ])
     assert.ok(limits.includes(name), name);
-  assert.deepEqual(numbersForLimits(sourcesOf(library), limits), []);
+  assert.deepEqual(numbersForLimits(sourcesOf(libFiles), limits), []);
 });
 
 // ---------------------------------------------------------------------------- what a file may use
@@ -426,7 +426,7 @@ const reaching: Readonly<Record<string, string>> = {
   "lib/shipped.ts": "reads what is shipped",
 };
 /** What judges, renders, masks or only says words; it takes what was read, and the clock. */
-const pure = library.filter(
+const pure = libFiles.filter(
   (file) => (!outward.test(file) || inwardOfThese.includes(file)) && !(file in reaching),
 );
 
@@ -438,10 +438,10 @@ for (const file of pure) {
 
 test("what is said to reach for files, processes, the network or the clock does so", () => {
   const idle = Object.keys(reaching).filter(
-    (file) => !library.includes(file) || effectsIn(sourcesOf([file])).length === 0,
+    (file) => !libFiles.includes(file) || effectsIn(sourcesOf([file])).length === 0,
   );
   assert.deepEqual(idle, []);
-  assert.deepEqual(strangersAmong(inwardOfThese, library), []);
+  assert.deepEqual(strangersAmong(inwardOfThese, libFiles), []);
 });
 
 test("the checks, their table and the verdict use no clock, file, process or network", () => {

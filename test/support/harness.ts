@@ -169,11 +169,11 @@ export function buildOnce(): Promise<void> {
 }
 
 async function buildAll(): Promise<void> {
-  const library = readdirSync(join(projectDirectory, "lib"), {
+  const entries = readdirSync(join(projectDirectory, "lib"), {
     recursive: true,
     withFileTypes: true,
   });
-  const sources = library.filter((entry) => entry.isFile());
+  const sources = entries.filter((entry) => entry.isFile());
   const files = [
     ...sources.map((entry) => join(entry.parentPath, entry.name)),
     ...["verify.ts", "units/build.ts", "package-lock.json", "test/support/bot.ts"].map((name) =>

@@ -43,14 +43,14 @@ export function arrowsOf(file: string, text: string): Arrow[] {
 const allArrows = (sources: Sources): Arrow[] =>
   [...sources].flatMap(([file, text]) => arrowsOf(file, text));
 const sayArrow = ({ from, line, to }: Arrow): string => `${from}:${line}: imports ${to}`;
-const libraryOf = (sources: Sources): string[] =>
+const libFilesOf = (sources: Sources): string[] =>
   [...sources.keys()].filter((file) => file.startsWith("lib/"));
 
 export const filesWithoutRoom = (sources: Sources): string[] =>
-  libraryOf(sources).filter((file) => !rooms.includes(roomOf(file)));
+  libFilesOf(sources).filter((file) => !rooms.includes(roomOf(file)));
 
 export const filesOfOtherKind = (sources: Sources): string[] =>
-  libraryOf(sources).filter((file) => !file.endsWith(".ts"));
+  libFilesOf(sources).filter((file) => !file.endsWith(".ts"));
 
 export const importsOfTheScript = (sources: Sources): string[] =>
   allArrows(sources)
